@@ -1,0 +1,192 @@
+"""COCO keypoint annotations (any keypoints, any K) to samples.
+
+Source: https://cocodataset.org/#format-data, "Keypoint Detection"; the reading of the official
+HRNet pose code: crowds and subjects without a labelled keypoint are left out and boxes are clamped
+to the picture, ending at the last pixel's centre.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrnet.errors import InputError
+from hrnet.geometry import Size
+from hrnet.skeleton import COCO_PERSON, Skeleton, infer_flip_pairs
+
+Json = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One labelled subject in one picture.
+
+    box_xywh: (4,) pixels. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not labelled),
+    1 (hidden) and 2 (visible). image_size: (height, width) as the annotations say.
+    """
+
+    image_path: Path
+    image_id: int
+    annotation_id: int
+    box_xywh: NDArray[np.float64]
+    keypoints: NDArray[np.float64]
+    visibility: NDArray[np.int64]
+    image_size: Size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeypointDataset:
+    """The labelled subjects of one annotation file.
+
+    sigmas_source: where the OKS sigmas come from, for the evaluation's protocol.
+    """
+
+    path: Path
+    skeleton: Skeleton
+    sigmas_source: str
+    category_id: int
+    image_paths: Mapping[int, Path]
+    samples: tuple[Sample, ...]
+
+
+def load_json(path: Path, what: str) -> object:
+    """Read a JSON file; InputError with one line where it is missing or not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {what} {path}: {error.strerror}; check the path") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+        reason = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "not text"
+        raise InputError(f"expected JSON in {what} {path}, got something else ({reason})") from None
+
+
+def read_keypoints(annotations: str | Path, images: str | Path) -> KeypointDataset:
+    """Read a COCO keypoint file; pictures are `images`/file_name.
+
+    Raises InputError with one line for a file that is not JSON, has another form, no labelled
+    subject, annotations of unknown pictures or categories, or lists of another length than 3 * K.
+    """
+    path = Path(annotations)
+    content = load_json(path, "annotations")
+    if not isinstance(content, dict):
+        raise InputError(f"{path}: expected an object with images, annotations and categories")
+    missing = [key for key in ("images", "annotations", "categories") if key not in content]
+    if missing:
+        raise InputError(f"{path}: not a COCO keypoint file, it lacks {', '.join(missing)}")
+    try:
+        return _read(path, Path(images), content)
+    except (KeyError, TypeError, AttributeError, IndexError) as error:
+        detail = f"{type(error).__name__}: {error}"
+        raise InputError(f"{path}: not in the COCO keypoint form ({detail})") from None
+
+
+def _read(path: Path, folder: Path, content: Mapping[str, list[dict[str, object]]]) -> KeypointDataset:
+    category = _keypoint_category(path, content["categories"])
+    skeleton, source = skeleton_of(category)
+    images = {int(str(image["id"])): image for image in content["images"]}
+    samples = []
+    for annotation in content["annotations"]:
+        if annotation.get("category_id", category["id"]) != category["id"]:
+            continue
+        sample = _sample(path, folder, annotation, images, skeleton)
+        if sample is not None:
+            samples.append(sample)
+    if not samples:
+        raise InputError(f"{path}: no subject with a labelled keypoint, so nothing can be done")
+    return KeypointDataset(
+        path=path,
+        skeleton=skeleton,
+        sigmas_source=source,
+        category_id=int(str(category["id"])),
+        image_paths={key: folder / str(image["file_name"]) for key, image in images.items()},
+        samples=tuple(samples),
+    )
+
+
+def _keypoint_category(path: Path, categories: list[dict[str, object]]) -> dict[str, object]:
+    found = [category for category in categories if category.get("keypoints")]
+    if len(found) != 1:
+        raise InputError(
+            f"{path}: expected one category with a list of keypoint names, got {len(found)}; "
+            "split the file by category or add the names"
+        )
+    return found[0]
+
+
+def skeleton_of(category: Mapping[str, object]) -> tuple[Skeleton, str]:
+    """Read a COCO category's keypoints; returns the skeleton and where its sigmas come from.
+
+    Bones count from 1 in COCO files. Sigmas: the category's own `sigmas`, COCO's where the names
+    are those of COCO persons, else one default. Mirror pairs are inferred from left and right.
+    """
+    names = tuple(str(name) for name in category["keypoints"])  # type: ignore[attr-defined]
+    bones = category.get("skeleton") or ()
+    edges = tuple((int(a) - 1, int(b) - 1) for a, b in bones)  # type: ignore[attr-defined]
+    if names == COCO_PERSON.names:
+        return COCO_PERSON, "COCO"
+    sigmas = tuple(float(value) for value in category.get("sigmas") or ())  # type: ignore[attr-defined]
+    skeleton = Skeleton(names, edges, infer_flip_pairs(names), sigmas)
+    return skeleton, "annotation file" if sigmas else f"default {skeleton.sigmas[0]} for every keypoint"
+
+
+def _sample(
+    path: Path,
+    folder: Path,
+    annotation: Json,
+    images: Mapping[int, Json],
+    skeleton: Skeleton,
+) -> Sample | None:
+    """One annotation as a sample; None for crowds, empty boxes and subjects without keypoints."""
+    name = f"{path}: annotation {annotation['id']}"
+    image = images.get(int(str(annotation["image_id"])))
+    if image is None:
+        raise InputError(f"{name} belongs to image {annotation['image_id']}, which is not listed")
+    numbers = _numbers(name, "keypoints", annotation.get("keypoints", []))
+    if annotation.get("iscrowd") or not numbers.any():
+        return None
+    if len(numbers) != 3 * skeleton.num_keypoints:
+        raise InputError(
+            f"{name}: expected {3 * skeleton.num_keypoints} numbers in keypoints "
+            f"(x, y, visibility of {skeleton.num_keypoints}), got {len(numbers)}"
+        )
+    triples = numbers.reshape(-1, 3)
+    size = (int(str(image["height"])), int(str(image["width"])))
+    box = _clamp_box(_numbers(name, "bbox", annotation["bbox"], 4), size)
+    if box is None or not (triples[:, 2] > 0).any():
+        return None
+    return Sample(
+        image_path=folder / str(image["file_name"]),
+        image_id=int(str(image["id"])),
+        annotation_id=int(str(annotation["id"])),
+        box_xywh=box,
+        keypoints=triples[:, :2],
+        visibility=triples[:, 2].astype(np.int64),
+        image_size=size,
+    )
+
+
+def _numbers(
+    name: str, field: str, values: object, length: int | None = None
+) -> NDArray[np.float64]:
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise InputError(f"{name}: expected a list of numbers in {field}, got {values!r:.60}") from None
+    if array.ndim != 1 or (length is not None and len(array) != length):
+        raise InputError(f"{name}: expected a flat list of numbers in {field}, got {values!r:.60}")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name}: expected finite numbers in {field}, got NaN or infinity")
+    return array
+
+
+def _clamp_box(xywh: NDArray[np.float64], size: Size) -> NDArray[np.float64] | None:
+    """Clamp as the official code does: a box ends at a pixel's centre, one less than its width."""
+    left, top = np.maximum(xywh[:2], 0)
+    right = min(size[1] - 1, left + max(0.0, xywh[2] - 1))
+    bottom = min(size[0] - 1, top + max(0.0, xywh[3] - 1))
+    if right <= left or bottom <= top:
+        return None
+    return np.array([left, top, right - left, bottom - top])

@@ -1,0 +1,127 @@
+"""Boxes, crops and the affine maps between image and crop: the one coordinate convention.
+
+A point is (x, y) in pixels and the CENTRE of the top-left pixel is (0, 0), so an image of width w
+spans -0.5 .. w - 0.5. Boxes are given in the data sets' way, by their edges in the same numbers.
+Sizes are (height, width). A crop is described by `center` (x, y) and `size` (height, width), both
+in image pixels, padding included.
+
+Source: the three-point affine of the official HRNet pose code (Sun et al. 2019), in closed form.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+Floats = NDArray[np.floating]
+Size = tuple[int, int]
+
+
+def xywh_to_xyxy(boxes: ArrayLike) -> Floats:
+    """Turn boxes (..., 4) of left, top, width, height into left, top, right, bottom."""
+    xywh = np.asarray(boxes, dtype=np.float64)
+    return np.concatenate([xywh[..., :2], xywh[..., :2] + xywh[..., 2:]], axis=-1)
+
+
+def xyxy_to_xywh(boxes: ArrayLike) -> Floats:
+    """Turn boxes (..., 4) of left, top, right, bottom into left, top, width, height."""
+    xyxy = np.asarray(boxes, dtype=np.float64)
+    return np.concatenate([xyxy[..., :2], xyxy[..., 2:] - xyxy[..., :2]], axis=-1)
+
+
+def box_to_crop(xywh: ArrayLike, input_size: Size, padding: float = 1.25) -> tuple[Floats, Floats]:
+    """Grow boxes to the aspect of the network input and pad them.
+
+    xywh: (..., 4) boxes in pixels. padding: factor on both sides, 1.25 in all published recipes.
+    Returns center (..., 2) as (x, y) and size (..., 2) as (height, width), in image pixels.
+    The short side grows, so nothing of the box is lost.
+    """
+    box = np.asarray(xywh, dtype=np.float64)
+    aspect = input_size[1] / input_size[0]
+    center = box[..., :2] + box[..., 2:] / 2
+    height = np.maximum(box[..., 3], box[..., 2] / aspect) * padding
+    return center, np.stack([height, height * aspect], axis=-1)
+
+
+def crop_matrix(
+    center: ArrayLike,
+    size: ArrayLike,
+    output_size: Size,
+    rotation_deg: ArrayLike = 0.0,
+    unbiased: bool = False,
+) -> Floats:
+    """Affine matrices (..., 2, 3) that take image points to crop points.
+
+    center (..., 2), size (..., 2) and rotation_deg (...) may hold many crops. A positive rotation
+    turns the content of the crop counter-clockwise on screen. The scale follows the WIDTH alone,
+    as in the official code; crops made by `box_to_crop` have the aspect of the output anyway.
+
+    The official map sends the centre to (w/2, h/2). With `unbiased` (UDP, Huang et al. 2020,
+    section 3) lengths are measured between pixel centres: the scale is (w - 1) / width and the
+    centre goes to ((w - 1)/2, (h - 1)/2), so that mirroring the crop moves nothing.
+    """
+    mid = np.asarray(center, dtype=np.float64)
+    width = np.asarray(size, dtype=np.float64)[..., 1]
+    angle = np.deg2rad(np.asarray(rotation_deg, dtype=np.float64))
+    edge = 1 if unbiased else 0
+    target = np.array([output_size[1] - edge, output_size[0] - edge]) / 2
+    scale = (output_size[1] - edge) / width
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    turn = np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], -2)  # (..., 2, 2)
+    shift = target[:, None] - turn @ mid[..., None]  # (..., 2, 1)
+    return np.concatenate([turn, shift], axis=-1)
+
+
+def invert_affine(matrix: ArrayLike) -> Floats:
+    """Matrices (..., 2, 3) of the opposite direction."""
+    forward = np.asarray(matrix, dtype=np.float64)
+    turn = np.linalg.inv(forward[..., :2])
+    return np.concatenate([turn, -turn @ forward[..., 2:]], axis=-1)
+
+
+def apply_affine(points: ArrayLike, matrix: ArrayLike) -> Floats:
+    """Map points (..., K, 2) by matrices (..., 2, 3)."""
+    xy = np.asarray(points, dtype=np.float64)
+    affine = np.asarray(matrix, dtype=np.float64)
+    return xy @ np.swapaxes(affine[..., :2], -1, -2) + affine[..., None, :, 2]
+
+
+def warp_affine(
+    image: NDArray[np.uint8], matrix: ArrayLike, output_size: Size
+) -> NDArray[np.uint8]:
+    """Cut a crop out of an image, bilinear, black outside.
+
+    image: (H, W, 3) uint8. matrix: (2, 3) from image to crop. Returns (*output_size, 3) uint8.
+    Within one grey level of OpenCV's warpAffine, which the official code calls.
+    """
+    height, width = output_size
+    turn = invert_affine(matrix)
+    corners = apply_affine([[0, 0], [width, 0], [0, height], [width, height]], turn)
+    limits = np.array(image.shape[1::-1])
+    low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, limits)
+    high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, low, limits)
+    if (high <= low).any():
+        return np.zeros((height, width, 3), dtype=np.uint8)
+    # One black pixel around what is needed, so that the picture's edge fades as in OpenCV.
+    region = np.pad(image[low[1] : high[1], low[0] : high[0]], ((1, 1), (1, 1), (0, 0)))
+    turn[:, 2] += 1 - low
+    # Pillow puts pixel centres at +0.5, we put them at whole numbers.
+    turn[:, 2] += 0.5 - turn[:, :2].sum(axis=1) / 2
+    crop = Image.fromarray(region).transform(
+        (width, height),
+        Image.Transform.AFFINE,
+        tuple(turn.ravel().tolist()),
+        resample=Image.Resampling.BILINEAR,
+    )
+    return np.asarray(crop)
+
+
+def flip_points(points: ArrayLike, width: int, flip_order: Sequence[int]) -> Floats:
+    """Mirror points (..., K, 2) of an image of that width and swap left with right.
+
+    flip_order: see `Skeleton.flip_order`.
+    """
+    xy = np.array(points, dtype=np.float64)[..., list(flip_order), :]
+    xy[..., 0] = width - 1 - xy[..., 0]
+    return xy

@@ -1,0 +1,35 @@
+"""The V1 head: keypoint heatmaps from the highest stream (Sun et al. 2019, section 3)."""
+
+import math
+
+from torch import Tensor, nn
+
+
+class HeatmapHead(nn.Module):
+    """One 1x1 convolution: Streams -> heatmaps (N, num_keypoints, H/4, W/4).
+
+    Only streams[0] is read. The heatmaps have no activation.
+    """
+
+    def __init__(self, in_channels: int, num_keypoints: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_channels, num_keypoints, 1)
+
+    def forward(self, streams: list[Tensor]) -> Tensor:
+        return self.conv(streams[0])  # type: ignore[no-any-return]
+
+
+class SpatialSoftmax(nn.Module):
+    """Turns logits into heatmaps of the scale of a Gaussian target.
+
+    (N, K, h, w) -> the same shape: the softmax over each map's pixels times 2 pi sigma**2, the sum
+    of a Gaussian of height 1, so that a certain keypoint peaks near 1.
+    """
+
+    def __init__(self, sigma: float) -> None:
+        super().__init__()
+        self.volume = 2 * math.pi * sigma**2
+
+    def forward(self, logits: Tensor) -> Tensor:
+        share = logits.float().flatten(2).softmax(dim=2)
+        return (share * self.volume).reshape(logits.shape)

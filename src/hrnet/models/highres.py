@@ -1,0 +1,170 @@
+"""The skeleton that all families share: figure 2 of "Deep High-Resolution Representation Learning
+for Visual Recognition" (Wang et al., 2020; first in Sun et al., CVPR 2019, figure 1).
+
+    image -> stem -> [stream 0] -> stage 2 -> stage 3 -> stage 4 -> streams 0..3
+
+Stream i is (N, widths[i], H / 2**(i+2), W / 2**(i+2)): stream 0 keeps a quarter of the image's
+resolution from the stem to the end. A stage first adds one lower stream (`Transition`), then runs
+modules; a module lets every stream work for itself (`parallel body`) and then gives each stream
+the sum of all (`Exchange`). Everything inside a stage is Streams -> Streams.
+
+A family (HRNet, Lite-HRNet, HRFormer) is the six callables of `Family`; no class here is derived from.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+Streams = list[Tensor]
+"""High to low resolution; see the module's docstring for the shapes."""
+
+ExchangeSum = Callable[[nn.ModuleList, Streams], Streams]
+"""Applies paths[i][j] (from stream j to stream i) and adds them up."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """One stage: how many modules, how many blocks a stream in each, and the streams' channels."""
+
+    num_modules: int
+    num_blocks: int
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What a family puts into the skeleton.
+
+    stem: makes image (N, 3, H, W) -> (N, stem_channels, H/4, W/4).
+    body: makes the streams' own work in one module, Streams -> Streams.
+    transition: (in, out, downsample) makes the path to a stream of a new stage.
+    down: (in, out, steps) makes the path to a stream `steps` times half as large.
+    up: (in, out, steps) makes the path to a stream `steps` times twice as large.
+    sum: combines the paths of an exchange.
+    """
+
+    stem: Callable[[], nn.Module]
+    body: Callable[[StageConfig], nn.Module]
+    transition: Callable[[int, int, bool], nn.Module]
+    down: Callable[[int, int, int], nn.Module]
+    up: Callable[[int, int, int], nn.Module]
+    sum: ExchangeSum
+
+
+class Parallel(nn.ModuleList):
+    """Runs one module on each stream: Streams -> Streams."""
+
+    def forward(self, streams: Streams) -> Streams:
+        return [body(stream) for body, stream in zip(self, streams, strict=True)]
+
+
+class Transition(nn.ModuleList):
+    """Adapts the streams to a stage's widths and adds one stream of half the last resolution.
+
+    Holds one path for each stream of the new stage; `nn.Identity` where the width stays.
+    """
+
+    def forward(self, streams: Streams) -> Streams:
+        sources = [*streams, streams[-1]]
+        return [path(source) for path, source in zip(self, sources, strict=True)]
+
+
+class Exchange(nn.Module):
+    """Gives each of the first `len(paths)` streams a sum over all streams."""
+
+    def __init__(self, paths: nn.ModuleList, combine: ExchangeSum) -> None:
+        super().__init__()
+        self.paths = paths
+        self.combine = combine
+
+    def forward(self, streams: Streams) -> Streams:
+        return self.combine(self.paths, streams)
+
+
+def plain_sum(paths: nn.ModuleList, streams: Streams) -> Streams:
+    """The papers' exchange: stream i = ReLU(sum over j of path_ij(stream j)), j from 0 up."""
+    outputs = []
+    for row in paths:
+        total: Tensor | None = None
+        for path, stream in zip(row, streams, strict=True):  # type: ignore[arg-type]
+            term = path(stream)
+            total = term if total is None else total + term
+        outputs.append(nn.functional.relu(total))
+    return outputs
+
+
+def make_transition(family: Family, before: Sequence[int], after: Sequence[int]) -> Transition:
+    """One path a stream of the new stage: width changes, and the new stream from the last one."""
+    kept = [
+        nn.Identity() if old == new else family.transition(old, new, False)
+        for old, new in zip(before, after, strict=False)
+    ]
+    return Transition([*kept, family.transition(before[-1], after[-1], True)])
+
+
+def make_exchange(family: Family, widths: Sequence[int], num_outputs: int) -> Exchange:
+    """Paths from every stream to each of the first `num_outputs` streams."""
+
+    def path(target: int, source: int) -> nn.Module:
+        if source == target:
+            return nn.Identity()
+        make = family.up if source > target else family.down
+        return make(widths[source], widths[target], abs(source - target))
+
+    rows = [
+        nn.ModuleList(path(target, source) for source in range(len(widths)))
+        for target in range(num_outputs)
+    ]
+    return Exchange(nn.ModuleList(rows), family.sum)
+
+
+def make_stage(
+    family: Family, before: Sequence[int], config: StageConfig, num_outputs: int
+) -> nn.Sequential:
+    """A transition and `num_modules` modules; only the last module may drop low streams."""
+    parts: OrderedDict[str, nn.Module] = OrderedDict()
+    parts["transition"] = make_transition(family, before, config.widths)
+    for index in range(config.num_modules):
+        last = index == config.num_modules - 1
+        outputs = num_outputs if last else len(config.widths)
+        parts[f"module{index}"] = nn.Sequential(
+            OrderedDict(
+                streams=family.body(config),
+                exchange=make_exchange(family, config.widths, outputs),
+            )
+        )
+    return nn.Sequential(parts)
+
+
+class HighResBackbone(nn.Module):
+    """Stem and stages 2, 3 and 4: image (N, 3, H, W) -> Streams.
+
+    num_outputs: how many streams the last exchange makes: 1 where a head reads only the highest
+    resolution (V1), 4 where it reads all.
+
+    H and W must be multiples of 32, since streams meet at exact factors of two.
+    """
+
+    def __init__(
+        self, family: Family, stem_channels: int, stages: Sequence[StageConfig], num_outputs: int
+    ) -> None:
+        super().__init__()
+        self.stem = family.stem()
+        self.stages = nn.Sequential()
+        before: Sequence[int] = (stem_channels,)
+        for number, config in enumerate(stages, start=2):
+            outputs = num_outputs if number == len(stages) + 1 else len(config.widths)
+            self.stages.add_module(f"stage{number}", make_stage(family, before, config, outputs))
+            before = config.widths
+        self.multiple = 2 ** (len(before) + 1)
+
+    def forward(self, images: Tensor) -> Streams:
+        height, width = images.shape[-2:]
+        if height % self.multiple or width % self.multiple:
+            raise ValueError(
+                f"expected height and width in multiples of {self.multiple}, "
+                f"got {height}x{width}; resize or pad the images"
+            )
+        return self.stages([self.stem(images)])  # type: ignore[no-any-return]

@@ -1,0 +1,158 @@
+"""Which keypoints there are, how they connect, and which of them mirror each other."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hrnet.errors import InputError
+
+DEFAULT_SIGMA = 0.05
+"""OKS falloff of a keypoint nobody measured: between COCO's eyes (0.025) and hips (0.107)."""
+
+_SIDES = (
+    (re.compile(r"^left(?=[_\s-]|[A-Z])"), "right"),
+    (re.compile(r"^Left"), "Right"),
+    (re.compile(r"(?<=[_\s-])left(?=[_\s-]|$)"), "right"),
+    (re.compile(r"(?<=[a-z_\s-])Left(?=[_\s-]|[A-Z]|$)"), "Right"),
+    (re.compile(r"^l(?=_)"), "r"),
+    (re.compile(r"^L(?=_|[A-Z][a-z])"), "R"),
+    (re.compile(r"(?<=_)l$"), "r"),
+    (re.compile(r"(?<=_)L$"), "R"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """The keypoints of one kind of subject.
+
+    names: K names, all different.
+    edges: pairs of keypoint indices (from 0) that are drawn as bones.
+    flip_pairs: pairs (left, right) that change places in a mirrored image. Empty: nothing mirrors.
+    sigmas: K OKS falloffs, the standard deviation of human annotators relative to the square root
+        of the subject's area (COCO keypoint evaluation; larger is more tolerant).
+    upper_body: indices of the upper half, for the half-body augmentation. Empty: it is not used.
+    """
+
+    names: tuple[str, ...]
+    edges: tuple[tuple[int, int], ...] = ()
+    flip_pairs: tuple[tuple[int, int], ...] = ()
+    sigmas: tuple[float, ...] = ()
+    upper_body: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            raise InputError("a skeleton needs at least one keypoint name, got none")
+        if len(set(self.names)) != len(self.names):
+            twice = sorted({name for name in self.names if self.names.count(name) > 1})
+            raise InputError(f"keypoint names must differ, got {twice} more than once; rename them")
+        if not self.sigmas:
+            object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
+        if len(self.sigmas) != len(self.names) or not all(sigma > 0 for sigma in self.sigmas):
+            raise InputError(
+                f"expected {len(self.names)} positive sigmas, one for each keypoint, "
+                f"got {list(self.sigmas)}; give one for each name or leave them out"
+            )
+        for kind, pairs in (("edge", self.edges), ("flip pair", self.flip_pairs)):
+            for pair in pairs:
+                if not all(0 <= index < len(self.names) for index in pair):
+                    raise InputError(
+                        f"{kind} {pair} names a keypoint outside 0..{len(self.names) - 1}; "
+                        "indices count from 0"
+                    )
+        mirrored = [index for pair in self.flip_pairs for index in pair]
+        if len(set(mirrored)) != len(mirrored):
+            raise InputError(f"a keypoint mirrors one other at most, got pairs {self.flip_pairs}")
+
+    @property
+    def num_keypoints(self) -> int:
+        return len(self.names)
+
+    @property
+    def flip_order(self) -> tuple[int, ...]:
+        """K indices: entry k is the keypoint that stands where k stood after mirroring."""
+        order = list(range(self.num_keypoints))
+        for left, right in self.flip_pairs:
+            order[left], order[right] = right, left
+        return tuple(order)
+
+
+def infer_flip_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Pair each left keypoint with the right one of the same name.
+
+    Understands left_x/right_x, x_left/x_right, l_x/r_x, x_l/x_r and LeftX/RightX. Pairs are
+    (left index, right index); names without a partner are in no pair.
+    """
+    index = {name: position for position, name in enumerate(names)}
+    pairs = []
+    for position, name in enumerate(names):
+        mirrored = (pattern.sub(other, name, count=1) for pattern, other in _SIDES)
+        partner = next((other for other in mirrored if other != name and other in index), None)
+        if partner is not None:
+            pairs.append((position, index[partner]))
+    return tuple(pairs)
+
+
+COCO_PERSON = Skeleton(
+    names=(
+        "nose",
+        "left_eye",
+        "right_eye",
+        "left_ear",
+        "right_ear",
+        "left_shoulder",
+        "right_shoulder",
+        "left_elbow",
+        "right_elbow",
+        "left_wrist",
+        "right_wrist",
+        "left_hip",
+        "right_hip",
+        "left_knee",
+        "right_knee",
+        "left_ankle",
+        "right_ankle",
+    ),
+    edges=(
+        (15, 13),
+        (13, 11),
+        (16, 14),
+        (14, 12),
+        (11, 12),
+        (5, 11),
+        (6, 12),
+        (5, 6),
+        (5, 7),
+        (6, 8),
+        (7, 9),
+        (8, 10),
+        (1, 2),
+        (0, 1),
+        (0, 2),
+        (1, 3),
+        (2, 4),
+        (3, 5),
+        (4, 6),
+    ),
+    flip_pairs=((1, 2), (3, 4), (5, 6), (7, 8), (9, 10), (11, 12), (13, 14), (15, 16)),
+    sigmas=(
+        0.026,
+        0.025,
+        0.025,
+        0.035,
+        0.035,
+        0.079,
+        0.079,
+        0.072,
+        0.072,
+        0.062,
+        0.062,
+        0.107,
+        0.107,
+        0.087,
+        0.087,
+        0.089,
+        0.089,
+    ),
+    upper_body=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
+)
+"""The 17 keypoints of COCO persons, with the sigmas of the COCO evaluation code."""

@@ -1,0 +1,70 @@
+"""What a model file says about itself, so that pictures go in and keypoints come out right."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
+from hrnet.errors import InputError
+from hrnet.skeleton import Skeleton
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+class PoseSpec(BaseModel):
+    """Everything about a pose model that its weights do not hold.
+
+    format: version of this description.
+    variant: the architecture, a key of `hrnet.models.VARIANTS`. name: how the file calls itself.
+    input_size: (height, width) of the crop in pixels, multiples of 32.
+    codec, sigma: how heatmaps encode keypoints, see `HeatmapCodec`; heatmaps have stride 4.
+    activation: "softmax" where the network's maps are logits of a distribution over the pixels
+        (trained by cross-entropy) and are rescaled to Gaussians of height 1, see `SpatialSoftmax`.
+    padding: factor by which a box grows before it is cropped.
+    mean, std: RGB normalisation of pixels in 0..1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format: Literal[1] = 1
+    task: Literal["pose"] = "pose"
+    variant: str
+    name: str
+    input_size: tuple[int, int]
+    codec: CodecKind = "classic"
+    sigma: float = 2.0
+    activation: Literal["none", "softmax"] = "none"
+    padding: float = 1.25
+    skeleton: Skeleton
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    @model_validator(mode="after")
+    def _check(self) -> "PoseSpec":
+        if any(side < 32 or side % 32 for side in self.input_size):
+            raise ValueError(f"input_size needs multiples of 32, got {self.input_size}")
+        if min(self.sigma, self.padding, *self.std) <= 0:
+            raise ValueError("sigma, padding and std must be above 0")
+        return self
+
+    @property
+    def heatmap_codec(self) -> HeatmapCodec:
+        height, width = self.input_size
+        return HeatmapCodec(self.codec, self.input_size, (height // 4, width // 4), self.sigma)
+
+    def to_json(self) -> str:
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str) -> "PoseSpec":
+        """Read a description; raises InputError with one line where it is not one."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"]) or "description"
+            raise InputError(
+                f"not the description of a pose model that this version reads: {where}: "
+                f"{first['msg']}; export the model again with this version of hrnet"
+            ) from None
