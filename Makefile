@@ -1,0 +1,49 @@
+# make demo    the light core (no torch) and a predicted photo in demo/
+# make test    everything the tests need, and the tests   (make test ARGS="-k geometry")
+# make lint    ruff: rules and format        make types   mypy, strict
+# make clean   removes what the above made
+#
+# One environment, .venv: `demo` puts the light core in it, `test`, `lint` and `types` add the rest, in
+# any order. The install is editable, so it is only repeated when pyproject.toml changes.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help demo test lint types clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+
+demo: $(VENV)/.light
+	$(BIN)/hrnet predict examples/astronaut.jpg --out demo/
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build dist demo .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+		echo "hrnet needs Python 3.11 or newer, '$(PYTHON)' is not; name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.light: $(VENV)/.made pyproject.toml
+	@echo "Installing the light core into $(VENV) ..."
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.made pyproject.toml constraints.txt
+	@echo "Installing hrnet with torch and the test tools into $(VENV); the first time takes minutes ..."
+	@$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@touch $@ $(VENV)/.light
