@@ -1,0 +1,147 @@
+"""COCO's average precision and recall of keypoints, for any skeleton, by pycocotools.
+
+The evaluation code of COCO knows the 17 keypoints of persons; its sigmas are always replaced here
+by those of the data set, because wrong ones give wrong figures without a word.
+"""
+
+import contextlib
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrnet.errors import InputError
+
+COCO_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
+"""Names of the ten figures, in the order in which pycocotools gives them."""
+
+CocoDict = dict[str, object]
+
+
+class TruePose(Protocol):
+    """One annotated subject, as readers of data sets give it.
+
+    keypoints: (K, 2) pixels. visibility: (K,), 0 unlabelled, 1 hidden, 2 visible. box_xywh: (4,)
+    pixels. area: square pixels. Subjects that are a crowd or have no labelled keypoint are
+    ignored: a pose that matches one counts neither for nor against the model.
+    """
+
+    @property
+    def image_id(self) -> int: ...
+    @property
+    def keypoints(self) -> NDArray[np.floating]: ...
+    @property
+    def visibility(self) -> NDArray[np.integer]: ...
+    @property
+    def box_xywh(self) -> NDArray[np.floating]: ...
+    @property
+    def area(self) -> float: ...
+    @property
+    def iscrowd(self) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredPose:
+    """One predicted subject: keypoints (K, 2) in pixels of the image and the score it ranks by."""
+
+    image_id: int
+    keypoints: NDArray[np.floating]
+    score: float
+
+
+def coco_keypoint_metrics(
+    truth: Sequence[TruePose],
+    predicted: Sequence[ScoredPose],
+    sigmas: Sequence[float],
+    image_ids: Iterable[int] = (),
+) -> dict[str, float]:
+    """Compute the ten figures of `COCO_METRICS`, each in 0..1, or -1 where nothing can count.
+
+    AP and AR are means over OKS 0.50, 0.55 ... 0.95; 50 and 75 stand for one OKS; M and L for
+    subjects of 32^2 to 96^2 pixels and of more (-1 without any such). At most 20 poses an image
+    count, best first. image_ids: images without subjects, where every pose is wrong.
+    """
+    _expect_keypoints([*truth, *predicted], len(sigmas))
+    images = sorted({*image_ids, *(subject.image_id for subject in truth)})
+    unknown = sorted({pose.image_id for pose in predicted} - set(images))
+    if unknown:
+        raise InputError(
+            f"{len(unknown)} image ids of the predictions are not in the data set, "
+            f"the first is {unknown[0]}; evaluate them on the annotations they belong to"
+        )
+    annotations = [_annotation(index, subject) for index, subject in enumerate(truth, 1)]
+    results = [_result(index, pose) for index, pose in enumerate(predicted, 1)]
+    return _run_pycocotools(images, annotations, results, sigmas)
+
+
+def _expect_keypoints(poses: Iterable[TruePose | ScoredPose], num_keypoints: int) -> None:
+    for pose in poses:
+        if np.shape(pose.keypoints) != (num_keypoints, 2):
+            raise InputError(
+                f"expected keypoints of shape {(num_keypoints, 2)}, one for each sigma, got "
+                f"{np.shape(pose.keypoints)} in image {pose.image_id}"
+            )
+
+
+def _annotation(index: int, subject: TruePose) -> CocoDict:
+    labelled = np.asarray(subject.visibility) > 0
+    triples = np.column_stack([subject.keypoints, subject.visibility])
+    return {
+        "id": index,
+        "image_id": subject.image_id,
+        "category_id": 1,
+        "keypoints": triples.astype(np.float64).ravel().tolist(),
+        "num_keypoints": int(labelled.sum()),
+        "bbox": np.asarray(subject.box_xywh, dtype=np.float64).tolist(),
+        "area": float(subject.area),
+        "iscrowd": int(subject.iscrowd),
+    }
+
+
+def _result(index: int, pose: ScoredPose) -> CocoDict:
+    """As pycocotools' own reader of results: the area is that of the box around the keypoints."""
+    points = np.asarray(pose.keypoints, dtype=np.float64)
+    triples = np.column_stack([points, np.ones(len(points))])
+    return {
+        "id": index,
+        "image_id": pose.image_id,
+        "category_id": 1,
+        "keypoints": triples.ravel().tolist(),
+        "area": float(np.prod(points.max(axis=0) - points.min(axis=0))),
+        "score": float(pose.score),
+    }
+
+
+def _run_pycocotools(
+    images: list[int],
+    annotations: list[CocoDict],
+    results: list[CocoDict],
+    sigmas: Sequence[float],
+) -> dict[str, float]:
+    try:
+        from pycocotools.coco import COCO
+        from pycocotools.cocoeval import COCOeval
+    except ImportError as error:
+        raise InputError(
+            "evaluation needs pycocotools, which is not installed; pip install 'hrnet[train]'"
+        ) from error
+    with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
+        sides = []
+        for entries in (annotations, results):
+            side = COCO()
+            side.dataset = {
+                "images": [{"id": image} for image in images],
+                "categories": [{"id": 1, "name": "subject"}],
+                "annotations": entries,
+            }
+            side.createIndex()
+            sides.append(side)
+        run = COCOeval(*sides, iouType="keypoints")
+        run.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
+        run.evaluate()
+        run.accumulate()
+        run.summarize()
+    return {name: float(value) for name, value in zip(COCO_METRICS, run.stats, strict=True)}
