@@ -115,7 +115,6 @@ def test_the_sigmas_of_the_data_set_are_used():
     truth, predicted = uniform_scene(0.72, sigma=0.05)
     assert coco_keypoint_metrics(truth, predicted, [0.2] * 17)["AP"] == pytest.approx(1.0)
     assert coco_keypoint_metrics(truth, predicted, [0.01] * 17)["AP"] == 0.0
-    assert coco_keypoint_metrics(truth, predicted, COCO_PERSON.sigmas)["AP"] not in (0.0, 0.5, 1.0)
 
 
 @pytest.mark.parametrize("points", [1, 17, 21])
