@@ -1,0 +1,141 @@
+"""The command line: one typed function a subcommand, heavy imports inside the functions."""
+
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hrnet.errors import InputError, one_line
+
+if TYPE_CHECKING:
+    from hrnet.data.boxes import BoxFile
+
+app = typer.Typer(
+    name="hrnet",
+    help="High-resolution networks: keypoints of persons from photos.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+_FULL_TABLES = 5
+"""Up to this many images the keypoints are printed; above, one line an image."""
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import hrnet
+
+        typer.echo(f"hrnet {hrnet.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """High-resolution networks: keypoints of persons from photos."""
+
+
+@app.command()
+def predict(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Images, folders or glob patterns.")
+    ],
+    model: Annotated[
+        str,
+        typer.Option(help="A model's name, an .onnx file, a .safetensors file or a run folder."),
+    ] = "default",
+    boxes: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE|x,y,w,h",
+            help="Where the persons are: one box for every image, or a JSON file: COCO "
+            'annotations, COCO detections or {"file.jpg": [[x,y,w,h], ...]}. '
+            "Without it each whole image is taken as one person.",
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write drawn pictures and keypoints.json to this folder."),
+    ] = None,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the keypoints of all images here."),
+    ] = None,
+    flip_test: Annotated[
+        bool, typer.Option("--flip-test", help="Average with the mirrored image; twice the time.")
+    ] = False,
+) -> None:
+    """Find the keypoints of persons in images."""
+    from rich.console import Console
+
+    from hrnet.batch import JSON_NAME, Outputs, predict_files
+    from hrnet.images import find_images
+    from hrnet.predict import load
+    from hrnet.report import print_poses
+
+    paths, errors = find_images(sources)
+    attempted = len(paths) + len(errors)
+    outputs = Outputs(out, json_file or (out / JSON_NAME if out else None))
+    outputs.check()
+    where = _parse_boxes(boxes)
+    results = predict_files(load(model), paths, boxes=where, outputs=outputs, flip_test=flip_test)
+    console = Console()
+    for result in results:
+        if isinstance(result.outcome, InputError):
+            errors.append(result.outcome)
+        else:
+            print_poses(console, result.path, result.outcome, full=len(paths) <= _FULL_TABLES)
+    if len(errors) < attempted:
+        _say_written(outputs.folder, outputs.json_file)
+    _report_errors(errors, attempted)
+
+
+def _parse_boxes(text: str | None) -> "BoxFile | list[list[float]] | None":
+    """Read --boxes: four numbers for every image, or the name of a file."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[^,/\\]+(,[^,/\\]+){3}", text) and not Path(text).exists():
+        try:
+            return [[float(number) for number in text.split(",")]]
+        except ValueError:
+            raise InputError(f"expected --boxes as x,y,w,h in numbers, got {text}") from None
+    from hrnet.data.boxes import read_boxes
+
+    return read_boxes(Path(text))
+
+
+def _say_written(folder: Path | None, json_file: Path | None) -> None:
+    for what, path in (("pictures", folder), ("keypoints", json_file)):
+        if path is not None:
+            typer.echo(f"{what} written to {path}")
+
+
+def _report_errors(errors: list[InputError], attempted: int) -> None:
+    """End with exit code 2 if there are errors: one line for one source, a list for a batch."""
+    if not errors:
+        return
+    if attempted == 1:
+        raise errors[0]
+    typer.echo(f"hrnet: {len(errors)} of {attempted} sources could not be used:", err=True)
+    for error in errors:
+        typer.echo(f"  {one_line(error)}", err=True)
+    raise typer.Exit(2)
+
+
+def main() -> None:
+    """Run the command line; an InputError becomes one line on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        typer.echo(f"hrnet: error: {one_line(error)}", err=True)
+        sys.exit(2)

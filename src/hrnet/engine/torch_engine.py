@@ -1,0 +1,19 @@
+"""A torch module behind the same face as the exported engines."""
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+
+class TorchEngine:
+    """A pose network that has not been exported, on the CPU or a GPU."""
+
+    def __init__(self, model: nn.Module, *, device: str = "cpu") -> None:
+        self._device = torch.device(device)
+        self._model = model.to(self._device).eval()
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            heatmaps: torch.Tensor = self._model(torch.from_numpy(images).to(self._device))
+        return heatmaps.float().cpu().numpy()

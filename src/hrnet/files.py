@@ -1,0 +1,51 @@
+"""Write result files whole or not at all, and find out early whether they can be written."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from hrnet.errors import InputError
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`, which takes its place if the block ends well.
+
+    Nobody ever sees half a file; a block that writes nothing leaves `path` as it was.
+    Raises InputError where the disk refuses.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        if temporary.exists():
+            temporary.replace(path)
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_writable_folder(folder: Path) -> None:
+    """Make a folder where it does not exist and prove by a trial file that it can be written."""
+    trial = folder / f".trial.{os.getpid()}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        trial.touch()
+        trial.unlink()
+    except (FileExistsError, NotADirectoryError):
+        raise InputError(
+            f"expected an output folder, but {folder} is a file or lies below one; "
+            "name another folder"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"the output folder {folder} cannot be written: {error.strerror}; name another one"
+        ) from None
+
+
+def check_writable_file(path: Path) -> None:
+    """Raise InputError, before any work is done, where a result file could not be written."""
+    if path.is_dir():
+        raise InputError(f"expected an output file, but {path} is a folder; name a file in it")
+    make_writable_folder(path.parent)

@@ -1,0 +1,50 @@
+"""Show predictions on a terminal."""
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from hrnet.types import Poses
+
+_PERSONS_A_TABLE = 4
+
+
+def print_poses(console: Console, path: Path, poses: Poses, *, full: bool = True) -> None:
+    """Print a line for a picture and, with `full`, tables of its keypoints.
+
+    The tables have one row a keypoint and one column a person, four persons a table; a cell holds
+    x, y in pixels and the score.
+    """
+    console.print(summary(path, poses), markup=False, highlight=False, soft_wrap=True)
+    if full:
+        for first in range(0, len(poses), _PERSONS_A_TABLE):
+            console.print(_table(poses, range(first, min(first + _PERSONS_A_TABLE, len(poses)))))
+
+
+def summary(path: Path, poses: Poses) -> str:
+    """One line: the file, its size, how many persons and how sure the model is of each."""
+    height, width = poses.image_size
+    count = len(poses)
+    persons = "no persons" if count == 0 else "1 person" if count == 1 else f"{count} persons"
+    scores = " ".join(f"{score:.2f}" for score in poses.scores.tolist()[:12])
+    more = " ..." if count > 12 else ""
+    whole = "" if poses.boxes_given else " (no boxes given: the whole image is taken as one person)"
+    scored = f", score {scores}{more}" if count else ""
+    return f"{path} {width}x{height}: {persons}{scored}{whole}"
+
+
+def _table(poses: Poses, rows: range) -> Table:
+    table = Table("keypoint", title="x, y in pixels and score 0..1", title_justify="left")
+    for row in rows:
+        table.add_column(f"person {row + 1}", justify="right", no_wrap=True)
+    for index, name in enumerate(poses.skeleton.names):
+        table.add_row(name, *(_cell(poses, row, index) for row in rows))
+    table.add_section()
+    table.add_row("mean score", *(f"{poses.scores[row]:.2f}" for row in rows))
+    return table
+
+
+def _cell(poses: Poses, row: int, index: int) -> str:
+    x, y = poses.keypoints[row, index].tolist()
+    return f"{x:.1f}, {y:.1f}  {poses.keypoint_scores[row, index]:.2f}"

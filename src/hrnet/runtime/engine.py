@@ -1,0 +1,66 @@
+"""What every inference engine offers, and how one is opened for an exported model."""
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrnet.errors import InputError, one_line
+from hrnet.runtime.onnx_file import read_metadata
+from hrnet.spec import PoseSpec
+
+EngineName = Literal["onnxruntime", "openvino"]
+
+DEFAULT_ENGINE: EngineName = "onnxruntime"
+
+METADATA_KEY = "hrnet"
+"""Entry of the ONNX file's metadata that holds the PoseSpec as JSON."""
+
+
+class Engine(Protocol):
+    """A network ready to run."""
+
+    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn normalised crops (N, 3, H, W) into heatmaps (N, K, h, w)."""
+        ...
+
+
+def read_spec(path: Path) -> PoseSpec:
+    """Read from an exported model what it was trained to do, without an engine.
+
+    Raises InputError where the file is no ONNX model or not one that this package exported.
+    """
+    spec = read_metadata(path).get(METADATA_KEY)
+    if spec is None:
+        raise InputError(
+            f"expected a model exported by hrnet, but {path} is an ONNX file without its "
+            "description; export the checkpoint with `hrnet export`"
+        )
+    return PoseSpec.from_json(spec)
+
+
+def open_engine(
+    path: Path, name: EngineName = DEFAULT_ENGINE, *, threads: int | None = None
+) -> Engine:
+    """Load an exported model into an engine on the CPU.
+
+    threads: how many to use; None leaves it to the engine, which takes all cores.
+    Raises InputError where the engine is not installed or refuses the model.
+    """
+    try:
+        if name == "onnxruntime":
+            from hrnet.runtime.onnxruntime_engine import OnnxRuntimeEngine
+
+            return OnnxRuntimeEngine(path, threads=threads)
+        from hrnet.runtime.openvino_engine import OpenVinoEngine
+
+        return OpenVinoEngine(path, threads=threads)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the engine {name} is not installed ({error.name} is missing); pip install {name}"
+        ) from None
+    except Exception as error:  # each engine has its own exception types
+        raise InputError(
+            f"{path} cannot be loaded by {name} ({one_line(error)[:200]}); export the model again"
+        ) from error

@@ -1,0 +1,1 @@
+"""One file for each task: from a picture to the answer, in numpy."""

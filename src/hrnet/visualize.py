@@ -1,0 +1,145 @@
+"""Draw poses on a picture: left and right in two hues, lines by the person's size, doubt faded.
+
+Every bone is a capsule, every keypoint a disc; their coverage of each pixel follows from the exact
+distance to the shape, which antialiases without drawing at a larger size.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from hrnet.skeleton import Skeleton
+from hrnet.types import Image8, Poses
+
+Color = tuple[int, int, int]
+
+LEFT: Color = (255, 128, 14)
+RIGHT: Color = (24, 144, 255)
+MIDDLE: Color = (250, 250, 250)
+"""Orange for the subject's left, blue for its right, also apart for colour-blind eyes."""
+
+_RIM: Color = (16, 16, 24)
+_RIM_OPACITY = 0.55
+_HIDDEN_SCORE, _SURE_SCORE = 0.1, 0.5
+"""Points at the first score or below are not drawn, at the second or above with full colour."""
+
+_STRIP_ROWS = 256
+
+
+def draw_poses(image: Image8, poses: Poses) -> Image8:
+    """Return a copy of a picture (H, W, 3) with all its poses drawn on it.
+
+    With several subjects each gets its box and its number, counted from 1 as in the tables.
+    """
+    canvas = np.array(image)
+    for row in range(len(poses)):
+        _draw_subject(canvas, poses, row)
+    return _label(canvas, poses) if len(poses) > 1 else canvas
+
+
+def side_colors(skeleton: Skeleton) -> list[Color]:
+    """One colour for each keypoint, by its side in the skeleton's mirror pairs."""
+    colors = [MIDDLE] * skeleton.num_keypoints
+    for left, right in skeleton.flip_pairs:
+        colors[left], colors[right] = LEFT, RIGHT
+    return colors
+
+
+def _bone_color(start: Color, end: Color) -> Color:
+    """A bone has the side of its ends; one that joins left and right is in the middle."""
+    sides = {start, end} - {MIDDLE}
+    return sides.pop() if len(sides) == 1 else MIDDLE
+
+
+def line_width_px(box_xyxy: NDArray[np.float32]) -> float:
+    """Width of the bones for a subject of that box, in pixels."""
+    side = float(np.sqrt(np.prod(np.maximum(box_xyxy[2:] - box_xyxy[:2], 1))))
+    return max(1.6, 0.014 * side)
+
+
+def _opacity(scores: NDArray[np.float32]) -> NDArray[np.float32]:
+    ramp = (scores - _HIDDEN_SCORE) / (_SURE_SCORE - _HIDDEN_SCORE)
+    return np.asarray(ramp.clip(0, 1), dtype=np.float32)
+
+
+def _draw_subject(canvas: Image8, poses: Poses, row: int) -> None:
+    points, opacity = poses.keypoints[row], _opacity(poses.keypoint_scores[row])
+    colors = side_colors(poses.skeleton)
+    half = line_width_px(poses.boxes[row]) / 2
+    rim = max(0.75, 0.35 * half)
+    for start, end in poses.skeleton.edges:
+        seen = _RIM_OPACITY * float(min(opacity[start], opacity[end]))
+        _draw_capsule(canvas, points[start], points[end], half + rim, _RIM, seen)
+    for start, end in poses.skeleton.edges:
+        seen = float(min(opacity[start], opacity[end]))
+        color = _bone_color(colors[start], colors[end])
+        _draw_capsule(canvas, points[start], points[end], half, color, seen)
+    for point, color, seen in zip(points, colors, opacity.tolist(), strict=True):
+        _draw_capsule(canvas, point, point, 1.5 * half + rim, _RIM, seen)
+        _draw_capsule(canvas, point, point, 1.5 * half, color, seen)
+
+
+def _draw_capsule(
+    canvas: Image8,
+    start: NDArray[np.float32],
+    end: NDArray[np.float32],
+    radius: float,
+    color: Color,
+    opacity: float,
+) -> None:
+    """Lay all points within `radius` of the segment over the canvas (H, W, 3), in place."""
+    height, width = canvas.shape[:2]
+    ink = np.array(color, dtype=np.float32)
+    low = np.floor(np.minimum(start, end) - radius - 1).clip(0, (width, height)).astype(int)
+    high = np.ceil(np.maximum(start, end) + radius + 2).clip(0, (width, height)).astype(int)
+    if opacity <= 0 or (high <= low).any():
+        return
+    for top in range(low[1], high[1], _STRIP_ROWS):  # strips bound the memory on huge pictures
+        bottom = min(top + _STRIP_ROWS, high[1])
+        part = canvas[top:bottom, low[0] : high[0]]
+        x = np.arange(low[0], high[0], dtype=np.float32)[None, :]
+        y = np.arange(top, bottom, dtype=np.float32)[:, None]
+        cover = np.clip(radius + 0.5 - _distance(x, y, start, end), 0, 1) * np.float32(opacity)
+        part[...] = np.rint(part + (ink - part) * cover[..., None])
+
+
+def _distance(
+    x: NDArray[np.float32],
+    y: NDArray[np.float32],
+    start: NDArray[np.float32],
+    end: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Distance of each pixel of a grid (rows y, columns x) to a segment."""
+    dx, dy = (end - start).tolist()
+    length2 = dx * dx + dy * dy
+    along = ((x - start[0]) * dx + (y - start[1]) * dy) / (length2 if length2 > 0 else 1.0)
+    along = np.clip(along, 0, 1)
+    result: NDArray[np.float32] = np.hypot(x - start[0] - along * dx, y - start[1] - along * dy)
+    return result
+
+
+def _label(canvas: Image8, poses: Poses) -> Image8:
+    picture = Image.fromarray(canvas)
+    pen = ImageDraw.Draw(picture)
+    size = max(11, round(0.022 * max(picture.size)))
+    font = ImageFont.load_default(size)
+    for row, box in enumerate(poses.boxes.tolist()):
+        left, top = max(box[0], 0.0), max(box[1], 0.0)
+        pen.rectangle((left, top, box[2] - 1, box[3] - 1), outline=MIDDLE, width=max(1, size // 12))
+        _number(pen, font, (left, top), str(row + 1), size)
+    return np.asarray(picture)
+
+
+def _number(
+    pen: ImageDraw.ImageDraw,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    corner: Sequence[float],
+    text: str,
+    size: int,
+) -> None:
+    left, top = corner
+    wide = pen.textlength(text, font=font) + size * 0.5
+    pen.rectangle((left, top, left + wide, top + size * 1.2), fill=_RIM)
+    pen.text((left + size * 0.25, top + size * 0.05), text, fill=MIDDLE, font=font)

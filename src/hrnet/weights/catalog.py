@@ -1,0 +1,66 @@
+"""The models that have a name: where their files are and under which terms."""
+
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from hrnet.errors import InputError
+
+_ASSETS = Path(__file__).parents[1] / "assets"
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """A model with a name.
+
+    file: the exported model, a path inside the package. licence: of the weights.
+    """
+
+    file: Path
+    licence: str
+
+
+CATALOG = {
+    "default": CatalogEntry(_ASSETS / "default.onnx", licence="Apache-2.0"),
+}
+"""Name -> model. `default` travels inside the package; its model card lies beside it."""
+
+
+def find_model(name: str | Path) -> Path:
+    """Return the file of a model given by its name, or by the path of a file or a run folder.
+
+    Of a run folder it is the best checkpoint, or the last where none was chosen as best.
+    A catalogue name wins over a file of that name; write ./default for such a file.
+    Raises InputError, with near names, where there is neither.
+    """
+    entry = CATALOG.get(str(name))
+    if entry is not None:
+        return _packaged(str(name), entry)
+    path = Path(name)
+    if path.is_dir():
+        return _best_of_run(path)
+    if path.exists():
+        return path
+    near = get_close_matches(str(name), CATALOG, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known names: {', '.join(CATALOG)}"
+    raise InputError(f"expected a model's name or file, but there is no {name}; {hint}")
+
+
+def _best_of_run(folder: Path) -> Path:
+    files = [folder / f"{name}.safetensors" for name in ("best", "last")]
+    found = next((file for file in files if file.is_file()), None)
+    if found is None:
+        raise InputError(
+            f"expected a run folder with best.safetensors or last.safetensors, but {folder} has "
+            "neither; name the folder that `hrnet train --out` wrote"
+        )
+    return found
+
+
+def _packaged(name: str, entry: CatalogEntry) -> Path:
+    if not entry.file.is_file():
+        raise InputError(
+            f"the file of the model {name} is missing from this installation ({entry.file.name}); "
+            "install hrnet again or name a model file"
+        )
+    return entry.file
