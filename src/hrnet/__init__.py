@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hrnet.data.coco import read_keypoints
+    from hrnet.engine.evaluate import EvaluationResult, evaluate
     from hrnet.errors import InputError
     from hrnet.models import create_model
     from hrnet.predict import PoseModel, load
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "EvaluationResult": "hrnet.engine.evaluate",
     "InputError": "hrnet.errors",
     "PoseModel": "hrnet.predict",
     "PoseSpec": "hrnet.spec",
@@ -30,12 +32,14 @@ _HOMES = {
     "Skeleton": "hrnet.skeleton",
     "create_model": "hrnet.models",
     "draw_poses": "hrnet.visualize",
+    "evaluate": "hrnet.engine.evaluate",
     "load": "hrnet.predict",
     "read_keypoints": "hrnet.data.coco",
 }
 """Public name -> the module that defines it."""
 
 __all__ = [
+    "EvaluationResult",
     "InputError",
     "PoseModel",
     "PoseSpec",
@@ -44,6 +48,7 @@ __all__ = [
     "__version__",
     "create_model",
     "draw_poses",
+    "evaluate",
     "load",
     "read_keypoints",
 ]

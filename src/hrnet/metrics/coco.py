@@ -8,6 +8,7 @@ import contextlib
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Protocol
 
 import numpy as np
@@ -17,6 +18,9 @@ from hrnet.errors import InputError
 
 COCO_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """Names of the ten figures, in the order in which pycocotools gives them."""
+
+MAX_POSES = 20
+"""At most this many poses of an image count, best first; pycocotools' summary knows no other."""
 
 CocoDict = dict[str, object]
 
@@ -61,9 +65,10 @@ def coco_keypoint_metrics(
     """Compute the ten figures of `COCO_METRICS`, each in 0..1, or -1 where nothing can count.
 
     AP and AR are means over OKS 0.50, 0.55 ... 0.95; 50 and 75 stand for one OKS; M and L for
-    subjects of 32^2 to 96^2 pixels and of more (-1 without any such). At most 20 poses an image
-    count, best first. image_ids: images without subjects, where every pose is wrong.
+    subjects of 32^2 to 96^2 pixels and of more (-1 without any such).
+    image_ids: all images, also those without subjects, where every pose is wrong.
     """
+    expect_pycocotools()
     _expect_keypoints([*truth, *predicted], len(sigmas))
     images = sorted({*image_ids, *(subject.image_id for subject in truth)})
     unknown = sorted({pose.image_id for pose in predicted} - set(images))
@@ -75,6 +80,14 @@ def coco_keypoint_metrics(
     annotations = [_annotation(index, subject) for index, subject in enumerate(truth, 1)]
     results = [_result(index, pose) for index, pose in enumerate(predicted, 1)]
     return _run_pycocotools(images, annotations, results, sigmas)
+
+
+def expect_pycocotools() -> None:
+    """Raise InputError where pycocotools is not installed; it is no part of the light core."""
+    if find_spec("pycocotools") is None:
+        raise InputError(
+            "evaluation needs pycocotools, which is not installed; pip install 'hrnet[train]'"
+        )
 
 
 def _expect_keypoints(poses: Iterable[TruePose | ScoredPose], num_keypoints: int) -> None:
@@ -121,13 +134,9 @@ def _run_pycocotools(
     results: list[CocoDict],
     sigmas: Sequence[float],
 ) -> dict[str, float]:
-    try:
-        from pycocotools.coco import COCO
-        from pycocotools.cocoeval import COCOeval
-    except ImportError as error:
-        raise InputError(
-            "evaluation needs pycocotools, which is not installed; pip install 'hrnet[train]'"
-        ) from error
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
     with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
         sides = []
         for entries in (annotations, results):
@@ -141,6 +150,7 @@ def _run_pycocotools(
             sides.append(side)
         run = COCOeval(*sides, iouType="keypoints")
         run.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
+        run.params.maxDets = [MAX_POSES]
         run.evaluate()
         run.accumulate()
         run.summarize()
