@@ -23,7 +23,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("data", "weights", "runtime"),
     ("tasks",),
     ("config",),
-    ("engine", "predict", "evaluate", "export"),
+    ("engine", "predict", "export"),
     ("recipes",),
     ("cli", "__init__"),
 )
