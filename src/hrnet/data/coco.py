@@ -25,7 +25,8 @@ class Sample:
     """One labelled subject in one picture.
 
     box_xywh: (4,) pixels. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not labelled),
-    1 (hidden) and 2 (visible). image_size: (height, width) as the annotations say.
+    1 (hidden) and 2 (visible). area: of the subject's outline, in square pixels; the scale of OKS.
+    image_size: (height, width) as the annotations say.
     """
 
     image_path: Path
@@ -34,6 +35,7 @@ class Sample:
     box_xywh: NDArray[np.float64]
     keypoints: NDArray[np.float64]
     visibility: NDArray[np.int64]
+    area: float
     image_size: Size
 
 
@@ -164,6 +166,7 @@ def _sample(
         box_xywh=box,
         keypoints=triples[:, :2],
         visibility=triples[:, 2].astype(np.int64),
+        area=float(str(annotation.get("area", box[2] * box[3]))),
         image_size=size,
     )
 

@@ -5,6 +5,7 @@ Pose Estimation" (CVPR 2019). What differs from the other families: residual blo
 stream, 3x3 convolutions on the way down, 1x1 convolution and nearest up-sampling on the way up.
 """
 
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from torch import nn
@@ -83,10 +84,9 @@ def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
 
 
 def _up(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
-    return nn.Sequential(
-        ConvNorm(in_channels, out_channels, 1, relu=False),
-        nn.Upsample(scale_factor=2**steps, mode="nearest"),
-    )
+    project = ConvNorm(in_channels, out_channels, 1, relu=False)
+    resize = nn.Upsample(scale_factor=2**steps, mode="nearest")
+    return nn.Sequential(OrderedDict(project=project, resize=resize))
 
 
 def make_backbone(config: HRNetConfig, num_outputs: int) -> HighResBackbone:

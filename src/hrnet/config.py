@@ -1,0 +1,136 @@
+"""An experiment as one frozen value: what is trained, on what, and how."""
+
+import json
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from hrnet.codecs.heatmap import CodecKind
+from hrnet.data.augment import Augmentation
+from hrnet.errors import InputError
+from hrnet.losses import LossName
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ModelConfig(Part):
+    """variant: a key of `hrnet.models.VARIANTS`. input_size: (height, width) in multiples of 32."""
+
+    variant: str
+    input_size: tuple[int, int] = (256, 192)
+    codec: CodecKind = "classic"
+    sigma: float = Field(default=2.0, gt=0)
+    padding: float = Field(default=1.25, gt=0)
+
+
+class DataConfig(Part):
+    """COCO keypoint files and the folders of their pictures.
+
+    val_annotations: evaluated after every `train.evaluate_every` epochs; None: never.
+    """
+
+    annotations: Path
+    images: Path
+    val_annotations: Path | None = None
+    val_images: Path | None = None
+
+
+class TrainConfig(Part):
+    """Optimisation. Epochs count from 0; `milestones` and `warmup_steps` belong to `schedule`.
+
+    init: a checkpoint whose weights the training starts from; its network must be the same.
+    ema: decay of the moving average of the weights that is evaluated and saved; 0 switches it off.
+    precision: "bf16" runs the network under autocast.
+    """
+
+    epochs: int = Field(default=210, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    optimizer: Literal["adam", "adamw"] = "adam"
+    lr: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=0.0, ge=0)
+    schedule: Literal["step", "cosine"] = "step"
+    milestones: tuple[int, ...] = (170, 200)
+    warmup_steps: int = Field(default=0, ge=0)
+    loss: LossName = "mse"
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    precision: Literal["float32", "bf16"] = "float32"
+    channels_last: bool = True
+    init: Path | None = None
+    evaluate_every: int = Field(default=10, ge=1)
+    seed: int = 0
+    workers: int = Field(default=1, ge=0)
+    cache_images: bool = True
+    device: str = "auto"
+
+
+class Experiment(Part):
+    """One training run; `name` is the recipe's or the file's."""
+
+    name: str
+    model: ModelConfig
+    data: DataConfig
+    augmentation: Augmentation = Augmentation()
+    train: TrainConfig = TrainConfig()
+
+    @classmethod
+    def from_json(cls, text: str) -> "Experiment":
+        """Read an experiment.json; InputError names the field that does not fit."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise InputError(describe(error)) from None
+
+    def to_json(self) -> str:
+        return self.model_dump_json(indent=2)
+
+
+def describe(error: ValidationError) -> str:
+    """One line about the first field that does not fit."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
+        return f"unknown setting {where}; {_near(where)}"
+    return f"setting {where}: {first['msg']}, got {first['input']!r:.60}"
+
+
+def override(experiment: Experiment, settings: Sequence[str]) -> Experiment:
+    """Apply settings of the form `train.lr=1e-3`; the experiment given stays as it is.
+
+    Values are JSON where they parse as such, else text. Raises InputError for an unknown setting
+    (with the near names) or a value that does not fit.
+    """
+    tree = json.loads(experiment.to_json())
+    for setting in settings:
+        path, equals, text = setting.partition("=")
+        if not equals:
+            raise InputError(f"expected --set NAME=VALUE, got {setting!r}")
+        *parents, leaf = path.split(".")
+        node = tree
+        for parent in parents:
+            node = node.get(parent) if isinstance(node, dict) else None
+        if not isinstance(node, dict) or leaf not in node:
+            raise InputError(f"unknown setting {path}; {_near(path)}")
+        try:
+            node[leaf] = json.loads(text)
+        except json.JSONDecodeError:
+            node[leaf] = text
+    return Experiment.from_json(json.dumps(tree))
+
+
+def _near(path: str) -> str:
+    names = list(_setting_names())
+    near = get_close_matches(path, names, n=3, cutoff=0.4) or names
+    return f"did you mean {' or '.join(near)}?"
+
+
+def _setting_names() -> Iterator[str]:
+    parts = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
+    yield "name"
+    for part, config in parts.items():
+        yield from (f"{part}.{field}" for field in config.model_fields)
+    yield from (f"augmentation.{field}" for field in Augmentation.__dataclass_fields__)

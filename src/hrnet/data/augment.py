@@ -1,0 +1,107 @@
+"""Random crops of labelled subjects, as the official HRNet pose training draws them.
+
+Source: the training data of Sun et al. 2019, with its quirks where they decide what a model sees.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from hrnet.data.coco import Sample
+from hrnet.geometry import Size, apply_affine, box_to_crop, crop_matrix
+from hrnet.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """How much a crop varies; the defaults are the published ones for COCO.
+
+    flip: probability of mirroring; unused where the skeleton has no flip pairs.
+    scale: the crop's size is multiplied by N(1, scale), held within 1 +- scale.
+    rotation_deg: angle from N(0, rotation_deg), held within twice that.
+    rotation_probability: how often it is rotated at all.
+    half_body: probability of showing only the upper or lower half of a subject with more than
+        half_body_min_visible labelled keypoints; unused where the skeleton names no upper body.
+    """
+
+    flip: float = 0.5
+    scale: float = 0.35
+    rotation_deg: float = 45.0
+    rotation_probability: float = 0.6
+    half_body: float = 0.3
+    half_body_min_visible: int = 8
+
+
+NO_AUGMENTATION = Augmentation(flip=0, scale=0, rotation_deg=0, half_body=0)
+
+
+def draw_crop(
+    sample: Sample,
+    skeleton: Skeleton,
+    input_size: Size,
+    padding: float,
+    augmentation: Augmentation,
+    generator: Generator,
+    unbiased: bool = False,
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
+    """Draw where a subject is cropped: all randomness of one training sample.
+
+    Returns the matrix (2, 3) from image to crop, mirroring included, the keypoints (K, 2) in crop
+    pixels, left and right already swapped, and their weights (K,), 1 where labelled.
+    """
+    labelled = sample.visibility > 0
+    center, size = box_to_crop(sample.box_xywh, input_size, padding)
+    if (
+        labelled.sum() > augmentation.half_body_min_visible
+        and generator.random() < augmentation.half_body
+    ):
+        half = _half_body(sample, skeleton, generator)
+        if half is not None:
+            center, size = box_to_crop(half, input_size, 1.5)
+    spread = augmentation.scale
+    size = size * np.clip(generator.standard_normal() * spread + 1, 1 - spread, 1 + spread)
+    angle = 0.0
+    if generator.random() <= augmentation.rotation_probability:
+        most = 2 * augmentation.rotation_deg
+        angle = float(np.clip(generator.standard_normal() * augmentation.rotation_deg, -most, most))
+    matrix = crop_matrix(center, size, input_size, angle, unbiased)
+    order = list(range(skeleton.num_keypoints))
+    if skeleton.flip_pairs and generator.random() < augmentation.flip:
+        matrix = _mirrored(matrix, input_size)
+        order = list(skeleton.flip_order)
+    points = apply_affine(sample.keypoints[order], matrix)
+    return matrix, points, labelled[order].astype(np.float32)
+
+
+def _mirrored(matrix: NDArray[np.float64], input_size: Size) -> NDArray[np.float64]:
+    """Append mirroring left to right to a matrix; pixel x goes to width - 1 - x."""
+    flipped = matrix.copy()
+    flipped[0] = -matrix[0]
+    flipped[0, 2] += input_size[1] - 1
+    return flipped
+
+
+def _half_body(
+    sample: Sample, skeleton: Skeleton, generator: Generator
+) -> NDArray[np.float64] | None:
+    """Box (4,) xywh around the labelled upper or lower keypoints; None where too few are labelled.
+
+    The official code chooses by a normal number below 0.5, so the upper half comes in 69% of cases.
+    """
+    if not skeleton.upper_body:
+        return None
+    labelled = np.flatnonzero(sample.visibility > 0)
+    is_upper = np.isin(labelled, skeleton.upper_body)
+    upper, lower = labelled[is_upper], labelled[~is_upper]
+    if generator.standard_normal() < 0.5 and len(upper) > 2:
+        chosen = upper
+    else:
+        chosen = lower if len(lower) > 2 else upper
+    if len(chosen) < 2:
+        return None
+    points = sample.keypoints[chosen]
+    extent = np.maximum(points.max(axis=0) - points.min(axis=0), 1)
+    # The crop is centred on the mean of the points, not on their box.
+    return np.concatenate([points.mean(axis=0) - extent / 2, extent])
