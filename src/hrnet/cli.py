@@ -114,6 +114,50 @@ def _parse_boxes(text: str | None) -> "BoxFile | list[list[float]] | None":
     return read_boxes(Path(text))
 
 
+@app.command()
+def evaluate(
+    model: Annotated[
+        str,
+        typer.Argument(help="A model's name, an .onnx file, a .safetensors file or a run folder."),
+    ],
+    data: Annotated[Path, typer.Option(metavar="FILE", help="COCO keypoint annotations.")],
+    images: Annotated[Path, typer.Option(metavar="DIR", help="The folder of their images.")],
+    boxes: Annotated[
+        str,
+        typer.Option(
+            metavar="gt|FILE",
+            help="gt for the boxes of the annotations, or a detector's in the COCO results form.",
+        ),
+    ] = "gt",
+    flip_test: Annotated[
+        bool, typer.Option("--flip-test", help="Average with the mirrored image; twice the time.")
+    ] = False,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", metavar="FILE", help="Write the figures and the protocol here."),
+    ] = None,
+) -> None:
+    """Measure a model's COCO AP and AR on annotated images."""
+    from rich.console import Console
+
+    from hrnet.engine.evaluate import evaluate as evaluate_model
+    from hrnet.files import atomic_path, check_writable_file
+    from hrnet.report import print_figures, show_progress
+
+    if json_file is not None:
+        check_writable_file(json_file)
+    with show_progress("evaluating") as progress:
+        result = evaluate_model(
+            model, data=data, images=images, boxes=boxes, flip_test=flip_test, progress=progress
+        )
+    print_figures(Console(), result.metrics)
+    typer.echo(result.summary())
+    if json_file is not None:
+        with atomic_path(json_file) as temporary:
+            temporary.write_text(result.to_json(), encoding="utf-8")
+        typer.echo(f"figures written to {json_file}")
+
+
 def _say_written(folder: Path | None, json_file: Path | None) -> None:
     for what, path in (("pictures", folder), ("keypoints", json_file)):
         if path is not None:

@@ -1,8 +1,11 @@
 """Show predictions on a terminal."""
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from hrnet.types import Poses
@@ -48,3 +51,20 @@ def _table(poses: Poses, rows: range) -> Table:
 def _cell(poses: Poses, row: int, index: int) -> str:
     x, y = poses.keypoints[row, index].tolist()
     return f"{x:.1f}, {y:.1f}  {poses.keypoint_scores[row, index]:.2f}"
+
+
+def print_figures(console: Console, figures: Mapping[str, float]) -> None:
+    """Print a table of named figures in 0..1; a negative one means that nothing could count."""
+    table = Table("figure", title="COCO keypoints, 0..1", title_justify="left")
+    table.add_column("value", justify="right")
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.4f}" if value >= 0 else "-")
+    console.print(table)
+
+
+@contextmanager
+def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show on stderr how far a task is; yields what is to be called with (done, total)."""
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,0 +1,144 @@
+"""`hrnet evaluate` with what cannot be used: one clear line and exit code 2, never a figure."""
+
+import json
+
+import pytest
+from PIL import Image
+
+from hrnet.errors import InputError
+from hrnet.skeleton import Skeleton
+
+
+def drop_image(scene):
+    (scene.images / "9.png").unlink()
+    return ["images are missing", "9.png"]
+
+
+def shrink_image(scene):
+    Image.new("RGB", (200, 119)).save(scene.images / "9.png")
+    return ["200x119", "240x120"]
+
+
+def break_image(scene):
+    (scene.images / "9.png").write_text("no picture")
+    return ["9.png", "none that can be read"]
+
+
+def no_json(scene):
+    scene.data.write_text("keypoints")
+    return ["annotations.json", "JSON"]
+
+
+def no_persons(scene):
+    scene.content["annotations"] = []
+    scene.save()
+    return ["annotations.json", "no subject"]
+
+
+def dangling_image(scene):
+    scene.content["annotations"][1]["image_id"] = 11
+    scene.save()
+    return ["annotation 2", "image 11"]
+
+
+def wrong_count(scene):
+    scene.content["annotations"][1]["keypoints"] += [1, 1, 2]
+    scene.save()
+    return ["annotation 2", "expected 9 numbers", "got 12"]
+
+
+def nan_area(scene):
+    scene.content["annotations"][1]["area"] = float("nan")
+    scene.save()
+    return ["annotation 2", "area", "NaN"]
+
+
+def other_keypoints(scene):
+    scene.remodel(skeleton=Skeleton(("red", "green", "tail")))
+    return ["model pooling", "keypoint 3 is tail, not blue"]
+
+
+def other_model_file(scene):
+    scene.model.write_text("no model")
+    return ["model.onnx"]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        drop_image,
+        shrink_image,
+        break_image,
+        no_json,
+        no_persons,
+        dangling_image,
+        wrong_count,
+        nan_area,
+        other_keypoints,
+        other_model_file,
+    ],
+)
+def test_bad_data_is_one_line_and_exit_code_2(scene, run, spoil):
+    words = spoil(scene)
+    code, out, err = run("evaluate", scene.model, "--data", scene.data, "--images", scene.images)
+    assert code == 2
+    assert "AP" not in out
+    assert len(err.strip().splitlines()) == 1
+    for word in words:
+        assert word in err
+
+
+BOX = [20.0, 30.0, 60.0, 60.0]
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ("no json at all", ["expected JSON in detections"]),
+        ({"annotations": []}, ["expected a list of detections"]),
+        ([[1, 2, 3, 4]], ["expected a list of detections"]),
+        ([], ["found none"]),
+        ([{"image_id": 7, "category_id": 5, "bbox": BOX, "score": 1}], ["category 1"]),
+        ([{"image_id": 7, "bbox": BOX}], ["detection 1", "score"]),
+        ([{"image_id": 7, "bbox": BOX[:3], "score": 1}], ["detection 1, bbox", "4 finite"]),
+        ([{"image_id": 7, "bbox": "wide", "score": 1}], ["detection 1, bbox"]),
+        ([{"image_id": 7, "bbox": [*BOX[:3], float("nan")], "score": 1}], ["bbox", "NaN"]),
+        ([{"image_id": 7, "bbox": [*BOX[:3], 0], "score": 1}], ["positive width and height"]),
+        ([{"image_id": 7, "bbox": [999, 0, 9, 9], "score": 1}], ["7.png", "outside"]),
+        ([{"image_id": 7, "bbox": BOX, "score": None}], ["detection 1, score"]),
+        (
+            [{"image_id": i, "bbox": BOX, "score": 1} for i in (7, 70, 71)],
+            ["2 image ids", "70, 71"],
+        ),
+    ],
+)
+def test_bad_detections_are_one_line_and_exit_code_2(scene, run, entries, words):
+    path = scene.detections([])
+    path.write_text(entries if isinstance(entries, str) else json.dumps(entries))
+    arguments = ["--data", scene.data, "--images", scene.images, "--boxes", path]
+    code, _, err = run("evaluate", scene.model, *arguments)
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    for word in words:
+        assert word in err
+
+
+@pytest.mark.parametrize("missing", ["model", "data", "images", "boxes", "json"])
+def test_missing_files_are_one_line_and_exit_code_2(scene, run, missing, tmp_path):
+    (tmp_path / "file").write_text("")
+    given = {"data": scene.data, "images": scene.images, "boxes": "gt", "model": scene.model}
+    given |= {"json": tmp_path / "file" / "x.json" if missing == "json" else tmp_path / "x.json"}
+    if missing != "json":
+        given[missing] = tmp_path / "nothing-here"
+    model = given.pop("model")
+    options = [part for name, value in given.items() for part in (f"--{name}", value)]
+    code, _, err = run("evaluate", model, *options)
+    assert code == 2
+    assert len(err.strip().splitlines()) == 1
+    assert not (tmp_path / "x.json").exists()
+
+
+def test_pycocotools_missing_is_said(scene, monkeypatch):
+    monkeypatch.setattr("hrnet.metrics.coco.find_spec", lambda name: None)
+    with pytest.raises(InputError, match=r"hrnet\[train\]"):
+        scene.evaluate()
