@@ -118,7 +118,10 @@ def _parse_boxes(text: str | None) -> "BoxFile | list[list[float]] | None":
 def evaluate(
     model: Annotated[
         str,
-        typer.Argument(help="A model's name, an .onnx file, a .safetensors file or a run folder."),
+        typer.Argument(
+            metavar="MODEL",
+            help="A model's name, an .onnx file, a .safetensors file or a run folder.",
+        ),
     ],
     data: Annotated[Path, typer.Option(metavar="FILE", help="COCO keypoint annotations.")],
     images: Annotated[Path, typer.Option(metavar="DIR", help="The folder of their images.")],
