@@ -65,6 +65,7 @@ def print_figures(console: Console, figures: Mapping[str, float]) -> None:
 @contextmanager
 def show_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Show on stderr how far a task is; yields what is to be called with (done, total)."""
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
