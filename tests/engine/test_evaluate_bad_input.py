@@ -83,7 +83,7 @@ def test_bad_data_is_one_line_and_exit_code_2(scene, run, spoil):
     code, out, err = run("evaluate", scene.model, "--data", scene.data, "--images", scene.images)
     assert code == 2
     assert "AP" not in out
-    assert len(err.strip().splitlines()) == 1
+    assert len(err.splitlines()) == 1
     for word in words:
         assert word in err
 
@@ -118,7 +118,7 @@ def test_bad_detections_are_one_line_and_exit_code_2(scene, run, entries, words)
     arguments = ["--data", scene.data, "--images", scene.images, "--boxes", path]
     code, _, err = run("evaluate", scene.model, *arguments)
     assert code == 2
-    assert len(err.strip().splitlines()) == 1
+    assert len(err.splitlines()) == 1
     for word in words:
         assert word in err
 
@@ -134,7 +134,7 @@ def test_missing_files_are_one_line_and_exit_code_2(scene, run, missing, tmp_pat
     options = [part for name, value in given.items() for part in (f"--{name}", value)]
     code, _, err = run("evaluate", model, *options)
     assert code == 2
-    assert len(err.strip().splitlines()) == 1
+    assert len(err.splitlines()) == 1
     assert not (tmp_path / "x.json").exists()
 
 
