@@ -55,8 +55,8 @@ def _cell(poses: Poses, row: int, index: int) -> str:
 
 def print_figures(console: Console, figures: Mapping[str, float]) -> None:
     """Print a table of named figures in 0..1; a negative one means that nothing could count."""
-    table = Table("figure", title="COCO keypoints, 0..1", title_justify="left")
-    table.add_column("value", justify="right")
+    table = Table("COCO keypoints")
+    table.add_column("0..1", justify="right")
     for name, value in figures.items():
         table.add_row(name, f"{value:.4f}" if value >= 0 else "-")
     console.print(table)
