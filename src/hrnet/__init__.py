@@ -11,11 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from hrnet.config import Experiment
     from hrnet.data.coco import read_keypoints
     from hrnet.engine.evaluate import EvaluationResult, evaluate
+    from hrnet.engine.train import train
     from hrnet.errors import InputError
     from hrnet.models import create_model
     from hrnet.predict import PoseModel, load
+    from hrnet.recipes import get_recipe
     from hrnet.skeleton import Skeleton
     from hrnet.spec import PoseSpec
     from hrnet.types import Poses
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "EvaluationResult": "hrnet.engine.evaluate",
+    "Experiment": "hrnet.config",
     "InputError": "hrnet.errors",
     "PoseModel": "hrnet.predict",
     "PoseSpec": "hrnet.spec",
@@ -33,13 +37,16 @@ _HOMES = {
     "create_model": "hrnet.models",
     "draw_poses": "hrnet.visualize",
     "evaluate": "hrnet.engine.evaluate",
+    "get_recipe": "hrnet.recipes",
     "load": "hrnet.predict",
     "read_keypoints": "hrnet.data.coco",
+    "train": "hrnet.engine.train",
 }
 """Public name -> the module that defines it."""
 
 __all__ = [
     "EvaluationResult",
+    "Experiment",
     "InputError",
     "PoseModel",
     "PoseSpec",
@@ -49,8 +56,10 @@ __all__ = [
     "create_model",
     "draw_poses",
     "evaluate",
+    "get_recipe",
     "load",
     "read_keypoints",
+    "train",
 ]
 
 

@@ -48,7 +48,7 @@ def _options(
 @app.command()
 def predict(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Images, folders or glob patterns.")
+        list[str], typer.Argument(metavar="SOURCE", help="Images, folders or glob patterns.")
     ],
     model: Annotated[
         str,
@@ -96,6 +96,8 @@ def predict(
         else:
             print_poses(console, result.path, result.outcome, full=len(paths) <= _FULL_TABLES)
     if len(errors) < attempted:
+        if where is None:
+            typer.echo("no boxes given: each whole image was taken as one person")
         _say_written(outputs.folder, outputs.json_file)
     _report_errors(errors, attempted)
 
@@ -159,6 +161,71 @@ def evaluate(
         with atomic_path(json_file) as temporary:
             temporary.write_text(result.to_json(), encoding="utf-8")
         typer.echo(f"figures written to {json_file}")
+
+
+@app.command()
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's name; `hrnet recipes` lists them.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", help="Folder for checkpoints, log and experiment.json.")
+    ] = Path("runs/latest"),
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An experiment.json, in place of a recipe."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="a.b=c", help="Change one setting; may be repeated."),
+    ] = None,
+) -> None:
+    """Train a network as a recipe or an experiment.json says."""
+    from hrnet.config import override, read_experiment
+    from hrnet.recipes import get_recipe
+
+    if (recipe is None) == (config is None):
+        raise InputError("expected either a RECIPE or --config FILE; `hrnet recipes` lists recipes")
+    experiment = read_experiment(config) if config else get_recipe(str(recipe))
+    experiment = override(experiment, settings or [])
+    from hrnet.engine.train import train as run
+
+    best = run(experiment, out)
+    typer.echo(f"model written to {best}; use it with `hrnet predict IMAGE --model {out}`")
+
+
+@app.command()
+def recipes() -> None:
+    """List the recipes and the first line of what each is."""
+    from hrnet.recipes import RECIPES
+
+    width = max(map(len, RECIPES))
+    for name, recipe in RECIPES.items():
+        typer.echo(f"{name:{width}}  {(recipe.__doc__ or '').splitlines()[0]}")
+
+
+@app.command()
+def export(
+    model: Annotated[str, typer.Argument(help="A .safetensors checkpoint or the folder of a run.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The .onnx file to write.")],
+    half: Annotated[
+        bool, typer.Option("--half", help="Store weights in half precision: half the file.")
+    ] = False,
+) -> None:
+    """Write a checkpoint as an ONNX file that predicts without torch."""
+    from hrnet.files import check_writable_file
+    from hrnet.weights.catalog import find_model
+
+    path = find_model(Path(model))
+    if path.suffix != ".safetensors":
+        raise InputError(f"expected a .safetensors checkpoint or a run folder, got {path}")
+    check_writable_file(out)
+    from hrnet.export.onnx import export_onnx
+    from hrnet.weights.checkpoint import load_checkpoint
+
+    difference = export_onnx(*load_checkpoint(path), out, half=half)
+    size = out.stat().st_size / 1e6
+    typer.echo(f"{out}: {size:.2f} MB, differs from the network by {difference:.2g} at most")
 
 
 def _say_written(folder: Path | None, json_file: Path | None) -> None:

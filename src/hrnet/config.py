@@ -10,11 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hrnet.codecs.heatmap import CodecKind
 from hrnet.data.augment import Augmentation
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.losses import LossName
 
 
 class Part(BaseModel):
+    """A frozen part of an experiment that knows no other settings than its own."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -86,7 +88,16 @@ class Experiment(Part):
             raise InputError(describe(error)) from None
 
     def to_json(self) -> str:
+        """Write the experiment as `from_json` reads it."""
         return self.model_dump_json(indent=2)
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read an experiment.json as a run folder holds it."""
+    try:
+        return Experiment.from_json(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the experiment {path}: {one_line(error)}") from None
 
 
 def describe(error: ValidationError) -> str:
@@ -129,7 +140,7 @@ def _near(path: str) -> str:
 
 
 def _setting_names() -> Iterator[str]:
-    parts = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
+    parts: dict[str, type[Part]] = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
     yield "name"
     for part, config in parts.items():
         yield from (f"{part}.{field}" for field in config.model_fields)

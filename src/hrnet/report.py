@@ -10,19 +10,22 @@ from rich.table import Table
 
 from hrnet.types import Poses
 
-_PERSONS_A_TABLE = 4
+_COLUMN_WIDTH = 23
+"""Of one person: '1234.5, 1234.5  0.92' with its frame."""
 
 
 def print_poses(console: Console, path: Path, poses: Poses, *, full: bool = True) -> None:
     """Print a line for a picture and, with `full`, tables of its keypoints.
 
-    The tables have one row a keypoint and one column a person, four persons a table; a cell holds
-    x, y in pixels and the score.
+    The tables have one row a keypoint and one column a person, as many as the terminal is wide; a
+    cell holds x, y in pixels and the score.
     """
     console.print(summary(path, poses), markup=False, highlight=False, soft_wrap=True)
     if full:
-        for first in range(0, len(poses), _PERSONS_A_TABLE):
-            console.print(_table(poses, range(first, min(first + _PERSONS_A_TABLE, len(poses)))))
+        names = max(len(name) for name in poses.skeleton.names) + 4
+        step = max(1, (console.width - names) // _COLUMN_WIDTH)
+        for first in range(0, len(poses), step):
+            console.print(_table(poses, range(first, min(first + step, len(poses)))))
 
 
 def summary(path: Path, poses: Poses) -> str:
@@ -32,9 +35,9 @@ def summary(path: Path, poses: Poses) -> str:
     persons = "no persons" if count == 0 else "1 person" if count == 1 else f"{count} persons"
     scores = " ".join(f"{score:.2f}" for score in poses.scores.tolist()[:12])
     more = " ..." if count > 12 else ""
-    whole = "" if poses.boxes_given else " (no boxes given: the whole image is taken as one person)"
+    whole = "" if poses.boxes_given else " (the whole image)"
     scored = f", score {scores}{more}" if count else ""
-    return f"{path} {width}x{height}: {persons}{scored}{whole}"
+    return f"{path} {width}x{height}: {persons}{whole}{scored}"
 
 
 def _table(poses: Poses, rows: range) -> Table:

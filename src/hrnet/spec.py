@@ -54,6 +54,7 @@ class PoseSpec(BaseModel):
         return HeatmapCodec(self.codec, self.input_size, (height // 4, width // 4), self.sigma)
 
     def to_json(self) -> str:
+        """Write the description as `from_json` reads it."""
         return self.model_dump_json()
 
     @classmethod

@@ -43,7 +43,8 @@ class HeatmapCodec:
         """Crop pixels in a heatmap pixel, as (x, y)."""
         edge = 1 if self.unbiased else 0
         whole = np.array(self.input_size[::-1], dtype=np.float64) - edge
-        return whole / (np.array(self.heatmap_size[::-1]) - edge)
+        stride: NDArray[np.float64] = whole / (np.array(self.heatmap_size[::-1]) - edge)
+        return stride
 
     @property
     def blur_kernel(self) -> int:
@@ -118,13 +119,15 @@ def _pick(maps: Maps, points: NDArray[np.float64], dx: int, dy: int) -> NDArray[
     x = np.clip(points[..., 0].astype(int) + dx, 0, width - 1)
     y = np.clip(points[..., 1].astype(int) + dy, 0, height - 1)
     n, k = np.indices(x.shape)
-    return maps[n, k, y, x].astype(np.float64)
+    values: NDArray[np.float64] = maps[n, k, y, x].astype(np.float64)
+    return values
 
 
 def _inside(points: NDArray[np.float64], heatmap_size: Size, margin: int) -> NDArray[np.bool_]:
     """Whether 1 < x < w - margin and 1 < y < h - margin: (N, K)."""
     limits = np.array(heatmap_size[::-1]) - margin
-    return ((points > 1) & (points < limits)).all(axis=-1)  # type: ignore[no-any-return]
+    inside: NDArray[np.bool_] = np.all((points > 1) & (points < limits), axis=-1)
+    return inside
 
 
 def refine_quarter(points: NDArray[np.float64], heatmaps: Maps) -> NDArray[np.float64]:
@@ -150,9 +153,10 @@ def smooth(heatmaps: Maps, kernel: int) -> Maps:
     pad = kernel // 2
     padded = np.pad(heatmaps, ((0, 0), (0, 0), (pad, pad), (pad, pad)))
     rows = sliding_window_view(padded, kernel, axis=3) @ weights
-    blurred = sliding_window_view(rows, kernel, axis=2) @ weights
+    blurred: Maps = sliding_window_view(rows, kernel, axis=2) @ weights
     peak = heatmaps.max(axis=(2, 3), keepdims=True)
-    return blurred * (peak / np.maximum(blurred.max(axis=(2, 3), keepdims=True), 1e-12))
+    blurred *= peak / np.maximum(blurred.max(axis=(2, 3), keepdims=True), 1e-12)
+    return blurred
 
 
 def _newton_step(
@@ -163,8 +167,8 @@ def _newton_step(
     det = a * d - b * b
     safe = np.where(det == 0, 1.0, det)
     gx, gy = gradient[..., 0], gradient[..., 1]
-    step = np.stack([b * gy - d * gx, b * gx - a * gy], axis=-1) / safe[..., None]
-    return step * (det != 0)[..., None]
+    step = np.stack([b * gy - d * gx, b * gx - a * gy], axis=-1)
+    return np.where((det != 0)[..., None], step / safe[..., None], 0.0)
 
 
 def refine_dark(points: NDArray[np.float64], heatmaps: Maps, kernel: int) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hrnet.data.coco import Sample
-from hrnet.geometry import Size, apply_affine, box_to_crop, crop_matrix
+from hrnet.geometry import Floats, Size, apply_affine, box_to_crop, crop_matrix
 from hrnet.skeleton import Skeleton
 
 
@@ -45,7 +45,7 @@ def draw_crop(
     augmentation: Augmentation,
     generator: Generator,
     unbiased: bool = False,
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float32]]:
+) -> tuple[Floats, Floats, NDArray[np.float32]]:
     """Draw where a subject is cropped: all randomness of one training sample.
 
     Returns the matrix (2, 3) from image to crop, mirroring included, the keypoints (K, 2) in crop
@@ -75,7 +75,7 @@ def draw_crop(
     return matrix, points, labelled[order].astype(np.float32)
 
 
-def _mirrored(matrix: NDArray[np.float64], input_size: Size) -> NDArray[np.float64]:
+def _mirrored(matrix: Floats, input_size: Size) -> Floats:
     """Append mirroring left to right to a matrix; pixel x goes to width - 1 - x."""
     flipped = matrix.copy()
     flipped[0] = -matrix[0]
@@ -83,9 +83,7 @@ def _mirrored(matrix: NDArray[np.float64], input_size: Size) -> NDArray[np.float
     return flipped
 
 
-def _half_body(
-    sample: Sample, skeleton: Skeleton, generator: Generator
-) -> NDArray[np.float64] | None:
+def _half_body(sample: Sample, skeleton: Skeleton, generator: Generator) -> Floats | None:
     """Box (4,) xywh around the labelled upper or lower keypoints; None where too few are labelled.
 
     The official code chooses by a normal number below 0.5, so the upper half comes in 69% of cases.

@@ -25,8 +25,7 @@ class Sample:
     """One labelled subject in one picture.
 
     box_xywh: (4,) pixels. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not labelled),
-    1 (hidden) and 2 (visible). area: of the subject's outline, in square pixels; the scale of OKS.
-    image_size: (height, width) as the annotations say.
+    1 (hidden) and 2 (visible). image_size: (height, width) as the annotations say.
     """
 
     image_path: Path
@@ -35,7 +34,6 @@ class Sample:
     box_xywh: NDArray[np.float64]
     keypoints: NDArray[np.float64]
     visibility: NDArray[np.int64]
-    area: float
     image_size: Size
 
 
@@ -85,7 +83,9 @@ def read_keypoints(annotations: str | Path, images: str | Path) -> KeypointDatas
         raise InputError(f"{path}: not in the COCO keypoint form ({detail})") from None
 
 
-def _read(path: Path, folder: Path, content: Mapping[str, list[dict[str, object]]]) -> KeypointDataset:
+def _read(
+    path: Path, folder: Path, content: Mapping[str, list[dict[str, object]]]
+) -> KeypointDataset:
     category = _keypoint_category(path, content["categories"])
     skeleton, source = skeleton_of(category)
     images = {int(str(image["id"])): image for image in content["images"]}
@@ -127,11 +127,14 @@ def skeleton_of(category: Mapping[str, object]) -> tuple[Skeleton, str]:
     names = tuple(str(name) for name in category["keypoints"])  # type: ignore[attr-defined]
     bones = category.get("skeleton") or ()
     edges = tuple((int(a) - 1, int(b) - 1) for a, b in bones)  # type: ignore[attr-defined]
-    if names == COCO_PERSON.names:
+    if names == COCO_PERSON.names and not category.get("sigmas"):
         return COCO_PERSON, "COCO"
     sigmas = tuple(float(value) for value in category.get("sigmas") or ())  # type: ignore[attr-defined]
     skeleton = Skeleton(names, edges, infer_flip_pairs(names), sigmas)
-    return skeleton, "annotation file" if sigmas else f"default {skeleton.sigmas[0]} for every keypoint"
+    return (
+        skeleton,
+        "annotation file" if sigmas else f"default {skeleton.sigmas[0]} for every keypoint",
+    )
 
 
 def _sample(
@@ -166,7 +169,6 @@ def _sample(
         box_xywh=box,
         keypoints=triples[:, :2],
         visibility=triples[:, 2].astype(np.int64),
-        area=float(str(annotation.get("area", box[2] * box[3]))),
         image_size=size,
     )
 
@@ -177,7 +179,9 @@ def _numbers(
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):
-        raise InputError(f"{name}: expected a list of numbers in {field}, got {values!r:.60}") from None
+        raise InputError(
+            f"{name}: expected a list of numbers in {field}, got {values!r:.60}"
+        ) from None
     if array.ndim != 1 or (length is not None and len(array) != length):
         raise InputError(f"{name}: expected a flat list of numbers in {field}, got {values!r:.60}")
     if not np.isfinite(array).all():

@@ -11,11 +11,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hrnet.data.augment import Augmentation, draw_crop
 from hrnet.data.coco import Sample
-from hrnet.geometry import warp_affine
+from hrnet.geometry import Floats, warp_affine
 from hrnet.images import read_image
 from hrnet.spec import PoseSpec
+from hrnet.types import Image8
 
-Item = tuple[NDArray[np.uint8], NDArray[np.float64], NDArray[np.float32]]
+Item = tuple[Image8, Floats, NDArray[np.float32]]
+"""A crop (H, W, 3), its keypoints (K, 2) in crop pixels and their weights (K,)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,7 +49,7 @@ class CropDataset(Dataset[Item]):
         self.spec = spec
         self.augmentation = augmentation
         self.seed = seed
-        self.pictures: dict[int, NDArray[np.uint8]] | None = {} if cache else None
+        self.pictures: dict[int, Image8] | None = {} if cache else None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -66,7 +68,7 @@ class CropDataset(Dataset[Item]):
         )
         return warp_affine(self._picture(sample), matrix, self.spec.input_size), points, weights
 
-    def _picture(self, sample: Sample) -> NDArray[np.uint8]:
+    def _picture(self, sample: Sample) -> Image8:
         if self.pictures is None:
             return read_image(sample.image_path)
         if sample.image_id not in self.pictures:
@@ -99,7 +101,9 @@ class Collate:
     def __call__(self, items: Sequence[Item]) -> Batch:
         crops, points, weights = (np.stack(part) for part in zip(*items, strict=True))
         heatmaps, kept = self.spec.heatmap_codec.encode(points, weights)
-        mean, std = (torch.tensor(value)[:, None, None] for value in (self.spec.mean, self.spec.std))
+        mean, std = (
+            torch.tensor(value)[:, None, None] for value in (self.spec.mean, self.spec.std)
+        )
         pixels = torch.from_numpy(crops).permute(0, 3, 1, 2)  # (N, 3, H, W), channels last
         images = (pixels.float() / 255 - mean) / std
         return Batch(images, torch.from_numpy(heatmaps), torch.from_numpy(kept))
@@ -108,7 +112,7 @@ class Collate:
 def make_loader(
     dataset: CropDataset, sampler: EpochSampler, *, batch_size: int, workers: int
 ) -> DataLoader[Item]:
-    """Batches in the sampler's order; the last, smaller one is dropped unless it is the only one."""
+    """Batches in the sampler's order; a smaller last one is dropped unless it is the only one."""
     return DataLoader(
         dataset,
         batch_size=min(batch_size, len(dataset)),

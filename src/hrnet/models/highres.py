@@ -8,13 +8,15 @@ resolution from the stem to the end. A stage first adds one lower stream (`Trans
 modules; a module lets every stream work for itself (`parallel body`) and then gives each stream
 the sum of all (`Exchange`). Everything inside a stage is Streams -> Streams.
 
-A family (HRNet, Lite-HRNet, HRFormer) is the six callables of `Family`; no class here is derived from.
+A family (HRNet, Lite-HRNet, HRFormer) is the six callables of `Family`, not a subclass.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
+import torch
 from torch import Tensor, nn
 
 Streams = list[Tensor]
@@ -87,11 +89,9 @@ def plain_sum(paths: nn.ModuleList, streams: Streams) -> Streams:
     """The papers' exchange: stream i = ReLU(sum over j of path_ij(stream j)), j from 0 up."""
     outputs = []
     for row in paths:
-        total: Tensor | None = None
-        for path, stream in zip(row, streams, strict=True):  # type: ignore[arg-type]
-            term = path(stream)
-            total = term if total is None else total + term
-        outputs.append(nn.functional.relu(total))
+        assert isinstance(row, nn.ModuleList)
+        terms = [path(stream) for path, stream in zip(row, streams, strict=True)]
+        outputs.append(nn.functional.relu(reduce(torch.add, terms)))
     return outputs
 
 
@@ -167,4 +167,5 @@ class HighResBackbone(nn.Module):
                 f"expected height and width in multiples of {self.multiple}, "
                 f"got {height}x{width}; resize or pad the images"
             )
-        return self.stages([self.stem(images)])  # type: ignore[no-any-return]
+        streams: Streams = self.stages([self.stem(images)])
+        return streams

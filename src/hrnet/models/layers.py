@@ -21,7 +21,8 @@ class ConvNorm(nn.Module):
         self.act = nn.ReLU(inplace=True) if relu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.norm(self.conv(x)))
+        out: Tensor = self.act(self.norm(self.conv(x)))
+        return out
 
 
 class BasicBlock(nn.Module):
@@ -37,7 +38,8 @@ class BasicBlock(nn.Module):
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.conv2(self.conv1(x)) + x)
+        out: Tensor = self.act(self.conv2(self.conv1(x)) + x)
+        return out
 
 
 class Bottleneck(nn.Module):
@@ -63,4 +65,5 @@ class Bottleneck(nn.Module):
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.act(self.conv3(self.conv2(self.conv1(x))) + self.shortcut(x))
+        out: Tensor = self.act(self.conv3(self.conv2(self.conv1(x))) + self.shortcut(x))
+        return out

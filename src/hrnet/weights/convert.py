@@ -36,18 +36,29 @@ def _conv_norm(ours: str, theirs: str) -> list[Row]:
 def _stage(number: int) -> list[Row]:
     """Stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
     ours, move, new = f"backbone.stages.stage{number}", f"transition{number - 1}", number - 1
-    paths, fuse = f"{ours}.module{{}}.exchange.paths.{{}}.{{}}", f"stage{number}.{{}}.fuse_layers.{{}}.{{}}"
+    paths, fuse = (
+        f"{ours}.module{{}}.exchange.paths.{{}}.{{}}",
+        f"stage{number}.{{}}.fuse_layers.{{}}.{{}}",
+    )
     return [
-        *_block(f"{ours}.module{{}}.streams.{{}}.{{}}", f"stage{number}.{{}}.branches.{{}}.{{}}", 2),
+        *_block(
+            f"{ours}.module{{}}.streams.{{}}.{{}}", f"stage{number}.{{}}.branches.{{}}.{{}}", 2
+        ),
         *_conv_norm(f"{paths}.project", fuse),  # up: one convolution
         *_conv_norm(f"{paths}.{{}}", f"{fuse}.{{}}"),  # down: a chain of convolutions
-        *_conv_norm(f"{ours}.transition.{new}", f"{move}.{new}.0"),  # the new stream: a chain of one
+        *_conv_norm(
+            f"{ours}.transition.{new}", f"{move}.{new}.0"
+        ),  # the new stream: a chain of one
         *(_conv_norm(f"{ours}.transition.0", f"{move}.0") if number == 2 else ()),
     ]
 
 
 OFFICIAL_POSE: tuple[Row, ...] = (
-    *((f"backbone.stem.{n - 1}.{mine}", f"{other}{n}") for n in (1, 2) for mine, other in _CONV_NORM),
+    *(
+        (f"backbone.stem.{n - 1}.{mine}", f"{other}{n}")
+        for n in (1, 2)
+        for mine, other in _CONV_NORM
+    ),
     *_block("backbone.stem.2.{}", "layer1.{}", 3),
     *_conv_norm("backbone.stem.2.{}.shortcut", "layer1.{}.downsample"),
     *(row for number in (2, 3, 4) for row in _stage(number)),

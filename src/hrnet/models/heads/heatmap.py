@@ -16,7 +16,8 @@ class HeatmapHead(nn.Module):
         self.conv = nn.Conv2d(in_channels, num_keypoints, 1)
 
     def forward(self, streams: list[Tensor]) -> Tensor:
-        return self.conv(streams[0])  # type: ignore[no-any-return]
+        heatmaps: Tensor = self.conv(streams[0])
+        return heatmaps
 
 
 class SpatialSoftmax(nn.Module):

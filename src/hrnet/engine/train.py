@@ -1,0 +1,241 @@
+"""Train a network of one experiment in one process.
+
+What comes later has its place here: several processes wrap the network and the sampler in `train`,
+and a resumed run would restore what `Run` holds.
+"""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from hrnet.config import Experiment, TrainConfig
+from hrnet.data.coco import KeypointDataset, read_keypoints
+from hrnet.data.loader import Batch, CropDataset, EpochSampler, make_loader
+from hrnet.engine.evaluate import evaluate_engine
+from hrnet.engine.optim import make_optimizer, make_scheduler
+from hrnet.engine.torch_engine import TorchEngine
+from hrnet.errors import InputError
+from hrnet.files import atomic_path, make_writable_folder
+from hrnet.losses import LOSSES
+from hrnet.spec import PoseSpec
+from hrnet.weights.checkpoint import (
+    build_network,
+    load_weights,
+    read_checkpoint,
+    save_checkpoint,
+    with_activation,
+)
+
+Log = Callable[[dict[str, object]], None]
+
+
+@dataclass(slots=True)
+class Run:
+    """What changes while a run goes on."""
+
+    network: nn.Module
+    average: AveragedModel | None
+    optimizer: torch.optim.Optimizer
+    scheduler: torch.optim.lr_scheduler.LambdaLR
+    device: torch.device
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights to evaluate and save: the moving average where there is one."""
+        return self.smoothed().state_dict()
+
+    def smoothed(self) -> nn.Module:
+        """The network with the averaged weights, or the trained one where none is kept."""
+        return self.average.module if self.average is not None else self.network
+
+
+def make_spec(experiment: Experiment, dataset: KeypointDataset) -> PoseSpec:
+    """Describe the model that an experiment trains."""
+    model = experiment.model
+    return PoseSpec(
+        variant=model.variant,
+        name=experiment.name,
+        input_size=model.input_size,
+        codec=model.codec,
+        sigma=model.sigma,
+        activation="softmax" if experiment.train.loss == "cross_entropy" else "none",
+        padding=model.padding,
+        skeleton=dataset.skeleton,
+    )
+
+
+def train(experiment: Experiment, out: str | Path) -> Path:
+    """Train, and return the checkpoint to use: the best one where there is validation data.
+
+    Writes into the folder `out`: experiment.json (give it to `--config` to repeat the run),
+    log.jsonl, last.safetensors after every epoch and, with validation data, best.safetensors.
+    Raises InputError for data or a folder that cannot be used, and where the loss stops being a
+    number.
+    """
+    config = experiment.train
+    folder = Path(out)
+    make_writable_folder(folder)
+    dataset = read_keypoints(experiment.data.annotations, experiment.data.images)
+    validation = _validation(experiment, dataset)
+    spec = make_spec(experiment, dataset)
+    torch.manual_seed(config.seed)
+    sampler = EpochSampler(len(dataset.samples), config.seed)
+    crops = CropDataset(
+        dataset.samples,
+        spec,
+        experiment.augmentation,
+        seed=config.seed,
+        cache=config.cache_images,
+    )
+    loader = make_loader(crops, sampler, batch_size=config.batch_size, workers=config.workers)
+    run = _start(experiment, spec, len(loader))
+    with atomic_path(folder / "experiment.json") as file:
+        file.write_text(experiment.to_json(), encoding="utf-8")
+    log = _logger(folder / "log.jsonl")
+    best = -1.0
+    with _progress() as progress:
+        for epoch in range(config.epochs):
+            sampler.epoch = epoch
+            row = _train_epoch(run, experiment, loader, epoch, progress)
+            last = epoch == config.epochs - 1
+            if validation and (last or (epoch + 1) % config.evaluate_every == 0):
+                row |= _evaluate(run, spec, validation)
+            save_checkpoint(folder / "last.safetensors", run.weights(), spec, experiment.to_json())
+            if (score := row.get("AP")) is not None and float(str(score)) > best:
+                best = float(str(score))
+                with atomic_path(folder / "best.safetensors") as file:
+                    shutil.copyfile(folder / "last.safetensors", file)
+            log(row)
+            progress.console.print(
+                "  ".join(
+                    f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()
+                )
+            )
+    return folder / ("best.safetensors" if validation else "last.safetensors")
+
+
+def _validation(experiment: Experiment, dataset: KeypointDataset) -> KeypointDataset | None:
+    data = experiment.data
+    if data.val_annotations is None:
+        return None
+    validation = read_keypoints(data.val_annotations, data.val_images or data.images)
+    if validation.skeleton.names != dataset.skeleton.names:
+        raise InputError(
+            f"{data.val_annotations} has other keypoints than {data.annotations}; "
+            "give validation data with the same names in the same order"
+        )
+    return validation
+
+
+def _memory_format(config: TrainConfig) -> torch.memory_format:
+    return torch.channels_last if config.channels_last else torch.contiguous_format
+
+
+def _start(experiment: Experiment, spec: PoseSpec, steps_per_epoch: int) -> Run:
+    """Build the network, its average, the optimiser and its schedule."""
+    config = experiment.train
+    device = pick_device(config.device)
+    network = build_network(spec)
+    if config.init is not None:
+        load_weights(network, read_checkpoint(config.init)[0], str(config.init))
+    network = network.to(device).to(memory_format=_memory_format(config))
+    average = None
+    if config.ema:
+        decay = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
+        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+    optimizer = make_optimizer(network, config)
+    scheduler = make_scheduler(optimizer, config, steps_per_epoch)
+    return Run(network, average, optimizer, scheduler, device)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU."""
+    if name != "auto":
+        return torch.device(name)
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def _train_epoch(
+    run: Run,
+    experiment: Experiment,
+    loader: "torch.utils.data.DataLoader[object]",
+    epoch: int,
+    progress: Progress,
+) -> dict[str, object]:
+    """One pass over the data; returns the row for the log."""
+    config = experiment.train
+    run.network.train()
+    total, count, started = 0.0, 0, time.perf_counter()
+    task = progress.add_task(f"epoch {epoch + 1}/{config.epochs}", total=len(loader), note="")
+    for batch in loader:
+        assert isinstance(batch, Batch)
+        total += _step(run, experiment, batch) * len(batch.images)
+        count += len(batch.images)
+        rate = count / (time.perf_counter() - started)
+        progress.update(task, advance=1, note=f"loss {total / count:.5f}  {rate:.1f} images/s")
+    progress.remove_task(task)
+    seconds = time.perf_counter() - started
+    return {
+        "epoch": epoch + 1,
+        "loss": total / count,
+        "lr": run.scheduler.get_last_lr()[0],
+        "images_per_s": count / seconds,
+        "seconds": seconds,
+    }
+
+
+def _step(run: Run, experiment: Experiment, batch: Batch) -> float:
+    """One batch: forward, backward, update; returns the loss."""
+    config = experiment.train
+    images = batch.images.to(run.device, memory_format=_memory_format(config))
+    half = config.precision == "bf16"
+    with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=half):
+        heatmaps = run.network(images)
+    target, weight = batch.heatmaps.to(run.device), batch.weights.to(run.device)
+    loss = LOSSES[config.loss](heatmaps.float(), target, weight)
+    if not torch.isfinite(loss):
+        raise InputError(
+            f"the loss became {loss.item()} at a learning rate of "
+            f"{run.scheduler.get_last_lr()[0]:.2g}; lower train.lr or add train.warmup_steps"
+        )
+    run.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    run.optimizer.step()
+    run.scheduler.step()
+    if run.average is not None:
+        run.average.update_parameters(run.network)
+    return loss.item()
+
+
+def _evaluate(run: Run, spec: PoseSpec, validation: KeypointDataset) -> dict[str, float]:
+    """AP of the weights that will be saved, with ground-truth boxes and no flip test."""
+    network = with_activation(run.smoothed(), spec).eval()
+    return evaluate_engine(TorchEngine(network, device=str(run.device)), spec, validation)
+
+
+def _logger(path: Path) -> Log:
+    path.unlink(missing_ok=True)
+
+    def log(row: dict[str, object]) -> None:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    return log
+
+
+def _progress() -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(),
+    )
