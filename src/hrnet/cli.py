@@ -165,12 +165,12 @@ def evaluate(
 
 @app.command()
 def train(
+    out: Annotated[
+        Path, typer.Option(metavar="RUN", help="New folder for checkpoints, log and settings.")
+    ],
     recipe: Annotated[
         str | None, typer.Argument(help="A recipe's name; `hrnet recipes` lists them.")
     ] = None,
-    out: Annotated[
-        Path, typer.Option(metavar="RUN", help="Folder for checkpoints, log and experiment.json.")
-    ] = Path("runs/latest"),
     config: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="An experiment.json, in place of a recipe."),

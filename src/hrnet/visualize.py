@@ -128,7 +128,8 @@ def _label(canvas: Image8, poses: Poses) -> Image8:
     for row, box in enumerate(poses.boxes.tolist()):
         left, top = max(box[0], 0.0), max(box[1], 0.0)
         pen.rectangle((left, top, box[2] - 1, box[3] - 1), outline=MIDDLE, width=max(1, size // 12))
-        _number(pen, font, (left, top), str(row + 1), size)
+        above = max(top - 1.2 * size, 0.0)
+        _number(pen, font, (left, above), str(row + 1), size)
     return np.asarray(picture)
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hrnet.data.augment import Augmentation, draw_crop
 from hrnet.data.coco import Sample
+from hrnet.errors import InputError
 from hrnet.geometry import Floats, warp_affine
 from hrnet.images import read_image
 from hrnet.spec import PoseSpec
@@ -29,11 +30,12 @@ class Batch:
     weights: Tensor
 
 
-class CropDataset(Dataset[Item]):
+class CropDataset(Dataset[Item | InputError]):
     """Augmented crops; an index is (epoch, sample), so that a seed fixes every crop.
 
     Each crop has a generator of its own, made from (seed, epoch, sample): workers and their number
-    change nothing. Decoded pictures stay in memory when `cache` is on.
+    change nothing. Decoded pictures stay in memory when `cache` is on. A picture that cannot be
+    used is returned as its InputError: an exception would leave a worker as a long traceback.
     """
 
     def __init__(
@@ -54,9 +56,13 @@ class CropDataset(Dataset[Item]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, index: tuple[int, int]) -> Item:
+    def __getitem__(self, index: tuple[int, int]) -> Item | InputError:
         epoch, position = index
         sample = self.samples[position]
+        try:
+            picture = self._picture(sample)
+        except InputError as error:
+            return error
         matrix, points, weights = draw_crop(
             sample,
             self.spec.skeleton,
@@ -66,7 +72,7 @@ class CropDataset(Dataset[Item]):
             np.random.default_rng([self.seed, epoch, position]),
             self.spec.heatmap_codec.unbiased,
         )
-        return warp_affine(self._picture(sample), matrix, self.spec.input_size), points, weights
+        return warp_affine(picture, matrix, self.spec.input_size), points, weights
 
     def _picture(self, sample: Sample) -> Image8:
         if self.pictures is None:
@@ -93,13 +99,19 @@ class EpochSampler(Sampler[tuple[int, int]]):
 
 
 class Collate:
-    """Stacks items into a `Batch`: normalises the crops and draws all targets at once."""
+    """Stacks items into a `Batch`: normalises the crops and draws all targets at once.
+
+    A batch with an unusable picture becomes its InputError.
+    """
 
     def __init__(self, spec: PoseSpec) -> None:
         self.spec = spec
 
-    def __call__(self, items: Sequence[Item]) -> Batch:
-        crops, points, weights = (np.stack(part) for part in zip(*items, strict=True))
+    def __call__(self, items: Sequence[Item | InputError]) -> Batch | InputError:
+        good = [item for item in items if not isinstance(item, InputError)]
+        if len(good) < len(items):
+            return next(item for item in items if isinstance(item, InputError))
+        crops, points, weights = (np.stack(part) for part in zip(*good, strict=True))
         heatmaps, kept = self.spec.heatmap_codec.encode(points, weights)
         mean, std = (
             torch.tensor(value)[:, None, None] for value in (self.spec.mean, self.spec.std)
@@ -111,7 +123,7 @@ class Collate:
 
 def make_loader(
     dataset: CropDataset, sampler: EpochSampler, *, batch_size: int, workers: int
-) -> DataLoader[Item]:
+) -> DataLoader[Item | InputError]:
     """Batches in the sampler's order; a smaller last one is dropped unless it is the only one."""
     return DataLoader(
         dataset,

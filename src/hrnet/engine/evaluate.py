@@ -256,7 +256,7 @@ def look(
     """
     _expect_same_keypoints(model.spec, dataset)
     paths = [dataset.image_paths[page.image_id] for page in wanted]
-    _expect_files(paths)
+    expect_files(paths)
     sizes = {sample.image_id: sample.image_size for sample in dataset.samples}
     jobs = (Job(path, page.boxes_xywh) for path, page in zip(paths, wanted, strict=True))
     stream = model.stream(jobs, flip_test=flip_test)
@@ -293,7 +293,8 @@ def _expect_same_keypoints(spec: PoseSpec, dataset: KeypointDataset) -> None:
         )
 
 
-def _expect_files(paths: Sequence[Path]) -> None:
+def expect_files(paths: Sequence[Path]) -> None:
+    """Raise InputError that counts the missing pictures and names the first."""
     missing = [path for path in paths if not path.is_file()]
     if missing:
         raise InputError(

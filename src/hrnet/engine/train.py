@@ -7,7 +7,6 @@ and a resumed run would restore what `Run` holds.
 import json
 import shutil
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +14,12 @@ import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
 
 from hrnet.config import Experiment, TrainConfig
 from hrnet.data.coco import KeypointDataset, read_keypoints
-from hrnet.data.loader import Batch, CropDataset, EpochSampler, make_loader
-from hrnet.engine.evaluate import evaluate_engine
+from hrnet.data.loader import Batch, CropDataset, EpochSampler, Item, make_loader
+from hrnet.engine.evaluate import evaluate_engine, expect_files
 from hrnet.engine.optim import make_optimizer, make_scheduler
 from hrnet.engine.torch_engine import TorchEngine
 from hrnet.errors import InputError
@@ -34,7 +34,10 @@ from hrnet.weights.checkpoint import (
     with_activation,
 )
 
-Log = Callable[[dict[str, object]], None]
+Row = dict[str, float]
+"""One line of log.jsonl."""
+
+LAST, BEST = "last.safetensors", "best.safetensors"
 
 
 @dataclass(slots=True)
@@ -79,13 +82,47 @@ def train(experiment: Experiment, out: str | Path) -> Path:
     Raises InputError for data or a folder that cannot be used, and where the loss stops being a
     number.
     """
-    config = experiment.train
-    folder = Path(out)
-    make_writable_folder(folder)
+    folder = _open_folder(Path(out))
     dataset = read_keypoints(experiment.data.annotations, experiment.data.images)
     validation = _validation(experiment, dataset)
+    for one in filter(None, (dataset, validation)):
+        expect_files([sample.image_path for sample in one.samples])
     spec = make_spec(experiment, dataset)
-    torch.manual_seed(config.seed)
+    torch.manual_seed(experiment.train.seed)
+    loader, sampler = _load_data(experiment, dataset, spec)
+    run = _start(experiment, spec, len(loader))
+    with atomic_path(folder / "experiment.json") as file:
+        file.write_text(experiment.to_json(), encoding="utf-8")
+    best = -1.0
+    with _progress() as progress:
+        for epoch in range(experiment.train.epochs):
+            sampler.epoch = epoch
+            row = _train_epoch(run, experiment, loader, epoch, progress)
+            if validation and _is_due(experiment.train, epoch):
+                row |= _evaluate(run, spec, validation)
+            save_checkpoint(folder / LAST, run.weights(), spec, experiment.to_json())
+            if row.get("AP", -1.0) > best:
+                best = row["AP"]
+                with atomic_path(folder / BEST) as file:
+                    shutil.copyfile(folder / LAST, file)
+            _log(folder / "log.jsonl", row)
+            progress.console.print(_describe(row))
+    return folder / (BEST if validation else LAST)
+
+
+def _open_folder(folder: Path) -> Path:
+    """Make the folder of a new run; a folder that holds a run is refused, so nothing is lost."""
+    held = [name for name in (LAST, BEST, "log.jsonl") if (folder / name).exists()]
+    if held:
+        raise InputError(f"{folder} already holds a run ({held[0]}); name a new folder for --out")
+    make_writable_folder(folder)
+    return folder
+
+
+def _load_data(
+    experiment: Experiment, dataset: KeypointDataset, spec: PoseSpec
+) -> tuple[DataLoader[Item | InputError], EpochSampler]:
+    config = experiment.train
     sampler = EpochSampler(len(dataset.samples), config.seed)
     crops = CropDataset(
         dataset.samples,
@@ -95,30 +132,12 @@ def train(experiment: Experiment, out: str | Path) -> Path:
         cache=config.cache_images,
     )
     loader = make_loader(crops, sampler, batch_size=config.batch_size, workers=config.workers)
-    run = _start(experiment, spec, len(loader))
-    with atomic_path(folder / "experiment.json") as file:
-        file.write_text(experiment.to_json(), encoding="utf-8")
-    log = _logger(folder / "log.jsonl")
-    best = -1.0
-    with _progress() as progress:
-        for epoch in range(config.epochs):
-            sampler.epoch = epoch
-            row = _train_epoch(run, experiment, loader, epoch, progress)
-            last = epoch == config.epochs - 1
-            if validation and (last or (epoch + 1) % config.evaluate_every == 0):
-                row |= _evaluate(run, spec, validation)
-            save_checkpoint(folder / "last.safetensors", run.weights(), spec, experiment.to_json())
-            if (score := row.get("AP")) is not None and float(str(score)) > best:
-                best = float(str(score))
-                with atomic_path(folder / "best.safetensors") as file:
-                    shutil.copyfile(folder / "last.safetensors", file)
-            log(row)
-            progress.console.print(
-                "  ".join(
-                    f"{k} {v:.5g}" if isinstance(v, float) else f"{k} {v}" for k, v in row.items()
-                )
-            )
-    return folder / ("best.safetensors" if validation else "last.safetensors")
+    return loader, sampler
+
+
+def _is_due(config: TrainConfig, epoch: int) -> bool:
+    """Whether the weights are evaluated after this epoch: every so often and at the end."""
+    return (epoch + 1) % config.evaluate_every == 0 or epoch == config.epochs - 1
 
 
 def _validation(experiment: Experiment, dataset: KeypointDataset) -> KeypointDataset | None:
@@ -167,17 +186,18 @@ def pick_device(name: str) -> torch.device:
 def _train_epoch(
     run: Run,
     experiment: Experiment,
-    loader: "torch.utils.data.DataLoader[object]",
+    loader: DataLoader[Item | InputError],
     epoch: int,
     progress: Progress,
-) -> dict[str, object]:
+) -> Row:
     """One pass over the data; returns the row for the log."""
     config = experiment.train
     run.network.train()
     total, count, started = 0.0, 0, time.perf_counter()
     task = progress.add_task(f"epoch {epoch + 1}/{config.epochs}", total=len(loader), note="")
     for batch in loader:
-        assert isinstance(batch, Batch)
+        if isinstance(batch, InputError):
+            raise batch
         total += _step(run, experiment, batch) * len(batch.images)
         count += len(batch.images)
         rate = count / (time.perf_counter() - started)
@@ -187,7 +207,7 @@ def _train_epoch(
     return {
         "epoch": epoch + 1,
         "loss": total / count,
-        "lr": run.scheduler.get_last_lr()[0],
+        "lr": float(run.scheduler.get_last_lr()[0]),
         "images_per_s": count / seconds,
         "seconds": seconds,
     }
@@ -222,14 +242,15 @@ def _evaluate(run: Run, spec: PoseSpec, validation: KeypointDataset) -> dict[str
     return evaluate_engine(TorchEngine(network, device=str(run.device)), spec, validation)
 
 
-def _logger(path: Path) -> Log:
-    path.unlink(missing_ok=True)
+def _log(path: Path, row: Row) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
 
-    def log(row: dict[str, object]) -> None:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
 
-    return log
+def _describe(row: Row) -> str:
+    """One line on the terminal; the whole row is in log.jsonl."""
+    line = f"epoch {row['epoch']:.0f}  loss {row['loss']:.5f}  {row['images_per_s']:.0f} images/s"
+    return f"{line}  AP {row['AP']:.4f}" if "AP" in row else line
 
 
 def _progress() -> Progress:

@@ -7,7 +7,7 @@ the run that made it, or an empty object).
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from hrnet.errors import InputError, one_line
@@ -24,7 +24,7 @@ def save_checkpoint(
     header = {"format": "hrnet", "spec": spec.to_json(), "experiment": experiment}
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, header)
+        temporary.write_bytes(save(tensors, header))
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], PoseSpec]:
