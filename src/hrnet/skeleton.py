@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 
 from hrnet.errors import InputError
 
@@ -10,15 +11,13 @@ DEFAULT_SIGMA = 0.05
 """OKS falloff of a keypoint nobody measured: between COCO's eyes (0.025) and hips (0.107)."""
 
 _SIDES = (
-    (re.compile(r"^left(?=[_\s-]|[A-Z])"), "right"),
-    (re.compile(r"^Left"), "Right"),
-    (re.compile(r"(?<=[_\s-])left(?=[_\s-]|$)"), "right"),
-    (re.compile(r"(?<=[a-z_\s-])Left(?=[_\s-]|[A-Z]|$)"), "Right"),
-    (re.compile(r"^l(?=_)"), "r"),
-    (re.compile(r"^L(?=_|[A-Z][a-z])"), "R"),
-    (re.compile(r"(?<=_)l$"), "r"),
-    (re.compile(r"(?<=_)L$"), "R"),
+    (re.compile("left"), "right"),
+    (re.compile("Left"), "Right"),
+    (re.compile("LEFT"), "RIGHT"),
+    (re.compile(r"(?<![a-zA-Z])l(?![a-z])"), "r"),
+    (re.compile(r"(?<![a-zA-Z])L(?![a-zA-Z])|^L(?=[A-Z][a-z])|(?<=[a-z])L$"), "R"),
 )
+"""How a left keypoint is told, and what stands there in the right one's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +46,18 @@ class Skeleton:
             raise InputError(f"keypoint names must differ, got {twice} more than once; rename them")
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
-        if len(self.sigmas) != len(self.names) or not all(sigma > 0 for sigma in self.sigmas):
+        if len(self.sigmas) != len(self.names) or not all(0 < s < inf for s in self.sigmas):
             raise InputError(
                 f"expected {len(self.names)} positive sigmas, one for each keypoint, "
                 f"got {list(self.sigmas)}; give one for each name or leave them out"
             )
-        for kind, pairs in (("edge", self.edges), ("flip pair", self.flip_pairs)):
-            for pair in pairs:
-                if not all(0 <= index < len(self.names) for index in pair):
+        upper_body = [(index,) for index in self.upper_body]
+        groups = (("edge", self.edges), ("flip pair", self.flip_pairs), ("upper body", upper_body))
+        for kind, members in groups:
+            for member in members:
+                if not all(0 <= index < len(self.names) for index in member):
                     raise InputError(
-                        f"{kind} {pair} names a keypoint outside 0..{len(self.names) - 1}; "
+                        f"{kind} {member} names a keypoint outside 0..{len(self.names) - 1}; "
                         "indices count from 0"
                     )
         mirrored = [index for pair in self.flip_pairs for index in pair]
@@ -79,17 +80,18 @@ class Skeleton:
 def infer_flip_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Pair each left keypoint with the right one of the same name.
 
-    Understands left_x/right_x, x_left/x_right, l_x/r_x, x_l/x_r and LeftX/RightX. Pairs are
-    (left index, right index); names without a partner are in no pair.
+    Understands left, Left and LEFT anywhere in a name, and l and L where they stand alone: l_x,
+    x-l, x.L, LHip, hipL, lHip. A name is only taken for a left one if its right one is there too.
+    Pairs are (left index, right index); names without a partner are in no pair.
     """
     index = {name: position for position, name in enumerate(names)}
-    pairs = []
+    pairs: dict[int, int] = {}
     for position, name in enumerate(names):
-        mirrored = (pattern.sub(other, name, count=1) for pattern, other in _SIDES)
-        partner = next((other for other in mirrored if other != name and other in index), None)
-        if partner is not None:
-            pairs.append((position, index[partner]))
-    return tuple(pairs)
+        mirrored = (index.get(side.sub(other, name, count=1)) for side, other in _SIDES)
+        partner = next((other for other in mirrored if other not in (None, position)), None)
+        if partner is not None and not {position, partner} & {*pairs, *pairs.values()}:
+            pairs[position] = partner
+    return tuple(pairs.items())
 
 
 COCO_PERSON = Skeleton(
