@@ -1,9 +1,17 @@
 """Where the tests find what does not travel with the project, and the sample photo that does."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from hrnet.cli import main
+from hrnet.skeleton import Skeleton
+from hrnet.spec import PoseSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -31,3 +39,77 @@ def data_dir() -> Path:
 def astronaut() -> Path:
     """The sample photo: one person, 512 x 512."""
     return ROOT / "examples" / "astronaut.jpg"
+
+
+Run = Callable[..., tuple[int, str, str]]
+
+COLORS = ("red", "green", "blue")
+SPOTS = np.array([[30.0, 20.0], [80.0, 40.0], [50.0, 100.0]])
+"""Where the keypoints of a person at the picture's corner are."""
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run the command line; returns its exit code, stdout and stderr."""
+
+    def command(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["hrnet", *map(str, arguments)])
+        code = 0
+        try:
+            main()
+        except SystemExit as end:
+            code = int(end.code or 0)
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return command
+
+
+@pytest.fixture(scope="session")
+def spot_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported model that finds the red, the green and the blue spot: it averages 4x4 pixels.
+
+    Its scores are brightnesses in 0..1.
+    """
+    import onnx
+    from onnx import TensorProto, helper
+
+    spec = PoseSpec(
+        variant="spots",
+        name="spots",
+        input_size=(128, 96),
+        skeleton=Skeleton(COLORS, edges=((0, 1), (1, 2))),
+        mean=(0, 0, 0),
+        std=(1, 1, 1),
+    )
+    pool = helper.make_node(
+        "AveragePool", ["images"], ["heatmaps"], kernel_shape=[4, 4], strides=[4, 4]
+    )
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 128, 96])
+    heatmaps = helper.make_tensor_value_info("heatmaps", TensorProto.FLOAT, ["n", 3, 32, 24])
+    graph = helper.make_graph([pool], "spots", [images], [heatmaps])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(model, {"other": "entry", "hrnet": spec.to_json()})
+    path = tmp_path_factory.mktemp("model") / "spots.onnx"
+    onnx.save(model, path)
+    return path
+
+
+@pytest.fixture
+def spots() -> Callable[..., Image.Image]:
+    """Draw persons for `spot_model`: three spots for each, moved by (x, y)."""
+
+    def draw(*moves: tuple[int, int], size: tuple[int, int] = (160, 240)) -> Image.Image:
+        picture = np.zeros((*size, 3), dtype=np.uint8)
+        for move in moves or ((0, 0),):
+            for channel, (x, y) in enumerate((SPOTS + move).astype(int)):
+                picture[y - 3 : y + 4, x - 3 : x + 4, channel] = 255
+        return Image.fromarray(picture)
+
+    return draw
+
+
+@pytest.fixture(scope="session")
+def spot_points() -> np.ndarray:
+    """The keypoints (3, 2) of a person drawn by `spots` without a move."""
+    return SPOTS

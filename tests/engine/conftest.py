@@ -5,14 +5,12 @@ pooling by 4 is a perfect pose network for three keypoints.
 """
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.cli import main
 from hrnet.engine.evaluate import evaluate
 from hrnet.skeleton import Skeleton
 from hrnet.spec import PoseSpec
@@ -106,19 +104,3 @@ class Scene:
 @pytest.fixture
 def scene(tmp_path: Path) -> Scene:
     return Scene(tmp_path)
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run the command line; returns its exit code, stdout and stderr."""
-
-    def command(*arguments):
-        monkeypatch.setattr(sys, "argv", ["hrnet", *map(str, arguments)])
-        code = 0
-        try:
-            main()
-        except SystemExit as end:
-            code = end.code or 0
-        return code, *capsys.readouterr()
-
-    return command

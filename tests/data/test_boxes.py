@@ -1,0 +1,85 @@
+"""Boxes come from COCO annotations, from COCO detections or by file name."""
+
+import json
+from pathlib import Path, PurePath
+
+import pytest
+
+from hrnet.data.boxes import image_number, read_boxes
+from hrnet.errors import InputError
+
+
+def write(folder: Path, content: object) -> Path:
+    path = folder / "boxes.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def annotations() -> dict:
+    return {
+        "images": [
+            {"id": 5, "file_name": "a.jpg"},
+            {"id": 6, "file_name": "left/b.jpg"},
+            {"id": 7, "file_name": "right/b.jpg"},
+            {"id": 8, "file_name": "empty.jpg"},
+        ],
+        "annotations": [
+            {"image_id": 5, "category_id": 1, "bbox": [1, 2, 3, 4]},
+            {"image_id": 5, "category_id": 1, "bbox": [5, 6, 7, 8], "iscrowd": 0},
+            {"image_id": 5, "category_id": 1, "bbox": [0, 0, 9, 9], "iscrowd": 1},
+            {"image_id": 5, "category_id": 2, "bbox": [0, 0, 8, 8]},
+            {"image_id": 6, "category_id": 1, "bbox": [6, 6, 6, 6]},
+            {"image_id": 7, "category_id": 1, "bbox": [7, 7, 7, 7]},
+        ],
+        "categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}],
+    }
+
+
+def test_annotations_leave_out_crowds_and_other_categories(tmp_path: Path) -> None:
+    found = read_boxes(write(tmp_path, annotations())).find(PurePath("photos/a.jpg"))
+    assert found.image_id == 5
+    assert found.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
+
+
+def test_annotations_tell_files_of_one_name_by_their_folder(tmp_path: Path) -> None:
+    file = read_boxes(write(tmp_path, annotations()))
+    assert file.find(PurePath("all/left/b.jpg")).image_id == 6
+    assert file.find(PurePath("all/right/b.jpg")).image_id == 7
+    with pytest.raises(InputError, match="several files"):
+        file.find(PurePath("b.jpg"))
+
+
+def test_annotations_may_say_that_nobody_is_there(tmp_path: Path) -> None:
+    assert read_boxes(write(tmp_path, annotations())).find(PurePath("empty.jpg")).boxes.size == 0
+
+
+def test_an_image_that_is_not_listed(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="has no boxes for it"):
+        read_boxes(write(tmp_path, annotations())).find(PurePath("other.jpg"))
+
+
+def test_detections_go_by_number(tmp_path: Path) -> None:
+    rows = [
+        {"image_id": 785, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.9},
+        {"image_id": 785, "category_id": 18, "bbox": [9, 9, 9, 9], "score": 0.8},
+    ]
+    file = read_boxes(write(tmp_path, rows))
+    assert file.find(PurePath("000000000785.jpg")).boxes.tolist() == [[1, 2, 3, 4]]
+    assert file.find(PurePath("000000000786.jpg")).boxes.shape == (0, 4)
+    with pytest.raises(InputError, match="by number"):
+        file.find(PurePath("photo.jpg"))
+
+
+def test_boxes_by_file_name(tmp_path: Path) -> None:
+    content = {"a.jpg": [[1, 2, 3, 4], [5, 6, 7, 8]], "b.jpg": [1, 2, 3, 4], "c.jpg": []}
+    file = read_boxes(write(tmp_path, content))
+    counts = [len(file.find(PurePath(name)).boxes) for name in content]
+    assert counts == [2, 1, 0]
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("000000000785.jpg", 785), ("COCO_val2014_000000000042.jpg", 42), ("a1b.jpg", None)],
+)
+def test_image_number(name: str, number: int | None) -> None:
+    assert image_number(PurePath(name)) == number

@@ -1,0 +1,35 @@
+"""Models are found by name, by file and by the folder of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from hrnet.errors import InputError
+from hrnet.weights.catalog import CATALOG, find_model
+
+
+def test_a_near_name_is_offered() -> None:
+    with pytest.raises(InputError, match="did you mean default"):
+        find_model("defalt")
+
+
+def test_an_unknown_name_lists_the_known() -> None:
+    with pytest.raises(InputError, match="known names: default"):
+        find_model("something/else.onnx")
+
+
+def test_a_file_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").touch()
+    assert find_model(tmp_path / "a.onnx") == tmp_path / "a.onnx"
+
+
+def test_a_run_gives_its_best_then_its_last(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="run folder"):
+        find_model(tmp_path)
+    for name in ("last.safetensors", "best.safetensors"):
+        (tmp_path / name).touch()
+        assert find_model(tmp_path).name == name
+
+
+def test_every_entry_has_a_licence() -> None:
+    assert all(entry.licence for entry in CATALOG.values())
