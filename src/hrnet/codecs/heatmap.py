@@ -147,7 +147,8 @@ def smooth(heatmaps: Maps, kernel: int) -> Maps:
     The Gaussian's deviation follows OpenCV's rule for a kernel width: 0.15 * kernel + 0.35.
     """
     height, width = heatmaps.shape[-2:]
-    blurred: Maps = _blur_matrix(height, kernel) @ heatmaps @ _blur_matrix(width, kernel)
+    rows = _blur_matrix(height, kernel) @ heatmaps
+    blurred = (rows @ _blur_matrix(width, kernel)).astype(np.float32, copy=False)
     peak = heatmaps.max(axis=(2, 3), keepdims=True)
     blurred *= peak / np.maximum(blurred.max(axis=(2, 3), keepdims=True), 1e-12)
     return blurred
