@@ -12,6 +12,7 @@ from hrnet.codecs.heatmap import CodecKind
 from hrnet.data.augment import Augmentation
 from hrnet.errors import InputError, one_line
 from hrnet.losses import LossName
+from hrnet.spec import InputSize
 
 
 class Part(BaseModel):
@@ -24,7 +25,7 @@ class ModelConfig(Part):
     """variant: a key of `hrnet.models.VARIANTS`. input_size: (height, width) in multiples of 32."""
 
     variant: str
-    input_size: tuple[int, int] = (256, 192)
+    input_size: InputSize = (256, 192)
     codec: CodecKind = "classic"
     sigma: float = Field(default=2.0, gt=0)
     padding: float = Field(default=1.25, gt=0)
@@ -64,7 +65,7 @@ class TrainConfig(Part):
     channels_last: bool = True
     init: Path | None = None
     evaluate_every: int = Field(default=10, ge=1)
-    seed: int = 0
+    seed: int = Field(default=0, ge=0)
     workers: int = Field(default=1, ge=0)
     cache_images: bool = True
     device: str = "auto"
@@ -95,9 +96,13 @@ class Experiment(Part):
 def read_experiment(path: Path) -> Experiment:
     """Read an experiment.json as a run folder holds it."""
     try:
-        return Experiment.from_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the experiment {path}: {one_line(error)}") from None
+    try:
+        return Experiment.from_json(text)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def describe(error: ValidationError) -> str:
@@ -106,7 +111,10 @@ def describe(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"unknown setting {where}; {_near(where)}"
-    return f"setting {where}: {first['msg']}, got {first['input']!r:.60}"
+    if first["type"] == "value_error":  # from a check of ours, which says what came
+        return f"setting {where}: {first['ctx']['error']}"
+    what = f"setting {where}" if where else "not an experiment.json"
+    return f"{what}: {first['msg']}, got {first['input']!r:.60}"
 
 
 def override(experiment: Experiment, settings: Sequence[str]) -> Experiment:
@@ -126,11 +134,18 @@ def override(experiment: Experiment, settings: Sequence[str]) -> Experiment:
             node = node.get(parent) if isinstance(node, dict) else None
         if not isinstance(node, dict) or leaf not in node:
             raise InputError(f"unknown setting {path}; {_near(path)}")
-        try:
-            node[leaf] = json.loads(text)
-        except json.JSONDecodeError:
-            node[leaf] = text
+        node[leaf] = _value(text, node[leaf])
     return Experiment.from_json(json.dumps(tree))
+
+
+def _value(text: str, before: object) -> object:
+    """A setting's new value; where text stood before, a number is text too (a folder `2017`)."""
+    try:
+        value: object = json.loads(text)
+    except json.JSONDecodeError:
+        return text
+    numeric = isinstance(value, int | float)
+    return text if numeric and isinstance(before, str) else value
 
 
 def _near(path: str) -> str:

@@ -1,15 +1,26 @@
 """What a model file says about itself, so that pictures go in and keypoints come out right."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
 
 from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
 from hrnet.errors import InputError
+from hrnet.geometry import Size
 from hrnet.skeleton import Skeleton
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def _check_input_size(size: Size) -> Size:
+    if any(side < 32 or side % 32 for side in size):
+        raise ValueError(f"input_size needs multiples of 32, got {size}")
+    return size
+
+
+InputSize = Annotated[Size, AfterValidator(_check_input_size)]
+"""(height, width) of a network's input in pixels, multiples of 32."""
 
 
 class PoseSpec(BaseModel):
@@ -17,7 +28,7 @@ class PoseSpec(BaseModel):
 
     format: version of this description.
     variant: the architecture, a key of `hrnet.models.VARIANTS`. name: how the file calls itself.
-    input_size: (height, width) of the crop in pixels, multiples of 32.
+    input_size: (height, width) of the crop in pixels, see `InputSize`.
     codec, sigma: how heatmaps encode keypoints, see `HeatmapCodec`; heatmaps have stride 4.
     activation: "softmax" where the network's maps are logits of a distribution over the pixels
         (trained by cross-entropy) and are rescaled to Gaussians of height 1, see `SpatialSoftmax`.
@@ -25,13 +36,13 @@ class PoseSpec(BaseModel):
     mean, std: RGB normalisation of pixels in 0..1.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     format: Literal[1] = 1
     task: Literal["pose"] = "pose"
     variant: str
     name: str
-    input_size: tuple[int, int]
+    input_size: InputSize
     codec: CodecKind = "classic"
     sigma: float = 2.0
     activation: Literal["none", "softmax"] = "none"
@@ -42,8 +53,6 @@ class PoseSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "PoseSpec":
-        if any(side < 32 or side % 32 for side in self.input_size):
-            raise ValueError(f"input_size needs multiples of 32, got {self.input_size}")
         if min(self.sigma, self.padding, *self.std) <= 0:
             raise ValueError("sigma, padding and std must be above 0")
         return self

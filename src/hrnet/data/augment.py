@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hrnet.data.coco import Sample
+from hrnet.errors import InputError
 from hrnet.geometry import Floats, Size, apply_affine, box_to_crop, crop_matrix
 from hrnet.skeleton import Skeleton
 
@@ -32,6 +33,12 @@ class Augmentation:
     rotation_probability: float = 0.6
     half_body: float = 0.3
     half_body_min_visible: int = 8
+
+    def __post_init__(self) -> None:
+        most = {"flip": 1, "rotation_probability": 1, "half_body": 1, "rotation_deg": 180}
+        for name, limit in {**most, "scale": 0.95}.items():
+            if not 0 <= getattr(self, name) <= limit:
+                raise InputError(f"expected {name} within 0..{limit}, got {getattr(self, name)}")
 
 
 NO_AUGMENTATION = Augmentation(flip=0, scale=0, rotation_deg=0, half_body=0)

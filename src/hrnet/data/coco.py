@@ -78,7 +78,9 @@ def read_keypoints(annotations: str | Path, images: str | Path) -> KeypointDatas
         raise InputError(f"{path}: not a COCO keypoint file, it lacks {', '.join(missing)}")
     try:
         return _read(path, Path(images), content)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except InputError:
+        raise
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         detail = f"{type(error).__name__}: {error}"
         raise InputError(f"{path}: not in the COCO keypoint form ({detail})") from None
 
@@ -87,7 +89,10 @@ def _read(
     path: Path, folder: Path, content: Mapping[str, list[dict[str, object]]]
 ) -> KeypointDataset:
     category = _keypoint_category(path, content["categories"])
-    skeleton, source = skeleton_of(category)
+    try:
+        skeleton, source = skeleton_of(category)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
     images = {int(str(image["id"])): image for image in content["images"]}
     samples = []
     for annotation in content["annotations"]:
@@ -121,20 +126,34 @@ def _keypoint_category(path: Path, categories: list[dict[str, object]]) -> dict[
 def skeleton_of(category: Mapping[str, object]) -> tuple[Skeleton, str]:
     """Read a COCO category's keypoints; returns the skeleton and where its sigmas come from.
 
-    Bones count from 1 in COCO files. Sigmas: the category's own `sigmas`, COCO's where the names
+    Sigmas: the category's own `sigmas`, COCO's where the names
     are those of COCO persons, else one default. Mirror pairs are inferred from left and right.
     """
     names = tuple(str(name) for name in category["keypoints"])  # type: ignore[attr-defined]
-    bones = category.get("skeleton") or ()
-    edges = tuple((int(a) - 1, int(b) - 1) for a, b in bones)  # type: ignore[attr-defined]
     if names == COCO_PERSON.names and not category.get("sigmas"):
         return COCO_PERSON, "COCO"
     sigmas = tuple(float(value) for value in category.get("sigmas") or ())  # type: ignore[attr-defined]
+    edges = _bones(category.get("skeleton") or (), len(names))
     skeleton = Skeleton(names, edges, infer_flip_pairs(names), sigmas)
     return (
         skeleton,
         "annotation file" if sigmas else f"default {skeleton.sigmas[0]} for every keypoint",
     )
+
+
+def _bones(pairs: object, num_keypoints: int) -> tuple[tuple[int, int], ...]:
+    """Pairs of keypoint indices from 0 of a COCO category's bones.
+
+    They count from 1 in COCO and from 0 in data sets such as ATRW, where an index 0 gives it away.
+    CrowdPose repeats COCO's bones for its own, fewer keypoints: bones with an index beyond the
+    keypoints are wrong as a whole and left out, for they are only drawn.
+    """
+    bones = [(int(a), int(b)) for a, b in pairs]  # type: ignore[attr-defined]
+    used = [index for bone in bones for index in bone]
+    first = 0 if 0 in used else 1
+    if any(not first <= index < first + num_keypoints for index in used):
+        return ()
+    return tuple((a - first, b - first) for a, b in bones)
 
 
 def _sample(

@@ -22,7 +22,7 @@ from hrnet.data.loader import Batch, CropDataset, EpochSampler, Item, make_loade
 from hrnet.engine.evaluate import evaluate_engine, expect_files
 from hrnet.engine.optim import make_optimizer, make_scheduler
 from hrnet.engine.torch_engine import TorchEngine
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path, make_writable_folder
 from hrnet.losses import LOSSES
 from hrnet.spec import PoseSpec
@@ -175,9 +175,18 @@ def _start(experiment: Experiment, spec: PoseSpec, steps_per_epoch: int) -> Run:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU."""
+    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises InputError where there is no such device.
+    """
     if name != "auto":
-        return torch.device(name)
+        try:
+            return torch.empty(0, device=name).device
+        except (RuntimeError, AssertionError) as error:
+            reason = one_line(error)[:120]
+            raise InputError(
+                f"device {name} cannot be used ({reason}); try train.device=auto"
+            ) from None
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")

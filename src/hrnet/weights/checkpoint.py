@@ -39,7 +39,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], PoseSpec]:
             state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (SafetensorError, OSError) as error:
         raise InputError(f"{path} is not a readable safetensors file: {one_line(error)}") from None
-    return state, PoseSpec.from_json(header["spec"])
+    return state, PoseSpec.from_json(header.get("spec", ""))
 
 
 def load_weights(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
