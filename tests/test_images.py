@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from hrnet.errors import InputError
@@ -153,3 +155,31 @@ def test_find_images_reports_what_is_empty(tmp_path: Path) -> None:
     paths, errors = find_images([tmp_path, tmp_path / "*.jpg"])
     assert paths == []
     assert [str(tmp_path) in str(error) for error in errors] == [True, True]
+
+
+def test_a_name_that_is_too_long(tmp_path: Path) -> None:
+    paths, errors = find_images([tmp_path / ("x" * 300 + ".jpg")])
+    for path in paths:
+        with pytest.raises(InputError, match=r"does not exist|cannot be read"):
+            read_image(path)
+    assert len(paths) + len(errors) == 1
+
+
+@pytest.mark.parametrize("kind", ["png", "jpg", "gif", "webp", "bmp", "tif"])
+@settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(changes=st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=6))
+def test_damaged_files_give_pixels_or_an_input_error(
+    tmp_path: Path, kind: str, changes: list[tuple[float, int]]
+) -> None:
+    path = tmp_path / f"a.{kind}"
+    Image.fromarray(UPRIGHT).save(path)
+    content = bytearray(path.read_bytes())
+    for place, value in changes:
+        content[int(place * (len(content) - 1))] = value
+    path.write_bytes(content)
+    try:
+        assert read_image(path).dtype == np.uint8
+    except InputError as error:
+        assert "\n" not in str(error)

@@ -3,6 +3,7 @@
 import glob
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -48,32 +49,46 @@ def read_image(source: ImageSource) -> Image8:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        return _decode(source, "the image")
+        with _decoding("the image"):
+            return _decode(source, "the image")
     path = Path(source)
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
-        raise InputError(f"expected an image file, but {path} {kind}")
-    return _from_file(path)
+    with _decoding(str(path)):
+        return _from_file(path)
+
+
+@contextmanager
+def _decoding(name: str) -> Iterator[None]:
+    """Turn every error of a file or its decoder into an InputError that names the picture."""
+    try:
+        yield
+    except InputError:
+        raise
+    except Image.DecompressionBombError:
+        raise _too_large(name) from None
+    except UnidentifiedImageError:
+        raise InputError(
+            f"expected an image, but {name} is none that can be read; convert it to JPEG or PNG"
+        ) from None
+    except Exception as error:  # damaged files raise nearly every type from the decoders
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InputError(f"{name} cannot be read: {error.strerror}") from None
+        raise InputError(
+            f"{name} is damaged and cannot be decoded ({one_line(error)}); get the file again"
+        ) from error
 
 
 def _from_file(path: Path) -> Image8:
+    if not path.is_file():
+        kind = "is a folder" if path.is_dir() else "does not exist"
+        raise InputError(f"expected an image file, but {path} {kind}")
     if path.stat().st_size == 0:
         raise InputError(f"expected an image, but {path} is empty (0 bytes); get the file again")
-    try:
-        with warnings.catch_warnings():
-            # Pillow warns of odd metadata and of big pictures; the first changes no pixel and
-            # the second has its own limit in _decode.
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                return _decode(image, str(path))
-    except Image.DecompressionBombError:
-        raise _too_large(str(path)) from None
-    except UnidentifiedImageError:
-        raise InputError(
-            f"expected an image, but {path} is none that can be read; convert it to JPEG or PNG"
-        ) from None
-    except PermissionError:
-        raise InputError(f"{path} cannot be read: permission denied") from None
+    with warnings.catch_warnings():
+        # Pillow warns of odd metadata and of big pictures; the first changes no pixel and the
+        # second has its own limit in _decode.
+        warnings.simplefilter("ignore")
+        with Image.open(path) as image:
+            return _decode(image, str(path))
 
 
 def _too_large(name: str) -> InputError:
@@ -88,16 +103,9 @@ def _decode(image: Image.Image, name: str) -> Image8:
         raise _too_large(name)
     if image.width * image.height == 0:
         raise InputError(f"expected at least one pixel, but {name} has size {image.size}")
-    try:
-        turn = _UPRIGHT.get(_orientation(image))
-        rgb = _to_rgb(image, name)
-        return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8)
-    except InputError:
-        raise
-    except Exception as error:  # damaged files raise nearly every type from the decoders
-        raise InputError(
-            f"{name} is damaged and cannot be decoded ({one_line(error)}); get the file again"
-        ) from error
+    turn = _UPRIGHT.get(_orientation(image))
+    rgb = _to_rgb(image, name)
+    return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8)
 
 
 def _orientation(image: Image.Image) -> int:
@@ -161,6 +169,8 @@ def find_images(sources: Sequence[str | PathLike[str]]) -> tuple[list[Path], lis
                 paths.setdefault(path.resolve(), path)
         except InputError as error:
             errors.append(error)
+        except OSError as error:  # such as a name that is too long
+            errors.append(InputError(f"{source} cannot be read: {error.strerror}"))
     return list(paths.values()), errors
 
 
