@@ -104,8 +104,8 @@ def argmax_2d(heatmaps: Maps) -> tuple[NDArray[np.float64], Maps]:
 
     A heatmap without a positive value gives the point (0, 0), as in the official code.
     """
-    *lead, _, width = heatmaps.shape
-    flat = heatmaps.reshape(*lead, -1)
+    *lead, height, width = heatmaps.shape
+    flat = heatmaps.reshape(*lead, height * width)
     index = flat.argmax(axis=-1)
     scores = np.take_along_axis(flat, index[..., None], axis=-1)[..., 0]
     points = np.stack([index % width, index // width], axis=-1).astype(np.float64)

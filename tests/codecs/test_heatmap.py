@@ -1,0 +1,199 @@
+"""Heatmaps: decoding undoes encoding, flipping undoes flipping, and a batch is its members."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hrnet.codecs.heatmap import HeatmapCodec, argmax_2d, flip_heatmaps, smooth
+from hrnet.geometry import flip_points
+
+KINDS = ("classic", "dark", "udp")
+seeds = st.integers(0, 2**32 - 1)
+counts = st.sampled_from([0, 1, 2, 5])
+keypoints = st.sampled_from([1, 5, 17, 21])
+recipes = st.sampled_from(
+    [((256, 192), 2.0), ((384, 288), 3.0), ((128, 160), 2.0), ((96, 96), 1.5)]
+)
+few = settings(deadline=None, max_examples=20)
+every_codec = pytest.mark.parametrize("kind", KINDS)
+
+
+def make_codec(kind: str, recipe: tuple[tuple[int, int], float]) -> HeatmapCodec:
+    (height, width), sigma = recipe
+    return HeatmapCodec(kind, (height, width), (height // 4, width // 4), sigma)
+
+
+def some_points(codec: HeatmapCodec, seed: int, shape: tuple[int, int], margin: float = 0):
+    """Points (N, K, 2) in crop pixels, `margin` heatmap pixels or more from the border."""
+    high = np.array(codec.heatmap_size[::-1]) - 1 - margin
+    return np.random.default_rng(seed).uniform(margin, high, (*shape, 2)) * codec.stride
+
+
+def swaps(count: int) -> list[int]:
+    """A flip order for any number of keypoints: neighbours swap, a last odd one stays."""
+    order = [index ^ 1 for index in range(count)]
+    return order if count % 2 == 0 else [*order[:-1], count - 1]
+
+
+@few
+@given(seeds, counts, keypoints, recipes)
+def test_classic_is_right_within_half_a_heatmap_pixel(seed, count, points, recipe):
+    codec = make_codec("classic", recipe)
+    truth = some_points(codec, seed, (count, points))
+    heatmaps, weights = codec.encode(truth, np.ones((count, points)))
+    assert heatmaps.shape == (count, points, *codec.heatmap_size)
+    assert heatmaps.dtype == weights.dtype == np.float32
+    decoded, scores = codec.decode(heatmaps)
+    assert decoded.shape == (count, points, 2)
+    assert decoded.dtype == scores.dtype == np.float32
+    assert (weights == 1).all()
+    assert (scores == 1).all()
+    assert (np.abs(decoded - truth) <= 0.5 * codec.stride + 1e-3).all()
+
+
+@pytest.mark.parametrize("kind", ["dark", "udp"])
+@few
+@given(seed=seeds, count=counts, points=keypoints, recipe=recipes)
+def test_dark_and_udp_are_right_within_a_thousandth(kind, seed, count, points, recipe):
+    """Away from the border, where nothing of the Gaussian is lost."""
+    codec = make_codec(kind, recipe)
+    truth = some_points(codec, seed, (count, points), margin=4 * codec.sigma)
+    decoded, scores = codec.decode(codec.encode(truth, np.ones((count, points)))[0])
+    assert decoded.shape == (count, points, 2)
+    assert (np.abs(decoded - truth) <= 1e-3 * codec.stride).all()
+    assert (scores > 0.85).all()
+
+
+@every_codec
+@few
+@given(seed=seeds, points=keypoints)
+def test_a_batch_decodes_as_its_members(kind, seed, points):
+    codec = make_codec(kind, ((128, 96), 2.0))
+    heatmaps = np.random.default_rng(seed).normal(0, 0.3, (3, points, 32, 24)).astype(np.float32)
+    heatmaps += codec.encode(some_points(codec, seed, (3, points)), np.ones((3, points)))[0]
+    together, scores = codec.decode(heatmaps)
+    alone = [codec.decode(heatmaps[row : row + 1]) for row in range(3)]
+    np.testing.assert_array_equal(scores, np.concatenate([score for _, score in alone]))
+    # A Newton step on noise may be long, and then last bits show.
+    bound = 1e-3 * (1 + np.abs(together))
+    assert (np.abs(together - np.concatenate([point for point, _ in alone])) <= bound).all()
+
+
+@every_codec
+def test_a_batch_encodes_as_its_members(kind):
+    codec = make_codec(kind, ((128, 96), 2.0))
+    truth, weights = some_points(codec, 5, (3, 5)), np.array([[1, 0, 1, 0.5, 2]] * 3)
+    together, kept = codec.encode(truth, weights)
+    for row in range(3):
+        heatmaps, weight = codec.encode(truth[row : row + 1], weights[row : row + 1])
+        np.testing.assert_array_equal(heatmaps[0], together[row])
+        np.testing.assert_array_equal(weight[0], kept[row])
+
+
+@few
+@given(seeds, counts, keypoints)
+def test_flipping_heatmaps_twice_changes_nothing(seed, count, points):
+    maps = np.random.default_rng(seed).random((count, points, 8, 6), dtype=np.float32)
+    before = maps.copy()
+    twice = flip_heatmaps(
+        flip_heatmaps(maps, swaps(points), shift=False), swaps(points), shift=False
+    )
+    np.testing.assert_array_equal(twice, maps)
+    np.testing.assert_array_equal(maps, before)
+
+
+@few
+@given(seeds, keypoints)
+def test_the_shift_moves_one_pixel_to_the_right_and_keeps_the_first_column(seed, points):
+    maps = np.random.default_rng(seed).random((2, points, 8, 6), dtype=np.float32)
+    plain = flip_heatmaps(maps, swaps(points), shift=False)
+    moved = flip_heatmaps(maps, swaps(points), shift=True)
+    np.testing.assert_array_equal(moved[..., 1:], plain[..., :-1])
+    np.testing.assert_array_equal(moved[..., 0], plain[..., 0])
+
+
+@few
+@given(seeds, counts, keypoints, recipes)
+def test_flipping_is_exact_with_udp(seed, count, points, recipe):
+    """Targets of a mirrored crop are the mirrored targets, without a shift."""
+    codec = make_codec("udp", recipe)
+    truth, weights = some_points(codec, seed, (count, points)), np.ones((count, points))
+    mirrored = flip_points(truth, recipe[0][1], swaps(points))
+    back = flip_heatmaps(codec.encode(mirrored, weights)[0], swaps(points), shift=False)
+    np.testing.assert_allclose(back, codec.encode(truth, weights)[0], atol=1e-5)
+
+
+@few
+@given(seeds, recipes)
+def test_the_shift_aligns_classic_flips_within_a_pixel(seed, recipe):
+    codec = make_codec("classic", recipe)
+    truth, weights = some_points(codec, seed, (2, 5), margin=1), np.ones((2, 5))
+    mirrored = flip_points(truth, recipe[0][1], swaps(5))
+    back = flip_heatmaps(codec.encode(mirrored, weights)[0], swaps(5), shift=True)
+    distance = np.abs(argmax_2d(back)[0] - argmax_2d(codec.encode(truth, weights)[0])[0])
+    assert distance.max() <= 1
+
+
+@every_codec
+def test_unlabelled_and_far_points_have_empty_heatmaps_and_no_weight(kind):
+    codec = make_codec(kind, ((128, 96), 2.0))
+    points = [[[48, 64], [48, 64], [-60, 64], [48, 160], [-20, 64]]]
+    heatmaps, weights = codec.encode(points, [[1, 0, 1, 1, 1]])
+    assert weights.tolist() == [[1, 0, 0, 0, 1]]
+    assert heatmaps.any(axis=(2, 3)).tolist() == [[True, False, False, False, True]]
+
+
+@every_codec
+def test_weights_are_kept_and_do_not_scale_the_heatmap(kind):
+    heatmaps, weights = make_codec(kind, ((128, 96), 2.0)).encode([[[40, 40]] * 2], [[0.5, 2]])
+    assert weights.tolist() == [[0.5, 2]]
+    np.testing.assert_array_equal(heatmaps[0, 0], heatmaps[0, 1])
+
+
+@every_codec
+@pytest.mark.parametrize("value", [0.0, -1.0])
+def test_heatmaps_without_a_positive_value_give_finite_points(kind, value):
+    points, scores = make_codec(kind, ((64, 64), 2.0)).decode(np.full((1, 2, 16, 16), value, "f4"))
+    assert np.isfinite(points).all()
+    assert (scores == value).all()
+    if kind == "classic":
+        assert not points.any()
+
+
+@every_codec
+@few
+@given(seed=seeds)
+def test_noise_decodes_to_finite_points(kind, seed):
+    rng = np.random.default_rng(seed)
+    heatmaps = rng.normal(0, rng.choice([1e-6, 1, 1e3]), (2, 3, 16, 12)).astype(np.float32)
+    points, _ = make_codec(kind, ((64, 48), 2.0)).decode(heatmaps)
+    assert np.isfinite(points).all()
+
+
+@every_codec
+def test_coding_leaves_its_arguments_alone(kind):
+    codec = make_codec(kind, ((64, 64), 2.0))
+    points, weights = np.full((1, 2, 2), 20.0), np.ones((1, 2))
+    heatmaps, _ = codec.encode(points, weights)
+    before = heatmaps.copy()
+    codec.decode(heatmaps)
+    assert (points == 20).all()
+    assert (weights == 1).all()
+    np.testing.assert_array_equal(heatmaps, before)
+
+
+@few
+@given(seeds, st.sampled_from([11, 17]))
+def test_smoothing_is_a_gaussian_that_keeps_the_maximum(seed, kernel):
+    maps = np.random.default_rng(seed).random((1, 2, 20, 15), dtype=np.float32)
+    offset = np.arange(kernel) - kernel // 2
+    weights = np.exp(-(offset**2) / (2 * (0.15 * kernel + 0.35) ** 2))
+    for before, after in zip(maps[0], smooth(maps, kernel)[0], strict=True):
+        rows = [np.convolve(row, weights, "full")[kernel // 2 :][:15] for row in before]
+        both = [
+            np.convolve(column, weights, "full")[kernel // 2 :][:20]
+            for column in np.transpose(rows)
+        ]
+        expected = np.transpose(both)
+        np.testing.assert_allclose(after, expected * before.max() / expected.max(), rtol=1e-4)

@@ -1,0 +1,176 @@
+"""Boxes, crops and flips: what maps forth maps back, and the convention of pixel centres."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hrnet.geometry import (
+    apply_affine,
+    box_to_crop,
+    crop_matrix,
+    flip_points,
+    invert_affine,
+    warp_affine,
+    xywh_to_xyxy,
+    xyxy_to_xywh,
+)
+from hrnet.skeleton import COCO_PERSON
+
+seeds = st.integers(0, 2**32 - 1)
+shapes = st.sampled_from([(), (0,), (1,), (7,), (2, 3)])
+input_sizes = st.sampled_from([(256, 192), (384, 288), (256, 256), (64, 96)])
+few = settings(deadline=None, max_examples=40)
+
+
+def some_boxes(seed: int, shape: tuple[int, ...]) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    corner, size = rng.uniform(-50, 500, (*shape, 2)), rng.uniform(1, 400, (*shape, 2))
+    return np.concatenate([corner, size], axis=-1)
+
+
+def random_picture(seed: int, height: int, width: int) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@few
+@given(seeds, shapes)
+def test_box_formats_go_there_and_back(seed, shape):
+    xywh = some_boxes(seed, shape)
+    xyxy = xywh_to_xyxy(xywh)
+    assert (xyxy[..., 2:] >= xyxy[..., :2]).all()
+    np.testing.assert_allclose(xyxy_to_xywh(xyxy), xywh, atol=1e-9)
+
+
+def test_box_formats_by_hand():
+    assert xywh_to_xyxy([10, 20, 30, 40]).tolist() == [10, 20, 40, 60]
+    assert xyxy_to_xywh([[10, 20, 40, 60]]).tolist() == [[10, 20, 30, 40]]
+
+
+@few
+@given(seeds, shapes, input_sizes)
+def test_a_crop_holds_its_box_and_has_the_inputs_aspect(seed, shape, input_size):
+    boxes = some_boxes(seed, shape)
+    center, size = box_to_crop(boxes, input_size)
+    assert center.shape == size.shape == (*shape, 2)
+    np.testing.assert_allclose(size[..., 1] / size[..., 0], input_size[1] / input_size[0])
+    np.testing.assert_allclose(center, boxes[..., :2] + boxes[..., 2:] / 2)
+    # One side is exactly the padded box, the other is longer.
+    spare = size[..., ::-1] / (1.25 * boxes[..., 2:])
+    np.testing.assert_allclose(spare.min(axis=-1), 1.0)
+
+
+@few
+@given(seeds, shapes, input_sizes, st.floats(-180, 180), st.booleans())
+def test_crop_matrices_are_undone_by_their_inverse(seed, shape, input_size, rotation, unbiased):
+    center, size = box_to_crop(some_boxes(seed, shape), input_size)
+    matrix = crop_matrix(center, size, input_size, rotation, unbiased)
+    assert matrix.shape == (*shape, 2, 3)
+    points = np.random.default_rng(seed).uniform(-100, 900, (*shape, 5, 2))
+    there = apply_affine(points, matrix)
+    np.testing.assert_allclose(apply_affine(there, invert_affine(matrix)), points, atol=1e-6)
+    np.testing.assert_allclose(invert_affine(invert_affine(matrix)), matrix, atol=1e-6)
+
+
+@few
+@given(seeds, input_sizes, st.booleans())
+def test_many_crops_are_as_each_alone(seed, input_size, unbiased):
+    center, size = box_to_crop(some_boxes(seed, (4,)), input_size)
+    rotations = np.random.default_rng(seed).uniform(-80, 80, 4)
+    together = crop_matrix(center, size, input_size, rotations, unbiased)
+    alone = [
+        crop_matrix(*each, input_size, rotation, unbiased)
+        for *each, rotation in zip(center, size, rotations, strict=True)
+    ]
+    np.testing.assert_allclose(together, alone, rtol=1e-12, atol=1e-9)
+
+
+def test_the_centre_goes_to_the_middle_and_lengths_scale():
+    matrix = crop_matrix((100, 50), (512, 384), (256, 192))
+    assert apply_affine([[100, 50], [100 - 192, 50 - 256]], matrix).tolist() == [[96, 128], [0, 0]]
+    unbiased = crop_matrix((100, 50), (510, 382), (256, 192), unbiased=True)
+    corners = apply_affine([[100, 50], [291, 305]], unbiased)
+    np.testing.assert_allclose(corners, [[95.5, 127.5], [191, 255]], atol=1e-9)
+
+
+def test_a_positive_rotation_turns_counter_clockwise_on_screen():
+    matrix = crop_matrix((50, 50), (100, 100), (100, 100), rotation_deg=90)
+    np.testing.assert_allclose(apply_affine([[60, 50]], matrix), [[50, 40]], atol=1e-9)
+
+
+@few
+@given(seeds, st.integers(1, 400))
+def test_flipping_points_twice_changes_nothing(seed, width):
+    points = np.random.default_rng(seed).uniform(0, width, (3, 17, 2))
+    order = COCO_PERSON.flip_order
+    flipped = flip_points(points, width, order)
+    np.testing.assert_allclose(flip_points(flipped, width, order), points, atol=1e-9)
+    # The left eye stands where the right eye was, mirrored between the outer pixel centres.
+    np.testing.assert_allclose(flipped[:, 1, 0], width - 1 - points[:, 2, 0])
+    np.testing.assert_allclose(flipped[:, 1, 1], points[:, 2, 1])
+
+
+def test_flipping_leaves_its_argument_alone():
+    points = np.ones((2, 3, 2))
+    flip_points(points, 10, (0, 2, 1))
+    assert (points == 1).all()
+
+
+@few
+@given(seeds)
+def test_mirroring_the_picture_mirrors_the_unbiased_crop(seed):
+    """The reason for lengths between pixel centres: no half pixel is lost in a flip."""
+    rng = np.random.default_rng(seed)
+    width, size = 101, (64, 48)
+    center, crop = box_to_crop(some_boxes(seed, ()) / 4, size)
+    points = rng.uniform(0, 100, (1, 2))
+    here = apply_affine(points, crop_matrix(center, crop, size, unbiased=True))
+    mirrored = crop_matrix((width - 1 - center[0], center[1]), crop, size, unbiased=True)
+    there = apply_affine(flip_points(points, width, [0]), mirrored)
+    np.testing.assert_allclose(flip_points(there, size[1], [0]), here, atol=1e-8)
+
+
+@few
+@given(seeds, st.integers(1, 40), st.integers(1, 40))
+def test_warping_by_the_identity_copies(seed, height, width):
+    picture = random_picture(seed, height, width)
+    copy = warp_affine(picture, [[1, 0, 0], [0, 1, 0]], (height, width))
+    np.testing.assert_array_equal(copy, picture)
+
+
+@few
+@given(seeds, st.integers(-60, 60), st.integers(-60, 60))
+def test_warping_by_whole_pixels_shifts_and_is_black_outside(seed, right, down):
+    picture = random_picture(seed, 30, 40)
+    moved = warp_affine(picture, [[1, 0, right], [0, 1, down]], (50, 45))
+    expected = np.zeros((50, 45, 3), dtype=np.uint8)
+    for y in range(max(0, down), min(50, 30 + down)):
+        for x in range(max(0, right), min(45, 40 + right)):
+            expected[y, x] = picture[y - down, x - right]
+    np.testing.assert_array_equal(moved, expected)
+
+
+@few
+@given(seeds, st.floats(-180, 180), st.floats(0.3, 3))
+def test_warping_is_bilinear_between_pixel_centres(seed, rotation, zoom):
+    picture = random_picture(seed, 23, 31)
+    matrix = crop_matrix((14, 12), (24 / zoom, 20 / zoom), (24, 20), rotation)
+    crop = warp_affine(picture, matrix, (24, 20))
+    grid = np.stack(np.meshgrid(np.arange(20), np.arange(24)), axis=-1).reshape(-1, 2)
+    padded = np.pad(picture.astype(float), ((2, 2), (2, 2), (0, 0)))
+    place = np.clip(apply_affine(grid, invert_affine(matrix)), [-2, -2], [31.999, 23.999]) + 2
+    low = np.floor(place).astype(int)
+    fx, fy = (place - low).T[..., None]
+    (x, y), at = low.T, padded
+    x2, y2 = np.minimum(x + 1, 34), np.minimum(y + 1, 26)
+    top, bottom = at[y, x] * (1 - fx) + at[y, x2] * fx, at[y2, x] * (1 - fx) + at[y2, x2] * fx
+    expected = (top * (1 - fy) + bottom * fy).reshape(24, 20, 3)
+    assert np.abs(crop - expected).max() <= 1.01
+
+
+@pytest.mark.parametrize("center", [(-500, 10), (500, 10), (10, 900), (10, -900)])
+def test_a_crop_beside_the_picture_is_black(center):
+    picture = random_picture(0, 30, 40)
+    crop = warp_affine(picture, crop_matrix(center, (64, 48), (64, 48)), (64, 48))
+    assert crop.shape == (64, 48, 3)
+    assert not crop.any()

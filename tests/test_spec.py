@@ -1,0 +1,85 @@
+"""The description in a model file: written and read back alike, and refused where it is wrong."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hrnet.errors import InputError
+from hrnet.skeleton import COCO_PERSON, Skeleton
+from hrnet.spec import PoseSpec
+
+SPEC = PoseSpec(variant="hrnet_w32", name="mine", input_size=(256, 192), skeleton=COCO_PERSON)
+sides = st.integers(1, 20).map(lambda number: 32 * number)
+positive = st.floats(1e-3, 1e3)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    size=st.tuples(sides, sides),
+    codec=st.sampled_from(["classic", "dark", "udp"]),
+    activation=st.sampled_from(["none", "softmax"]),
+    sigma=positive,
+    padding=positive,
+    points=st.sampled_from([1, 5, 17, 21]),
+    name=st.text(max_size=20),
+)
+def test_reading_what_was_written_gives_the_same(
+    size, codec, activation, sigma, padding, points, name
+):
+    spec = PoseSpec(
+        variant="hrnet_w48",
+        name=name,
+        input_size=size,
+        codec=codec,
+        activation=activation,
+        sigma=sigma,
+        padding=padding,
+        skeleton=Skeleton(tuple(f"k{index}" for index in range(points)), edges=((0, 0),)),
+    )
+    again = PoseSpec.from_json(spec.to_json())
+    assert again == spec
+    assert isinstance(again.skeleton, Skeleton)
+    assert isinstance(again.input_size, tuple)
+    assert again.to_json() == spec.to_json()
+
+
+def test_the_codec_has_heatmaps_of_a_quarter():
+    codec = SPEC.heatmap_codec
+    assert (codec.kind, codec.input_size, codec.heatmap_size) == ("classic", (256, 192), (64, 48))
+
+
+def changed(**changes: object) -> str:
+    return json.dumps({**json.loads(SPEC.to_json()), **changes})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (changed(oops=1), "oops: Extra inputs are not permitted"),
+        (changed(input_size=[250, 192]), r"multiples of 32, got \(250, 192\)"),
+        (changed(input_size=[0, 192]), r"multiples of 32, got \(0, 192\)"),
+        (changed(input_size=[256]), "input_size"),
+        (changed(sigma=0), "above 0"),
+        (changed(std=[1, 0, 1]), "above 0"),
+        (changed(sigma=float("nan")), "sigma: .*finite number"),
+        (changed(mean=[0, float("inf"), 0]), "mean.1: .*finite number"),
+        (changed(codec="simcc"), "codec: .*'classic', 'dark' or 'udp'"),
+        (changed(format=2), "format: Input should be 1"),
+        (changed(task="segmentation"), "task: Input should be 'pose'"),
+        (changed(skeleton={"names": []}), "at least one keypoint name"),
+        (changed(skeleton={"names": ["a"], "sigmas": [0.1, 0.2]}), "expected 1 positive sigmas"),
+        (changed(skeleton={"names": ["a"], "oops": 1}), "skeleton.oops"),
+        ("{}", "variant: Field required"),
+        ("[1, 2]", "description: "),
+        ("not json", "Invalid JSON"),
+        ("", "Invalid JSON"),
+    ],
+)
+def test_wrong_descriptions_are_refused_in_one_line(text, message):
+    with pytest.raises(InputError, match=message) as error:
+        PoseSpec.from_json(text)
+    assert str(error.value).startswith("not the description of a pose model")
+    assert "export the model again" in str(error.value)
+    assert "\n" not in str(error.value)
