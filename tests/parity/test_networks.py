@@ -246,7 +246,7 @@ def test_kept_values_come_out(name, facts):
 
 
 def test_small_hrnet_w16_has_the_published_size():
-    """Lite-HRNet paper, table 3: 1.3M parameters, 0.54G multiply-adds (of 1024**3)."""
+    """1.3M parameters and 0.54G multiply-adds (544M of 1024**2) in the Lite-HRNet paper."""
     model = create_model("small_hrnet_w16").to("meta")
     assert sum(parameter.numel() for parameter in model.parameters()) == 1_284_961
     assert macs_of(model, 256, 192) == 570_703_872

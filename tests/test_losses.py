@@ -1,0 +1,95 @@
+"""Losses: loops written here, and what must not change them."""
+
+import numpy as np
+import pytest
+import torch
+
+from hrnet.losses import LOSSES, cross_entropy, mse, ohkm
+
+every_loss = pytest.mark.parametrize("name", LOSSES)
+
+
+def maps(seed: int, count: int = 3, points: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
+    """Predictions and targets (N, K, 4, 3)."""
+    draw = torch.Generator().manual_seed(seed)
+    shape = (count, points, 4, 3)
+    return torch.randn(shape, generator=draw), torch.rand(shape, generator=draw)
+
+
+@pytest.mark.parametrize("points", [1, 5, 17, 21])
+def test_mse_by_loop(points):
+    prediction, target = maps(0, points=points)
+    weight = torch.arange(3 * points).reshape(3, points) % 3
+    each = [
+        0.5 * np.mean((float(weight[n, k]) * (prediction - target)[n, k].numpy()) ** 2)
+        for n in range(3)
+        for k in range(points)
+    ]
+    assert mse(prediction, target, weight).item() == pytest.approx(np.mean(each), rel=1e-5)
+
+
+@pytest.mark.parametrize("points", [1, 5, 17, 21])
+def test_ohkm_by_loop(points):
+    """Of fewer keypoints than `top`, all count."""
+    prediction, target = maps(1, points=points)
+    errors = 0.5 * ((prediction - target) ** 2).mean(dim=(2, 3)).numpy()
+    hardest = np.sort(errors, axis=1)[:, ::-1][:, :8]
+    loss = ohkm(prediction, target, torch.ones(3, points))
+    assert loss.item() == pytest.approx(hardest.mean(), rel=1e-5)
+
+
+def test_ohkm_of_all_keypoints_is_mse():
+    prediction, target = maps(2)
+    weight = torch.tensor([[1.0, 0, 1, 1, 1]] * 3)
+    torch.testing.assert_close(ohkm(prediction, target, weight), mse(prediction, target, weight))
+
+
+def test_cross_entropy_by_loop():
+    prediction, target = maps(3)
+    weight = torch.tensor([[1.0, 0, 1, 1, 0]] * 3)
+    each = []
+    for n, k in zip(*np.nonzero(weight.numpy()), strict=True):
+        logits, goal = prediction[n, k].double().numpy(), target[n, k].double().numpy()
+        chance = np.exp(logits) / np.exp(logits).sum()
+        each.append(-(goal / goal.sum() * np.log(chance)).sum())
+    loss = cross_entropy(prediction, target, weight)
+    assert loss.item() == pytest.approx(np.mean(each), rel=1e-5)
+
+
+def test_cross_entropy_ignores_a_constant_and_is_least_at_the_target():
+    prediction, target = maps(4)
+    weight = torch.ones(3, 5)
+    shifted = cross_entropy(prediction + 7, target, weight)
+    torch.testing.assert_close(shifted, cross_entropy(prediction, target, weight))
+    assert cross_entropy(target.log(), target, weight) < cross_entropy(prediction, target, weight)
+
+
+@every_loss
+def test_keypoints_without_weight_pull_at_nothing(name):
+    prediction, target = maps(5)
+    prediction.requires_grad_()
+    weight = torch.ones(3, 5)
+    weight[:, 2] = 0
+    LOSSES[name](prediction, target, weight).backward()
+    assert not prediction.grad[:, 2].any()
+    assert prediction.grad[:, 1].any()
+
+
+@every_loss
+@pytest.mark.parametrize("filled", [True, False])
+def test_without_any_label_the_loss_is_zero_and_so_its_gradient(name, filled):
+    prediction, target = maps(6)
+    prediction.requires_grad_()
+    loss = LOSSES[name](prediction, target * filled, torch.zeros(3, 5))
+    loss.backward()
+    assert loss.item() == 0
+    assert not prediction.grad.any()
+
+
+@every_loss
+def test_a_right_prediction_is_better_than_a_wrong_one(name):
+    target = torch.zeros(1, 1, 4, 3)
+    target[0, 0, 1, 1] = 1
+    right, wrong = target * 5 if name == "cross_entropy" else target, torch.flip(target, [2])
+    weight = torch.ones(1, 1)
+    assert LOSSES[name](right, target, weight) < LOSSES[name](wrong, target, weight)
