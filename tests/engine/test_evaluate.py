@@ -157,7 +157,7 @@ def test_real_annotations_give_the_figures_of_the_plain_way(data_dir):
     dataset = read_keypoints(path, data_dir / "coco" / "images")
     rng = np.random.default_rng(0)
     poses, results = [], []
-    for sample in dataset.samples:
+    for sample in read_subjects(dataset):
         keypoints = sample.keypoints + rng.normal(0, 0.03 * sample.area**0.5, (17, 2))
         score = float(rng.uniform(0.3, 1))
         one = np.full((1, 17), score)
