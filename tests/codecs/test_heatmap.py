@@ -144,6 +144,63 @@ def test_unlabelled_and_far_points_have_empty_heatmaps_and_no_weight(kind):
     assert heatmaps.any(axis=(2, 3)).tolist() == [[True, False, False, False, True]]
 
 
+@pytest.mark.parametrize(
+    ("x", "weight", "drawn"),
+    [(-9, 0, False), (-8, 1, False), (-7, 1, True), (29, 1, True), (30, 0, False)],
+)
+def test_a_classic_target_is_lost_where_its_square_lies_outside(x, weight, drawn):
+    """Upstream counts the square from x - 6 to x + 7, though the Gaussian ends at x + 6.
+
+    It also rounds towards zero after adding a half, so -8 is drawn at -7.
+    """
+    heatmaps, weights = make_codec("classic", ((128, 96), 2.0)).encode([[[4 * x, 64]]], [[1]])
+    assert weights.tolist() == [[weight]]
+    assert heatmaps.any() == drawn
+
+
+def refined(kind: str, x: float, y: float) -> np.ndarray:
+    """How far decoding moves the largest pixel of a Gaussian at heatmap pixel (x, y)."""
+    codec = make_codec(kind, ((128, 96), 2.0))
+    heatmaps, _ = make_codec("dark", ((128, 96), 2.0)).encode([[[4 * x, 4 * y]]], [[1]])
+    points, _ = codec.decode(heatmaps)
+    return (points / codec.stride - np.round([x, y]))[0, 0]
+
+
+@pytest.mark.parametrize(
+    ("kind", "moving"),
+    [("classic", range(2, 23)), ("dark", range(2, 22)), ("udp", range(24))],
+)
+def test_which_peaks_near_the_border_are_refined(kind, moving):
+    """Of 24 columns; the tests of the border differ among the published codes."""
+    moved = [column for column in range(24) if abs(refined(kind, column + 0.2, 16)[0]) > 0.01]
+    assert moved == list(moving)
+    rows = [row for row in range(32) if abs(refined(kind, 12, row + 0.2)[1]) > 0.01]
+    assert rows == [*range(moving.start, moving.stop + 8)]
+
+
+@pytest.mark.parametrize(("offset", "step"), [(0.3, 0.25), (-0.3, -0.25), (0.0, 0.0)])
+def test_classic_moves_a_quarter_to_the_higher_neighbour(offset, step):
+    assert refined("classic", 12 + offset, 16 - offset).tolist() == [step, -step]
+
+
+@pytest.mark.parametrize(("height", "moves"), [(9e-4, False), (1, True), (1e5, False)])
+def test_udp_holds_heatmaps_within_its_limits(height, moves):
+    """Below 1e-3 and above 50 every pixel counts the same, so nothing shows where the peak is."""
+    codec = make_codec("udp", ((128, 96), 2.0))
+    heatmaps, _ = codec.encode(np.array([[[12.2, 16.2]]]) * codec.stride, [[1]])
+    points, _ = codec.decode(heatmaps * np.float32(height))
+    np.testing.assert_allclose(points / codec.stride, [[[12, 16]]], atol=0.3 if moves else 1e-5)
+    assert bool((points / codec.stride > [12.1, 16.1]).all()) == moves
+
+
+def test_the_largest_of_no_positive_values_is_at_the_origin():
+    heatmaps = np.full((1, 2, 4, 3), -2, dtype=np.float32)
+    heatmaps[0, 0, 2, 1], heatmaps[0, 1, 2, 1] = -1, 1
+    points, scores = argmax_2d(heatmaps)
+    assert points.tolist() == [[[0, 0], [1, 2]]]
+    assert scores.tolist() == [[-1, 1]]
+
+
 @every_codec
 def test_weights_are_kept_and_do_not_scale_the_heatmap(kind):
     heatmaps, weights = make_codec(kind, ((128, 96), 2.0)).encode([[[40, 40]] * 2], [[0.5, 2]])
