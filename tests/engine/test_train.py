@@ -1,0 +1,347 @@
+"""Training from end to end on pictures of coloured discs, and what must stop it.
+
+Keypoint k is the middle of a disc of its own colour on dark noise, so that a few epochs of the
+smallest network find it.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file
+
+import hrnet
+from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig, override, read_experiment
+from hrnet.data.augment import Augmentation
+from hrnet.engine import train as module
+from hrnet.engine.train import pick_device, train
+from hrnet.errors import InputError
+from hrnet.export.onnx import export_onnx
+from hrnet.weights.checkpoint import load_checkpoint, read_checkpoint
+
+COLORS = np.array(
+    [[255, 40, 40], [40, 255, 40], [60, 60, 255], [255, 255, 40], [255, 40, 255]], dtype=np.uint8
+)
+WIDTH, HEIGHT = 96, 80
+
+
+def draw_discs(rng, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """A picture (HEIGHT, WIDTH, 3) and the middles (count, 2) of its discs."""
+    picture = rng.integers(0, 60, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    points = rng.uniform((15, 15), (WIDTH - 15, HEIGHT - 15), (count, 2))
+    y, x = np.mgrid[:HEIGHT, :WIDTH]
+    for color, (px, py) in zip(COLORS, points, strict=False):
+        picture[(x - px) ** 2 + (y - py) ** 2 < 36] = color
+    return picture, points
+
+
+def write_discs(folder: Path, images: int, count: int = 3, seed: int = 0) -> Path:
+    """Write pictures of one subject each and their annotations; returns the annotation file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    entries, pictures = [], []
+    for index in range(images):
+        picture, points = draw_discs(rng, count)
+        Image.fromarray(picture).save(folder / f"{index}.png")
+        pictures.append(
+            {"id": index, "file_name": f"{index}.png", "height": HEIGHT, "width": WIDTH}
+        )
+        triples = [float(number) for point in points for number in (*point, 2)]
+        entry = {"id": index, "image_id": index, "category_id": 1, "keypoints": triples}
+        entries.append(entry | {"bbox": [4, 4, 88, 72], "area": 6336, "iscrowd": 0})
+    category = {"id": 1, "name": "discs", "keypoints": [f"disc {k}" for k in range(count)]}
+    file = folder / "annotations.json"
+    file.write_text(
+        json.dumps({"images": pictures, "annotations": entries, "categories": [category]})
+    )
+    return file
+
+
+def experiment_of(data: Path, val: Path | None = None, **settings) -> Experiment:
+    """A short, gentle training at 64x64; `settings` are those of `TrainConfig`."""
+    defaults = {"epochs": 2, "batch_size": 8, "lr": 4e-3, "optimizer": "adamw", "workers": 0}
+    defaults |= {"schedule": "cosine", "loss": "cross_entropy", "device": "cpu"}
+    return Experiment(
+        name="discs",
+        model=ModelConfig(variant="small_hrnet_w16", input_size=(64, 64), codec="udp", sigma=1.5),
+        data=DataConfig(
+            annotations=data,
+            images=data.parent,
+            val_annotations=val,
+            val_images=val.parent if val else None,
+        ),
+        augmentation=Augmentation(scale=0.1, rotation_deg=15),
+        train=TrainConfig(**(defaults | settings)),
+    )
+
+
+def rows_of(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def discs(tmp_path_factory) -> Path:
+    """Annotations of 64 training pictures."""
+    return write_discs(tmp_path_factory.mktemp("train"), 64)
+
+
+@pytest.fixture(scope="module")
+def val_discs(tmp_path_factory) -> Path:
+    """Annotations of 12 other pictures."""
+    return write_discs(tmp_path_factory.mktemp("val"), 12, seed=1)
+
+
+@pytest.fixture
+def few(tmp_path) -> Path:
+    """Annotations of 8 pictures: one step an epoch."""
+    return write_discs(tmp_path / "few", 8)
+
+
+@pytest.fixture(scope="module")
+def trained(discs, val_discs, tmp_path_factory) -> Path:
+    """The folder of a training that learns to find the discs."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("runs") / "discs"
+    settings = {"epochs": 16, "evaluate_every": 8, "ema": 0.9, "warmup_steps": 8}
+    settings |= {"batch_size": 4, "lr": 6e-3}
+    assert train(experiment_of(discs, val_discs, **settings), out) == out / "best.safetensors"
+    torch.set_num_threads(threads)
+    return out
+
+
+def test_it_learns(trained):
+    rows = rows_of(trained)
+    floor = np.log(2 * np.pi * np.e * 1.5**2)  # the entropy of a target, in nats
+    excess = [row["loss"] - floor for row in rows]
+    assert floor < rows[-1]["loss"] < rows[0]["loss"] < np.log(16 * 16)
+    assert excess[-1] < 0.3 * excess[0]
+    assert rows[-1]["AP"] > 0.5
+
+
+def test_the_log_says_what_happened(trained):
+    rows = rows_of(trained)
+    always = ["epoch", "loss", "lr", "images_per_s", "seconds"]
+    for number, row in enumerate(rows, start=1):
+        assert list(row)[:5] == always
+        assert row["epoch"] == number
+        assert row["seconds"] * row["images_per_s"] == pytest.approx(64)
+        assert ("AP" in row) == (number in (8, 16))
+    assert {"AP", "AP50", "AP75", "AR"} <= rows[-1].keys()
+    assert rows[0]["lr"] > rows[-1]["lr"]
+
+
+def test_the_folder_holds_what_is_promised(trained):
+    names = ["best.safetensors", "experiment.json", "last.safetensors", "log.jsonl"]
+    assert sorted(path.name for path in trained.iterdir()) == names
+    _, spec = read_checkpoint(trained / "last.safetensors")
+    assert (spec.variant, spec.name, spec.input_size) == ("small_hrnet_w16", "discs", (64, 64))
+    assert (spec.codec, spec.sigma, spec.activation) == ("udp", 1.5, "softmax")
+    assert spec.skeleton.names == ("disc 0", "disc 1", "disc 2")
+
+
+@pytest.fixture(scope="module")
+def exported(trained, tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("export") / "discs.onnx"
+    export_onnx(*load_checkpoint(trained / "best.safetensors"), path)
+    return path
+
+
+def test_evaluate_agrees_with_the_training(trained, exported, val_discs):
+    best = max(row["AP"] for row in rows_of(trained) if "AP" in row)
+    for model in (trained, trained / "best.safetensors", exported):
+        result = hrnet.evaluate(model, data=val_discs, images=val_discs.parent)
+        assert result.metrics["AP"] == pytest.approx(best, abs=1e-6 if model != exported else 0.02)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("flip_test", [False, True])
+def test_the_exported_model_predicts_the_same(trained, exported, engine, flip_test):
+    pictures, truth = zip(*(draw_discs(np.random.default_rng(s), 3) for s in (7, 8)), strict=True)
+    boxes = [[[4, 4, 88, 72]], [[4, 4, 88, 72], [0, 0, 96, 80]]]
+    options = {"boxes": boxes, "flip_test": flip_test}
+    by_torch = hrnet.load(trained).predict(list(pictures), **options)
+    by_engine = hrnet.load(exported, engine=engine).predict(list(pictures), **options)
+    for one, other, points in zip(by_torch, by_engine, truth, strict=True):
+        assert one.skeleton == other.skeleton
+        np.testing.assert_allclose(one.keypoints, other.keypoints, atol=0.05)
+        np.testing.assert_allclose(one.keypoint_scores, other.keypoint_scores, atol=1e-3)
+        # Most discs are found: half of all points within 6 pixels, the radius of a disc.
+        assert np.median(np.linalg.norm(one.keypoints - points, axis=-1)) < 6
+
+
+def test_experiment_json_repeats_the_run_bit_by_bit(few, tmp_path):
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    first, second = tmp_path / "first", tmp_path / "second"
+    train(experiment_of(few, ema=0.9, seed=5), first)
+    torch.rand(3)  # what happened before must not matter
+    train(read_experiment(first / "experiment.json"), second)
+    torch.set_num_threads(threads)
+    assert (first / "experiment.json").read_text() == (second / "experiment.json").read_text()
+    one, other = (load_file(run / "last.safetensors") for run in (first, second))
+    assert one.keys() == other.keys()
+    assert not differ(one, other)
+    for one, other in zip(rows_of(first), rows_of(second), strict=True):
+        assert one["loss"] == other["loss"]
+
+
+def weights_after(few, out, **settings) -> dict[str, torch.Tensor]:
+    path = train(experiment_of(few, epochs=1, **settings), out)
+    assert path == out / "last.safetensors"
+    assert not (out / "best.safetensors").exists()
+    return read_checkpoint(path)[0]
+
+
+def differ(one, other) -> bool:
+    return any(not torch.equal(one[key], other[key]) for key in one)
+
+
+def test_the_average_lags_behind_and_can_be_switched_off(few, tmp_path):
+    plain = weights_after(few, tmp_path / "plain", batch_size=4)
+    averaged = weights_after(few, tmp_path / "averaged", batch_size=4, ema=0.5)
+    key = "head.conv.weight"
+    assert not torch.equal(plain[key], averaged[key])
+    assert plain.keys() == averaged.keys()
+
+
+def test_seeds_differ(few, tmp_path):
+    one = weights_after(few, tmp_path / "one", seed=1)
+    assert differ(one, weights_after(few, tmp_path / "two", seed=2))
+
+
+@pytest.mark.parametrize("loss", ["mse", "ohkm", "cross_entropy"])
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_every_loss_and_precision_runs(few, tmp_path, loss, precision):
+    state = weights_after(few, tmp_path / "run", loss=loss, precision=precision)
+    assert all(value.isfinite().all() for value in state.values())
+    assert {value.dtype for value in state.values()} == {torch.float32, torch.int64}
+    assert np.isfinite(rows_of(tmp_path / "run")[0]["loss"])
+    _, spec = read_checkpoint(tmp_path / "run" / "last.safetensors")
+    assert spec.activation == ("softmax" if loss == "cross_entropy" else "none")
+
+
+@pytest.mark.parametrize("layout", [True, False])
+def test_a_worker_and_the_layout_of_memory_are_no_matter_of_results(few, tmp_path, layout):
+    one = weights_after(few, tmp_path / "one", workers=0, channels_last=layout)
+    assert not differ(one, weights_after(few, tmp_path / "two", workers=1, channels_last=layout))
+
+
+def test_it_starts_from_a_checkpoint(few, tmp_path, trained):
+    start = trained / "best.safetensors"
+    before = read_checkpoint(start)[0]
+    after = weights_after(few, tmp_path / "run", init=start, lr=1e-12)
+    weights = [key for key in before if key.endswith((".weight", ".bias"))]
+    for key in weights:
+        torch.testing.assert_close(after[key], before[key], rtol=0, atol=1e-9)
+    assert rows_of(tmp_path / "run")[0]["loss"] < 0.8 * np.log(16 * 16)
+
+
+@pytest.mark.parametrize("count", [1, 5])
+def test_any_number_of_keypoints(tmp_path, count):
+    data = write_discs(tmp_path / "data", 8, count)
+    out = tmp_path / "run"
+    train(experiment_of(data, data, epochs=1), out)
+    poses = hrnet.load(out).predict(str(data.parent / "0.png"), boxes=[[4, 4, 88, 72]])
+    assert poses.keypoints.shape == (1, count, 2)
+    assert "AP" in rows_of(out)[0]
+
+
+def test_the_best_is_the_one_of_the_highest_ap(few, tmp_path, monkeypatch):
+    scores, kept = iter([0.1, 0.5, 0.3, 0.5]), []
+
+    def evaluate(run, spec, validation):
+        kept.append({key: value.clone() for key, value in run.weights().items()})
+        return {"AP": next(scores)}
+
+    monkeypatch.setattr(module, "_evaluate", evaluate)
+    out = tmp_path / "run"
+    path = train(experiment_of(few, few, epochs=4, evaluate_every=1), out)
+    best, last = read_checkpoint(path)[0], read_checkpoint(out / "last.safetensors")[0]
+    assert path.name == "best.safetensors"
+    assert not differ(best, kept[1])
+    assert not differ(last, kept[3])
+    assert differ(best, last)
+
+
+def test_a_loss_that_is_no_number_stops(few, tmp_path, monkeypatch):
+    monkeypatch.setitem(module.LOSSES, "mse", lambda *args: args[0].sum() * float("nan"))
+    with pytest.raises(InputError, match=r"the loss became nan .* lower train\.lr"):
+        train(experiment_of(few, loss="mse"), tmp_path / "run")
+
+
+def test_a_learning_rate_that_breaks_it_stops(few, tmp_path):
+    with pytest.raises(InputError, match="the loss became") as caught:
+        train(experiment_of(few, lr=1e30, epochs=6), tmp_path / "run")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def change_names(path: Path) -> None:
+    content = json.loads(path.read_text())
+    content["categories"][0]["keypoints"] = ["x", "y", "z"]
+    path.write_text(json.dumps(content))
+
+
+def test_validation_with_other_keypoints_is_refused(few, tmp_path):
+    val = write_discs(tmp_path / "val", 2)
+    change_names(val)
+    with pytest.raises(InputError, match="other keypoints"):
+        train(experiment_of(few, val), tmp_path / "run")
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path, trained):
+    data = write_discs(tmp_path / "data", 2, 5)
+    with pytest.raises(InputError, match="2 of another shape") as caught:
+        train(experiment_of(data, init=trained / "best.safetensors"), tmp_path / "run")
+    assert "best.safetensors" in str(caught.value)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_picture_is_named(few, tmp_path, workers):
+    (few.parent / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    with pytest.raises(InputError, match=r"3\.png") as caught:
+        train(experiment_of(few, workers=workers), tmp_path / "run")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_missing_pictures_are_told_before_the_work(few, tmp_path):
+    (few.parent / "3.png").unlink()
+    with pytest.raises(InputError, match=r"missing.*3\.png"):
+        train(experiment_of(few), tmp_path / "run")
+    assert not (tmp_path / "run" / "log.jsonl").exists()
+
+
+def test_a_folder_with_a_run_is_left_alone(few, trained):
+    before = {path.name: path.stat().st_mtime_ns for path in trained.iterdir()}
+    with pytest.raises(InputError, match="already holds a run"):
+        train(experiment_of(few), trained)
+    assert {path.name: path.stat().st_mtime_ns for path in trained.iterdir()} == before
+
+
+@pytest.mark.skipif(
+    os.name != "posix", reason="a file cannot be a folder elsewhere, said otherwise"
+)
+def test_an_output_folder_that_cannot_be(few, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="is a file"):
+        train(experiment_of(few), tmp_path / "file" / "run")
+
+
+def test_devices():
+    assert pick_device("cpu") == torch.device("cpu")
+    assert pick_device("auto").type in {"cpu", "cuda", "mps"}
+    with pytest.raises(
+        InputError, match=r"device gpu cannot be used .*train\.device=auto"
+    ) as caught:
+        pick_device("gpu")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_gpu_that_is_not_there(few, tmp_path):
+    with pytest.raises(InputError, match="device cuda cannot be used"):
+        train(override(experiment_of(few), ["train.device=cuda"]), tmp_path / "run")
