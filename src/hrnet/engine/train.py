@@ -13,6 +13,7 @@ from pathlib import Path
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
+from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
@@ -153,10 +154,6 @@ def _validation(experiment: Experiment, dataset: KeypointDataset) -> KeypointDat
     return validation
 
 
-def _memory_format(config: TrainConfig) -> torch.memory_format:
-    return torch.channels_last if config.channels_last else torch.contiguous_format
-
-
 def _start(experiment: Experiment, spec: PoseSpec, steps_per_epoch: int) -> Run:
     """Build the network, its average, the optimiser and its schedule."""
     config = experiment.train
@@ -164,7 +161,9 @@ def _start(experiment: Experiment, spec: PoseSpec, steps_per_epoch: int) -> Run:
     network = build_network(spec)
     if config.init is not None:
         load_weights(network, read_checkpoint(config.init)[0], str(config.init))
-    network = network.to(device).to(memory_format=_memory_format(config))
+    network = network.to(device)
+    if config.channels_last:
+        convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = None
     if config.ema:
         decay = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
@@ -225,7 +224,8 @@ def _train_epoch(
 def _step(run: Run, experiment: Experiment, batch: Batch) -> float:
     """One batch: forward, backward, update; returns the loss."""
     config = experiment.train
-    images = batch.images.to(run.device, memory_format=_memory_format(config))
+    memory = torch.channels_last if config.channels_last else torch.contiguous_format
+    images = batch.images.to(run.device, memory_format=memory)
     half = config.precision == "bf16"
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=half):
         heatmaps = run.network(images)

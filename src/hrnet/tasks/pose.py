@@ -1,6 +1,6 @@
 """The way of a top-down pose network from a picture and boxes to keypoints, in numpy.
 
-    boxes --crop_matrices--> matrices --cut_crop--> crops --normalise--> network input
+    boxes --crop_matrices--> matrices --warp_affine--> crops --normalise--> network input
     --estimate_heatmaps--> heatmaps --locate--> keypoints in pixels of the picture
 
 Source: the official HRNet pose code (Sun et al. 2019); the crop is `geometry.box_to_crop`.
