@@ -5,6 +5,7 @@ and a resumed run would restore what `Run` holds.
 """
 
 import json
+import math
 import shutil
 import time
 from dataclasses import dataclass
@@ -94,7 +95,7 @@ def train(experiment: Experiment, out: str | Path) -> Path:
     run = _start(experiment, spec, len(loader))
     with atomic_path(folder / "experiment.json") as file:
         file.write_text(experiment.to_json(), encoding="utf-8")
-    best = -1.0
+    best = -math.inf
     with _progress() as progress:
         for epoch in range(experiment.train.epochs):
             sampler.epoch = epoch
@@ -102,7 +103,7 @@ def train(experiment: Experiment, out: str | Path) -> Path:
             if validation and _is_due(experiment.train, epoch):
                 row |= _evaluate(run, spec, validation)
             save_checkpoint(folder / LAST, run.weights(), spec, experiment.to_json())
-            if row.get("AP", -1.0) > best:
+            if row.get("AP", -math.inf) > best:
                 best = row["AP"]
                 with atomic_path(folder / BEST) as file:
                     shutil.copyfile(folder / LAST, file)
