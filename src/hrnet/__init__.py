@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hrnet.config import Experiment
     from hrnet.data.coco import read_keypoints
-    from hrnet.engine.evaluate import EvaluationResult, evaluate
+    from hrnet.engine.evaluate import evaluate
+    from hrnet.engine.protocol import EvaluationResult
     from hrnet.engine.train import train
     from hrnet.errors import InputError
     from hrnet.models import create_model
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
-    "EvaluationResult": "hrnet.engine.evaluate",
+    "EvaluationResult": "hrnet.engine.protocol",
     "Experiment": "hrnet.config",
     "InputError": "hrnet.errors",
     "PoseModel": "hrnet.predict",
