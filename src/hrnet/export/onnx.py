@@ -1,6 +1,9 @@
 """Write a pose network as an ONNX file that carries its own description."""
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -50,8 +53,7 @@ def export_onnx(model: nn.Module, spec: PoseSpec, path: Path, *, half: bool = Fa
 
 def _trace(network: nn.Module, spec: PoseSpec) -> onnx.ModelProto:
     example = torch.zeros(2, 3, *spec.input_size)
-    with warnings.catch_warnings():  # torch's exporter warns about its own use of torch
-        warnings.simplefilter("ignore")
+    with _quiet_exporter():
         program = torch.onnx.export(
             network,
             (example,),
@@ -64,6 +66,20 @@ def _trace(network: nn.Module, spec: PoseSpec) -> onnx.ModelProto:
     if program is None:
         raise RuntimeError("torch.onnx.export gave no program")
     return program.model_proto
+
+
+@contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep what the exporter says of torch itself, and of torchvision being absent, to itself."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _strip(proto: onnx.ModelProto) -> None:
