@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from hrnet.cli import main
@@ -14,6 +15,9 @@ from hrnet.skeleton import Skeleton
 from hrnet.spec import PoseSpec
 
 ROOT = Path(__file__).resolve().parents[1]
+
+settings.register_profile("any_machine", deadline=None)  # a slow machine is no failure
+settings.load_profile("any_machine")
 
 
 def _folder_or_skip(variable: str, beside_the_project: str) -> Path:

@@ -20,7 +20,7 @@ from hrnet.skeleton import COCO_PERSON
 seeds = st.integers(0, 2**32 - 1)
 shapes = st.sampled_from([(), (0,), (1,), (7,), (2, 3)])
 input_sizes = st.sampled_from([(256, 192), (384, 288), (256, 256), (64, 96)])
-few = settings(deadline=None, max_examples=40)
+few = settings(max_examples=40)
 
 
 def some_boxes(seed: int, shape: tuple[int, ...]) -> np.ndarray:

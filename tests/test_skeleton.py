@@ -45,7 +45,7 @@ words = st.sampled_from(["left", "right", "Left", "RIGHT", "l", "r", "L", "R", "
 names = st.lists(words, min_size=1, max_size=3).map("_".join)
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(st.lists(names, min_size=1, max_size=12, unique=True))
 def test_inferred_pairs_always_make_a_skeleton(names):
     order = Skeleton(tuple(names), flip_pairs=infer_flip_pairs(names)).flip_order

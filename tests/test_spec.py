@@ -15,7 +15,7 @@ sides = st.integers(1, 20).map(lambda number: 32 * number)
 positive = st.floats(1e-3, 1e3)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     size=st.tuples(sides, sides),
     codec=st.sampled_from(["classic", "dark", "udp"]),

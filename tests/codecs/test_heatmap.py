@@ -15,7 +15,7 @@ keypoints = st.sampled_from([1, 5, 17, 21])
 recipes = st.sampled_from(
     [((256, 192), 2.0), ((384, 288), 3.0), ((128, 160), 2.0), ((96, 96), 1.5)]
 )
-few = settings(deadline=None, max_examples=20)
+few = settings(max_examples=20)
 every_codec = pytest.mark.parametrize("kind", KINDS)
 
 

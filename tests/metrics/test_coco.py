@@ -77,7 +77,7 @@ def precision_and_recall(truth, predicted, sigmas, threshold):
 
 
 @pytest.mark.parametrize("points", [1, 17, 21])
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_equals_a_second_computation(points, seed):
     truth, predicted = scene(seed, points)

@@ -28,25 +28,25 @@ class HRNetConfig:
 
 
 def _config(width: int) -> HRNetConfig:
-    """HRNet-W`width` as in table 1 of Wang et al. 2020: four blocks, 1, 4 and 3 modules."""
-    widths = tuple(width * 2**i for i in range(4))
-    stages = (
-        StageConfig(num_modules=1, num_blocks=4, widths=widths[:2]),
-        StageConfig(num_modules=4, num_blocks=4, widths=widths[:3]),
-        StageConfig(num_modules=3, num_blocks=4, widths=widths),
-    )
-    return HRNetConfig(stem_planes=64, stem_blocks=4, stages=stages)
+    """HRNet-W`width` as in table 1 of Wang et al. 2020."""
+    return HRNetConfig(stem_planes=64, stem_blocks=4, stages=_stages(width, (1, 4, 3), 4))
 
 
 def _small_config(width: int) -> HRNetConfig:
-    """One module a stage and two blocks: the small baseline in Lite-HRNet (Yu et al. 2021)."""
+    """Small HRNet-W`width`, the baseline that Lite-HRNet (Yu et al. 2021) is compared with."""
+    return HRNetConfig(stem_planes=32, stem_blocks=1, stages=_stages(width, (1, 1, 1), 2))
+
+
+def _stages(
+    width: int, num_modules: tuple[int, int, int], num_blocks: int
+) -> tuple[StageConfig, StageConfig, StageConfig]:
+    """Stages 2, 3 and 4: each has one stream more than the one before, of twice the width."""
     widths = tuple(width * 2**i for i in range(4))
-    stages = (
-        StageConfig(num_modules=1, num_blocks=2, widths=widths[:2]),
-        StageConfig(num_modules=1, num_blocks=2, widths=widths[:3]),
-        StageConfig(num_modules=1, num_blocks=2, widths=widths),
+    second, third, fourth = (
+        StageConfig(modules, num_blocks, widths[: index + 2])
+        for index, modules in enumerate(num_modules)
     )
-    return HRNetConfig(stem_planes=32, stem_blocks=1, stages=stages)
+    return second, third, fourth
 
 
 VARIANTS: dict[str, HRNetConfig] = {
