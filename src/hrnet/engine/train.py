@@ -97,6 +97,7 @@ def train(experiment: Experiment, out: str | Path) -> Path:
         file.write_text(experiment.to_json(), encoding="utf-8")
     best = -math.inf
     with _progress() as progress:
+        progress.add_task("", total=experiment.train.epochs * len(loader), note="")
         for epoch in range(experiment.train.epochs):
             sampler.epoch = epoch
             row = _train_epoch(run, experiment, loader, epoch, progress)
@@ -203,15 +204,15 @@ def _train_epoch(
     config = experiment.train
     run.network.train()
     total, count, started = 0.0, 0, time.perf_counter()
-    task = progress.add_task(f"epoch {epoch + 1}/{config.epochs}", total=len(loader), note="")
+    task, name = progress.task_ids[0], f"epoch {epoch + 1}/{config.epochs}"
     for batch in loader:
         if isinstance(batch, InputError):
             raise batch
         total += _step(run, experiment, batch) * len(batch.images)
         count += len(batch.images)
         rate = count / (time.perf_counter() - started)
-        progress.update(task, advance=1, note=f"loss {total / count:.5f}  {rate:.1f} images/s")
-    progress.remove_task(task)
+        note = f"loss {total / count:.5f}  {rate:.1f} images/s"
+        progress.update(task, description=name, advance=1, note=note)
     seconds = time.perf_counter() - started
     return {
         "epoch": epoch + 1,
@@ -264,6 +265,7 @@ def _describe(row: Row) -> str:
 
 
 def _progress() -> Progress:
+    """A bar over the whole run, with the time left in it."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
