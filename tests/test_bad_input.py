@@ -11,6 +11,11 @@ import onnx
 import pytest
 from PIL import Image
 
+from hrnet.errors import InputError
+from hrnet.predict import load
+from hrnet.runtime.engine import read_spec
+from hrnet.skeleton import Skeleton
+
 ONNX_WITHOUT_SPEC = "expected a model exported by hrnet"
 NO_MODEL = "expected an ONNX model"
 
@@ -149,8 +154,8 @@ def test_odd_pictures_give_the_right_result(
         ("0,0,0,10", "no area"),
         ("0,0,nan,10", "NaN"),
         ("0,0,inf,10", "infinity"),
-        ("0,0,ten,10", "in numbers"),
-        ("1,2,3", "cannot read boxes"),
+        ("0,0,ten,10", "four numbers"),
+        ("1,2,3", "four numbers"),
     ],
 )
 def test_bad_box(predict, photo: Path, boxes: str, words: str) -> None:
@@ -257,6 +262,52 @@ def test_outputs_are_checked_before_any_work(predict, photo: Path, tmp_path: Pat
         ("--json", tmp_path / "file" / "k.json", "is a file or lies below one"),
     ):
         expect_one_line(predict(photo, option, path, model="no such model"), words)
+
+
+def test_an_input_or_a_device_is_never_replaced(predict, photo: Path, tmp_path: Path) -> None:
+    before = photo.read_bytes()
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps({photo.name: [[0, 0, 50, 50]]}))
+    link = tmp_path / "link.json"
+    link.symlink_to(photo)
+    for arguments, words in (
+        (("--json", photo), "is read by this command"),
+        (("--json", link), "is read by this command"),
+        (("--boxes", boxes, "--json", boxes), "is read by this command"),
+        (("--json", "/dev/null"), "name a regular file"),
+        (("--json", "-"), "name a regular file"),
+    ):
+        expect_one_line(predict(photo, *arguments), words)
+    assert photo.read_bytes() == before
+    assert json.loads(boxes.read_text()) == {photo.name: [[0, 0, 50, 50]]}
+
+
+def test_a_linked_output_keeps_its_link(predict, photo: Path, tmp_path: Path) -> None:
+    target, link = tmp_path / "target.json", tmp_path / "link.json"
+    target.write_text("old")
+    link.symlink_to(target)
+    assert predict(photo, "--json", link)[0] == 0
+    assert link.is_symlink()
+    assert len(json.loads(target.read_text())) == 1
+
+
+def test_a_network_that_does_not_fit_its_description(
+    predict, photo: Path, spot_model: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(spot_model)
+    spec = read_spec(spot_model)
+    for change, words in (
+        ({"input_size": (256, 192)}, "does not fit its description"),
+        ({"skeleton": Skeleton(("a", "b"))}, "shape (1, 3, 32, 24), not (1, 2, 32, 24)"),
+    ):
+        onnx.helper.set_model_props(model, {"hrnet": spec.model_copy(update=change).to_json()})
+        onnx.save(model, tmp_path / "mixed.onnx")
+        expect_one_line(predict(photo, model=tmp_path / "mixed.onnx"), words)
+
+
+def test_unknown_engine(spot_model: Path) -> None:
+    with pytest.raises(InputError, match="onnxruntime or openvino as the engine, got 'tensorrt'"):
+        load(spot_model, engine="tensorrt")  # type: ignore[arg-type]
 
 
 def test_usage_errors_end_with_2(run) -> None:

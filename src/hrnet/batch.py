@@ -1,7 +1,7 @@
 """Predict over many image files: one result each, pictures and JSON written on the way."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +42,15 @@ class Outputs:
     folder: Path | None = None
     json_file: Path | None = None
 
-    def check(self) -> None:
-        """Raise InputError, before any work is done, where the results could not be written."""
+    def check(self, inputs: Iterable[Path] = ()) -> None:
+        """Raise InputError, before any work is done, where the results could not be written.
+
+        inputs: files that are read and must not be replaced.
+        """
         if self.folder is not None:
             make_writable_folder(self.folder)
         if self.json_file is not None:
-            check_writable_file(self.json_file)
+            check_writable_file(self.json_file, inputs)
 
 
 class _Append(Protocol):
@@ -69,7 +72,8 @@ def predict_files(
     the last result has been taken; it is not written where no picture could be read.
     Raises InputError where an output cannot be written.
     """
-    outputs.check()
+    listed = [boxes.path] if isinstance(boxes, BoxFile) else []
+    outputs.check([*paths, *listed])
     ids = image_ids(paths, boxes if isinstance(boxes, BoxFile) else None)
     pictures = _picture_names(paths, outputs.folder) if outputs.folder else {}
     jobs, early = _jobs(paths, boxes)

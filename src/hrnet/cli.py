@@ -1,6 +1,5 @@
 """The command line: one typed function a subcommand, heavy imports inside the functions."""
 
-import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -86,7 +85,7 @@ def predict(
     paths, errors = find_images(sources)
     attempted = len(paths) + len(errors)
     outputs = Outputs(out, json_file or (out / JSON_NAME if out else None))
-    outputs.check()
+    outputs.check(paths)
     where = _parse_boxes(boxes)
     results = predict_files(load(model), paths, boxes=where, outputs=outputs, flip_test=flip_test)
     console = Console()
@@ -106,11 +105,14 @@ def _parse_boxes(text: str | None) -> "BoxFile | list[list[float]] | None":
     """Read --boxes: four numbers for every image, or the name of a file."""
     if text is None:
         return None
-    if re.fullmatch(r"[^,/\\]+(,[^,/\\]+){3}", text) and not Path(text).exists():
+    if "," in text and not Path(text).exists():
         try:
-            return [[float(number) for number in text.split(",")]]
+            x, y, width, height = (float(number) for number in text.split(","))
         except ValueError:
-            raise InputError(f"expected --boxes as x,y,w,h in numbers, got {text}") from None
+            raise InputError(
+                f"expected --boxes as four numbers x,y,w,h or a file that exists, got {text}"
+            ) from None
+        return [[x, y, width, height]]
     from hrnet.data.boxes import read_boxes
 
     return read_boxes(Path(text))
@@ -150,7 +152,7 @@ def evaluate(
     from hrnet.report import print_figures, show_progress
 
     if json_file is not None:
-        check_writable_file(json_file)
+        check_writable_file(json_file, [data])
     with show_progress("evaluating") as progress:
         result = evaluate_model(
             model, data=data, images=images, boxes=boxes, flip_test=flip_test, progress=progress
@@ -219,7 +221,7 @@ def export(
     path = find_model(Path(model))
     if path.suffix != ".safetensors":
         raise InputError(f"expected a .safetensors checkpoint or a run folder, got {path}")
-    check_writable_file(out)
+    check_writable_file(out, [path])
     from hrnet.export.onnx import export_onnx
     from hrnet.weights.checkpoint import load_checkpoint
 

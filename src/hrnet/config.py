@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hrnet.codecs.heatmap import CodecKind
 from hrnet.data.augment import Augmentation
-from hrnet.errors import InputError, one_line
+from hrnet.errors import InputError
 from hrnet.losses import LossName
 from hrnet.spec import InputSize
 
@@ -46,7 +46,7 @@ class DataConfig(Part):
 class TrainConfig(Part):
     """Optimisation. Epochs count from 0; `milestones` and `warmup_steps` belong to `schedule`.
 
-    init: a checkpoint whose weights the training starts from; its network must be the same.
+    init: a checkpoint or run folder of the same network, whose weights the training starts from.
     ema: decay of the moving average of the weights that is evaluated and saved; 0 switches it off.
     precision: "bf16" runs the network under autocast.
     """
@@ -98,7 +98,8 @@ def read_experiment(path: Path) -> Experiment:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the experiment {path}: {one_line(error)}") from None
+        reason = (error.strerror if isinstance(error, OSError) else None) or "it is not text"
+        raise InputError(f"cannot read the experiment {path}: {reason}; check the path") from None
     try:
         return Experiment.from_json(text)
     except InputError as error:
@@ -149,9 +150,10 @@ def _value(text: str, before: object) -> object:
 
 
 def _near(path: str) -> str:
-    names = list(_setting_names())
-    near = get_close_matches(path, names, n=3, cutoff=0.4) or names
-    return f"did you mean {' or '.join(near)}?"
+    near = get_close_matches(path, list(_setting_names()), n=3, cutoff=0.4)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return "settings are name, model.*, data.*, augmentation.* and train.*"
 
 
 def _setting_names() -> Iterator[str]:

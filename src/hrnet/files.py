@@ -1,7 +1,7 @@
 """Write result files whole or not at all, and find out early whether they can be written."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,9 +12,10 @@ from hrnet.errors import InputError
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`, which takes its place if the block ends well.
 
-    Nobody ever sees half a file; a block that writes nothing leaves `path` as it was.
-    Raises InputError where the disk refuses.
+    Nobody ever sees half a file; a block that writes nothing leaves `path` as it was. A link
+    stays a link and its target is replaced. Raises InputError where the disk refuses.
     """
+    path = path.resolve()
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -44,8 +45,15 @@ def make_writable_folder(folder: Path) -> None:
         ) from None
 
 
-def check_writable_file(path: Path) -> None:
-    """Raise InputError, before any work is done, where a result file could not be written."""
+def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
+    """Raise InputError, before any work is done, where a result file could not be written.
+
+    A device, or one of the `inputs` of the same command, is never replaced.
+    """
     if path.is_dir():
         raise InputError(f"expected an output file, but {path} is a folder; name a file in it")
+    if path.name == "-" or (path.exists() and not path.is_file()):
+        raise InputError(f"expected an output file, but {path} is none; name a regular file")
+    if path.exists() and any(path.samefile(one) for one in inputs if one.exists()):
+        raise InputError(f"{path} is read by this command and would be lost; name another output")
     make_writable_folder(path.parent)

@@ -51,7 +51,12 @@ def read_image(source: ImageSource) -> Image8:
     if isinstance(source, Image.Image):
         with _decoding("the image"):
             return _decode(source, "the image")
-    path = Path(source)
+    try:
+        path = Path(source)
+    except TypeError:
+        raise InputError(
+            f"expected a path, a Pillow image or an RGB array, got {type(source).__name__}"
+        ) from None
     with _decoding(str(path)):
         return _from_file(path)
 
@@ -175,6 +180,8 @@ def find_images(sources: Sequence[str | PathLike[str]]) -> tuple[list[Path], lis
 
 
 def _expand(source: str) -> list[Path]:
+    if not source:
+        raise InputError("expected an image, a folder or a pattern, got an empty name")
     path = Path(source)
     if path.is_dir():
         found = sorted(_images_in(path))

@@ -15,7 +15,7 @@ from typing import final, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.geometry import Floats, Size, warp_affine, xywh_to_xyxy
 from hrnet.images import ImageSource, read_image
 from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, EngineName, open_engine, read_spec
@@ -79,6 +79,10 @@ class PoseModel:
     def __init__(self, engine: Engine, spec: PoseSpec) -> None:
         self.spec = spec
         self._engine = engine
+
+    def __repr__(self) -> str:
+        height, width = self.spec.input_size
+        return f"PoseModel({self.spec.name!r}, {self.spec.variant}, {height}x{width})"
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a str is a sequence too; it is one path
@@ -225,7 +229,23 @@ def load(
     if device != "cpu":
         raise InputError(f"an exported model runs on the cpu, got device {device}; leave it out")
     spec = read_spec(path)
-    return PoseModel(open_engine(path, engine, threads=threads), spec)
+    runner = open_engine(path, engine, threads=threads)
+    _expect_fit(runner, spec, path)
+    return PoseModel(runner, spec)
+
+
+def _expect_fit(engine: Engine, spec: PoseSpec, path: Path) -> None:
+    """Raise InputError where a network does not answer as its own description says."""
+    expected = (1, spec.skeleton.num_keypoints, *spec.heatmap_codec.heatmap_size)
+    try:
+        found = engine(np.zeros((1, 3, *spec.input_size), np.float32)).shape
+        problem = "" if found == expected else f"it answers with shape {found}, not {expected}"
+    except Exception as error:  # each engine has its own exception types
+        problem = one_line(error)[:200]
+    if problem:
+        raise InputError(
+            f"the network in {path} does not fit its description ({problem}); export it again"
+        )
 
 
 def _load_checkpoint(path: Path, device: str) -> PoseModel:

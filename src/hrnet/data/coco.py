@@ -55,7 +55,7 @@ class KeypointDataset:
 def load_json(path: Path, what: str) -> object:
     """Read a JSON file; InputError with one line where it is missing or not JSON."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"cannot read {what} {path}: {error.strerror}; check the path") from None
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:

@@ -107,7 +107,7 @@ class EvaluationResult:
         model, (height, width) = self.protocol.model, pose.input_size
         estimated = f", {data.areas_estimated} areas estimated" if data.areas_estimated else ""
         return (
-            f"model {model.name} ({model.variant}, {width}x{height}, {pose.codec}) "
+            f"model {model.name} ({model.variant}, {height}x{width}, {pose.codec}) "
             f"on {model.engine}\n"
             f"data {data.annotations}: {data.persons} persons in {data.images} images{estimated}, "
             f"OKS sigmas: {data.sigmas_source}\n"

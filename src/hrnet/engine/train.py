@@ -28,6 +28,7 @@ from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path, make_writable_folder
 from hrnet.losses import LOSSES
 from hrnet.spec import PoseSpec
+from hrnet.weights.catalog import find_model
 from hrnet.weights.checkpoint import (
     build_network,
     load_weights,
@@ -84,7 +85,8 @@ def train(experiment: Experiment, out: str | Path) -> Path:
     Raises InputError for data or a folder that cannot be used, and where the loss stops being a
     number.
     """
-    folder = _open_folder(Path(out))
+    folder = Path(out)
+    _expect_no_run(folder)
     dataset = read_keypoints(experiment.data.annotations, experiment.data.images)
     validation = _validation(experiment, dataset)
     for one in filter(None, (dataset, validation)):
@@ -93,6 +95,7 @@ def train(experiment: Experiment, out: str | Path) -> Path:
     torch.manual_seed(experiment.train.seed)
     loader, sampler = _load_data(experiment, dataset, spec)
     run = _start(experiment, spec, len(loader))
+    make_writable_folder(folder)
     with atomic_path(folder / "experiment.json") as file:
         file.write_text(experiment.to_json(), encoding="utf-8")
     best = -math.inf
@@ -113,13 +116,11 @@ def train(experiment: Experiment, out: str | Path) -> Path:
     return folder / (BEST if validation else LAST)
 
 
-def _open_folder(folder: Path) -> Path:
-    """Make the folder of a new run; a folder that holds a run is refused, so nothing is lost."""
+def _expect_no_run(folder: Path) -> None:
+    """Raise InputError where a folder already holds a run, so that nothing is lost."""
     held = [name for name in (LAST, BEST, "log.jsonl") if (folder / name).exists()]
     if held:
         raise InputError(f"{folder} already holds a run ({held[0]}); name a new folder for --out")
-    make_writable_folder(folder)
-    return folder
 
 
 def _load_data(
@@ -162,7 +163,8 @@ def _start(experiment: Experiment, spec: PoseSpec, steps_per_epoch: int) -> Run:
     device = pick_device(config.device)
     network = build_network(spec)
     if config.init is not None:
-        load_weights(network, read_checkpoint(config.init)[0], str(config.init))
+        source = find_model(config.init)
+        load_weights(network, read_checkpoint(source)[0], str(source))
     network = network.to(device)
     if config.channels_last:
         convert_conv2d_weight_memory_format(network, torch.channels_last)

@@ -121,7 +121,7 @@ def small_hrnet_w16_few_128x96() -> Experiment:
 def small_hrnet_w16_few_256x192() -> Experiment:
     """Second phase of the embedded model: full size, from the weights of the first phase.
 
-    The same two cores train about 50 crops a second. What the embedded model reached is in its card.
+    The same two cores train about 50 crops a second. The model card says what it reached.
     Command: hrnet train pose/small_hrnet_w16_few_256x192 --set data.annotations=...
     --set train.init=runs/p1/last.safetensors --out runs/p2
     """

@@ -1,7 +1,7 @@
 """What every inference engine offers, and how one is opened for an exported model."""
 
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,9 @@ def open_engine(
     threads: how many to use; None leaves it to the engine, which takes all cores.
     Raises InputError where the engine is not installed or refuses the model.
     """
+    if name not in get_args(EngineName):
+        known = " or ".join(get_args(EngineName))
+        raise InputError(f"expected {known} as the engine, got {name!r}")
     try:
         if name == "onnxruntime":
             from hrnet.runtime.onnxruntime_engine import OnnxRuntimeEngine
