@@ -113,7 +113,7 @@ def test_mistakes_are_one_line_and_exit_code_2(run, tmp_path, monkeypatch, argum
         ("data.images=nowhere", ["nowhere", "missing"]),
         ("data.val_annotations=nothing.json", ["cannot read annotations", "nothing.json"]),
         ("model.variant=hrnet_w23", ["hrnet_w23", "hrnet_w32"]),
-        ("train.init=nothing.safetensors", ["no checkpoint", "nothing.safetensors"]),
+        ("train.init=nothing.safetensors", ["there is no", "nothing.safetensors"]),
         ("train.device=gpu", ["device gpu cannot be used"]),
     ],
 )
