@@ -41,7 +41,7 @@ def summary(path: Path, poses: Poses) -> str:
 
 
 def _table(poses: Poses, rows: range) -> Table:
-    table = Table("keypoint", title="x, y in pixels and score, about 0..1", title_justify="left")
+    table = Table("keypoint", title="x, y in pixels and score 0..1", title_justify="left")
     for row in rows:
         table.add_column(f"person {row + 1}", justify="right", no_wrap=True)
     for index, name in enumerate(poses.skeleton.names):

@@ -25,7 +25,7 @@ class Poses:
     """The persons (or other subjects) found in one picture; N may be 0.
 
     keypoints: (N, K, 2) float32, x and y in pixels of the picture as people see it (EXIF applied).
-    keypoint_scores: (N, K) float32, how sure the model is of each point; about 0..1.
+    keypoint_scores: (N, K) float32, how sure the model is of each point, 0..1.
     boxes: (N, 4) float32, left, top, right, bottom in the same pixels.
     scores: (N,) float32, one number for the whole subject.
     skeleton: names, bones and mirror pairs of the K keypoints.

@@ -97,9 +97,10 @@ def estimate_heatmaps(
 def locate(
     heatmaps: Maps, matrices: ArrayLike, spec: PoseSpec
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Read keypoints (N, K, 2), in pixels of the picture, and scores (N, K) from heatmaps.
+    """Read keypoints (N, K, 2), in pixels of the picture, and scores (N, K) in 0..1 from heatmaps.
 
     matrices: (N, 2, 3), as the crops were cut.
     """
     points, scores = spec.heatmap_codec.decode(heatmaps)
-    return apply_affine(points, invert_affine(matrices)).astype(np.float32), scores
+    located = apply_affine(points, invert_affine(matrices)).astype(np.float32)
+    return located, scores.clip(0, 1)  # a heatmap may peak above 1
