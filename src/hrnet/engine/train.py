@@ -28,7 +28,7 @@ from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path, make_writable_folder
 from hrnet.losses import LOSSES
 from hrnet.spec import PoseSpec
-from hrnet.weights.catalog import find_model
+from hrnet.weights.catalog import BEST, LAST, find_model
 from hrnet.weights.checkpoint import (
     build_network,
     load_weights,
@@ -39,8 +39,6 @@ from hrnet.weights.checkpoint import (
 
 Row = dict[str, float]
 """One line of log.jsonl."""
-
-LAST, BEST = "last.safetensors", "best.safetensors"
 
 
 @dataclass(slots=True)

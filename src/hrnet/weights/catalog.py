@@ -6,6 +6,9 @@ from pathlib import Path
 
 from hrnet.errors import InputError
 
+LAST, BEST = "last.safetensors", "best.safetensors"
+"""Checkpoints of a run folder: of the last epoch, and of the best AP where it is measured."""
+
 _ASSETS = Path(__file__).parents[1] / "assets"
 
 
@@ -47,11 +50,11 @@ def find_model(name: str | Path) -> Path:
 
 
 def _best_of_run(folder: Path) -> Path:
-    files = [folder / f"{name}.safetensors" for name in ("best", "last")]
+    files = [folder / name for name in (BEST, LAST)]
     found = next((file for file in files if file.is_file()), None)
     if found is None:
         raise InputError(
-            f"expected a run folder with best.safetensors or last.safetensors, but {folder} has "
+            f"expected a run folder with {BEST} or {LAST}, but {folder} has "
             "neither; name the folder that `hrnet train --out` wrote"
         )
     return found
