@@ -19,6 +19,56 @@ def _check_input_size(size: Size) -> Size:
     return size
 
 
+Task = Literal["pose", "segmentation", "detection", "classification", "features"]
+"""What a network answers; "features" is the backbone alone."""
+
+
+class NetworkOptions(BaseModel):
+    """Choices within an architecture; None takes what the family does for the task.
+
+    head: pose "v1" (the highest stream) or "v2" (all streams joined); segmentation "v2", "ocr", or
+        "ocr_v3", the OCR head of HRFormer with grouped 7x7 convolutions.
+    upsampling: how the exchange brings a lower stream to a higher one's size.
+    align_corners: of bilinear up-sampling, in the exchange and where a head joins the streams.
+    relative_position, window: HRFormer's position bias, and the side of its attention windows.
+    exchange: Lite-HRNet's sum, as its published code computes it or as its paper writes it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    head: Literal["v1", "v2", "ocr", "ocr_v3"] | None = None
+    upsampling: Literal["nearest", "bilinear"] | None = None
+    align_corners: bool | None = None
+    relative_position: Literal["table", "none", "t5"] | None = None
+    window: int | None = None
+    exchange: Literal["official", "textbook"] | None = None
+
+
+class NetworkSpec(NetworkOptions):
+    """Everything that a network is built from: the arguments of `hrnet.create_model`."""
+
+    variant: str
+    task: Task = "pose"
+    num_keypoints: int | None = None
+    num_classes: int | None = None
+
+    @property
+    def options(self) -> NetworkOptions:
+        return NetworkOptions(**self.model_dump(include=set(NetworkOptions.model_fields)))
+
+    def to_json(self) -> str:
+        """Write the description as `from_json` reads it; what is not set is left out."""
+        return self.model_dump_json(exclude_none=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "NetworkSpec":
+        """Read a description; raises InputError with one line where it is not one."""
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            raise InputError(f"not the description of a network: {first_problem(error)}") from None
+
+
 InputSize = Annotated[Size, AfterValidator(_check_input_size)]
 """(height, width) of a network's input in pixels, multiples of 32."""
 
@@ -32,6 +82,7 @@ class PoseSpec(BaseModel):
     codec, sigma: how heatmaps encode keypoints, see `HeatmapCodec`; heatmaps have stride 4.
     activation: "softmax" where the network's maps are logits of a distribution over the pixels
         (trained by cross-entropy) and are rescaled to Gaussians of height 1, see `SpatialSoftmax`.
+    options: choices within the architecture that its weights need.
     padding: factor by which a box grows before it is cropped.
     mean, std: RGB normalisation of pixels in 0..1.
     """
@@ -46,6 +97,7 @@ class PoseSpec(BaseModel):
     codec: CodecKind = "classic"
     sigma: float = 2.0
     activation: Literal["none", "softmax"] = "none"
+    options: NetworkOptions = NetworkOptions()
     padding: float = 1.25
     skeleton: Skeleton
     mean: tuple[float, float, float] = IMAGENET_MEAN
@@ -62,9 +114,19 @@ class PoseSpec(BaseModel):
         height, width = self.input_size
         return HeatmapCodec(self.codec, self.input_size, (height // 4, width // 4), self.sigma)
 
+    @property
+    def network(self) -> NetworkSpec:
+        """The bare network, without what surrounds it."""
+        return NetworkSpec(
+            variant=self.variant,
+            task=self.task,
+            num_keypoints=self.skeleton.num_keypoints,
+            **self.options.model_dump(),
+        )
+
     def to_json(self) -> str:
         """Write the description as `from_json` reads it."""
-        return self.model_dump_json()
+        return self.model_dump_json(exclude_none=True)
 
     @classmethod
     def from_json(cls, text: str) -> "PoseSpec":
@@ -72,9 +134,14 @@ class PoseSpec(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"]) or "description"
             raise InputError(
-                f"not the description of a pose model that this version reads: {where}: "
-                f"{first['msg']}; export the model again with this version of hrnet"
+                "not the description of a pose model that this version reads: "
+                f"{first_problem(error)}; export the model again with this version of hrnet"
             ) from None
+
+
+def first_problem(error: ValidationError) -> str:
+    """Say in a few words which field does not fit, and why."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"]) or "description"
+    return f"{where}: {first['msg']}"

@@ -60,11 +60,15 @@ def test_other_sizes_are_refused_with_the_multiple(small, size):
     [
         ({"variant": "hrnet_w23"}, "unknown variant 'hrnet_w23'; did you mean .*hrnet_w32"),
         ({"variant": "small_hrnet"}, "did you mean .*small_hrnet_w16"),
-        ({"variant": "zzz"}, "did you mean hrnet_w32 or hrnet_w48 or "),
+        ({"variant": "zzz"}, "unknown variant 'zzz'; `hrnet models` lists them"),
         ({"variant": ""}, "unknown variant ''"),
         ({"num_keypoints": 0}, "num_keypoints of 1 or more, got 0"),
         ({"num_keypoints": -3}, "num_keypoints of 1 or more, got -3"),
-        ({"task": "cooking"}, "expected task 'pose', got 'cooking'"),
+        ({"task": "cooking"}, "cannot build small_hrnet_w16: task: .*'pose', 'segmentation'"),
+        ({"head": "ocr"}, "expected one of v1, v2 as the head for pose, got 'ocr'"),
+        ({"window": 7}, "small_hrnet_w16 has no window, got 7; leave it out"),
+        ({"num_classes": 3}, "the task pose has no num_classes, got 3; leave it out"),
+        ({"task": "detection", "head": "v2"}, "expected none as the head for detection"),
     ],
 )
 def test_wrong_arguments_are_refused_in_one_line(arguments, message):

@@ -1,49 +1,60 @@
-"""Build a network by its name."""
+"""Networks by their names."""
 
-from collections import OrderedDict
-from difflib import get_close_matches
 from typing import Literal
 
-from torch import nn
+from pydantic import ValidationError
 
 from hrnet.errors import InputError
-from hrnet.models.heads.heatmap import HeatmapHead
-from hrnet.models.hrnet import VARIANTS, make_backbone
+from hrnet.models.create import VARIANTS, Config, Network, build_network
+from hrnet.spec import NetworkSpec, Task, first_problem
 
-Task = Literal["pose"]
+__all__ = ["VARIANTS", "Config", "Network", "build_network", "create_model"]
 
 
-def create_model(variant: str, *, task: Task = "pose", num_keypoints: int = 17) -> nn.Module:
+def create_model(
+    variant: str | Config,
+    *,
+    task: Task = "pose",
+    num_keypoints: int | None = None,
+    num_classes: int | None = None,
+    head: Literal["v1", "v2", "ocr", "ocr_v3"] | None = None,
+    upsampling: Literal["nearest", "bilinear"] | None = None,
+    align_corners: bool | None = None,
+    relative_position: Literal["table", "none", "t5"] | None = None,
+    window: int | None = None,
+    exchange: Literal["official", "textbook"] | None = None,
+) -> Network:
     """Build a network with freshly initialised weights.
 
-    variant: a key of `VARIANTS`, such as "hrnet_w32".
-    task: "pose" maps images (N, 3, H, W), normalised RGB with H and W multiples of 32, to
-    heatmaps (N, num_keypoints, H/4, W/4).
+    variant: a key of `VARIANTS`, such as "hrnet_w32", or the figures of one of your own, such as
+        an `HRNetConfig`.
+    task: what the network answers to images (N, 3, H, W) of normalised RGB:
+        "pose": heatmaps (N, num_keypoints, H/4, W/4), 17 keypoints unless said;
+        "segmentation": logits (N, num_classes, H/4, W/4), 19 classes unless said; with an "ocr"
+            head a tuple of the auxiliary logits and the logits;
+        "classification": logits (N, num_classes), 1000 classes unless said;
+        "detection": the V2p pyramid, five maps of 256 channels at strides 4 to 64;
+        "features": the four streams of the backbone.
+    The other options are those of `hrnet.spec.NetworkOptions`; None takes what the family's
+    published code does for the task. H and W must be multiples of 32, but for segmentation and
+    HRFormer they may be anything.
 
-    Raises InputError for an unknown variant or task or a count below 1.
+    Raises InputError for an unknown variant, task or option, or an option the network lacks.
     """
-    if variant not in VARIANTS:
-        near = get_close_matches(variant, VARIANTS, n=3) or list(VARIANTS)
-        raise InputError(f"unknown variant {variant!r}; did you mean {' or '.join(near)}?")
-    if task != "pose":
-        raise InputError(f"expected task 'pose', got {task!r}; other tasks are not built yet")
-    if num_keypoints < 1:
-        raise InputError(f"expected num_keypoints of 1 or more, got {num_keypoints}")
-    config = VARIANTS[variant]
-    model = nn.Sequential(
-        OrderedDict(
-            backbone=make_backbone(config, num_outputs=1),
-            head=HeatmapHead(config.stages[-1].widths[0], num_keypoints),
+    name = variant if isinstance(variant, str) else f"custom {type(variant).__name__}"
+    try:
+        spec = NetworkSpec(
+            variant=name,
+            task=task,
+            num_keypoints=num_keypoints,
+            num_classes=num_classes,
+            head=head,
+            upsampling=upsampling,
+            align_corners=align_corners,
+            relative_position=relative_position,
+            window=window,
+            exchange=exchange,
         )
-    )
-    initialise(model)
-    return model
-
-
-def initialise(model: nn.Module) -> None:
-    """Draw convolutions from N(0, 0.001) with zero bias, as the official pose code does."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            nn.init.normal_(module.weight, std=0.001)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    except ValidationError as error:
+        raise InputError(f"cannot build {name}: {first_problem(error)}") from None
+    return build_network(spec, None if isinstance(variant, str) else variant)

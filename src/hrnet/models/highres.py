@@ -12,12 +12,16 @@ A family (HRNet, Lite-HRNet, HRFormer) is the six callables of `Family`, not a s
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from hrnet.models.layers import resize_like
 
 Streams = list[Tensor]
 """High to low resolution; see the module's docstring for the shapes."""
@@ -87,12 +91,32 @@ class Exchange(nn.Module):
 
 def plain_sum(paths: nn.ModuleList, streams: Streams) -> Streams:
     """The papers' exchange: stream i = ReLU(sum over j of path_ij(stream j)), j from 0 up."""
-    outputs = []
+    return [torch.relu(reduce(torch.add, row)) for row in path_outputs(paths, streams)]
+
+
+def resized_sum(align_corners: bool) -> ExchangeSum:
+    """Make `plain_sum` for paths that need not end at the size of their target.
+
+    Their outputs are resized bilinearly to the size of the target stream, so that an image's sides
+    need not be multiples of 32.
+    """
+
+    def combine(paths: nn.ModuleList, streams: Streams) -> Streams:
+        rows = zip(path_outputs(paths, streams), streams, strict=False)
+        fitted = (
+            [resize_like(term, target, align_corners=align_corners) for term in row]
+            for row, target in rows
+        )
+        return [torch.relu(reduce(torch.add, row)) for row in fitted]
+
+    return combine
+
+
+def path_outputs(paths: nn.ModuleList, streams: Streams) -> Iterator[list[Tensor]]:
+    """Yield for each target stream what the paths from all streams to it give."""
     for row in paths:
         assert isinstance(row, nn.ModuleList)
-        terms = [path(stream) for path, stream in zip(row, streams, strict=True)]
-        outputs.append(nn.functional.relu(reduce(torch.add, terms)))
-    return outputs
+        yield [path(stream) for path, stream in zip(row, streams, strict=True)]
 
 
 def make_transition(family: Family, before: Sequence[int], after: Sequence[int]) -> Transition:
@@ -120,9 +144,49 @@ def make_exchange(family: Family, widths: Sequence[int], num_outputs: int) -> Ex
     return Exchange(nn.ModuleList(rows), family.sum)
 
 
+class Stage(nn.Sequential):
+    """A transition and some modules: Streams -> Streams.
+
+    gradient_checkpointing: in training, keep only what enters each part and compute the rest again
+    on the way back: less memory for about a third more time. Running statistics are updated once.
+    """
+
+    gradient_checkpointing = False
+
+    def forward(self, streams: Streams) -> Streams:
+        for part in self:
+            if self.gradient_checkpointing and self.training:
+                streams = checkpoint(
+                    part, streams, use_reentrant=False, context_fn=_second_time(part)
+                )
+            else:
+                streams = part(streams)
+        return streams
+
+
+def _second_time(
+    part: nn.Module,
+) -> Callable[[], tuple[AbstractContextManager[None], AbstractContextManager[None]]]:
+    return lambda: (nullcontext(), _frozen_statistics(part))
+
+
+@contextmanager
+def _frozen_statistics(part: nn.Module) -> Iterator[None]:
+    """Let norms use the batch's statistics without adding them to the running ones."""
+    norms = [module for module in part.modules() if isinstance(module, nn.BatchNorm2d)]
+    tracked = [norm.track_running_stats for norm in norms]
+    for norm in norms:
+        norm.track_running_stats = False
+    try:
+        yield
+    finally:
+        for norm, value in zip(norms, tracked, strict=True):
+            norm.track_running_stats = value
+
+
 def make_stage(
     family: Family, before: Sequence[int], config: StageConfig, num_outputs: int
-) -> nn.Sequential:
+) -> Stage:
     """A transition and `num_modules` modules; only the last module may drop low streams."""
     parts: OrderedDict[str, nn.Module] = OrderedDict()
     parts["transition"] = make_transition(family, before, config.widths)
@@ -135,7 +199,7 @@ def make_stage(
                 exchange=make_exchange(family, config.widths, outputs),
             )
         )
-    return nn.Sequential(parts)
+    return Stage(parts)
 
 
 class HighResBackbone(nn.Module):
@@ -143,12 +207,21 @@ class HighResBackbone(nn.Module):
 
     num_outputs: how many streams the last exchange makes: 1 where a head reads only the highest
     resolution (V1), 4 where it reads all.
+    any_size: whether the family's exchange fits streams of any size. Otherwise H and W must be
+    multiples of 32, since streams meet at exact factors of two, and others raise a ValueError.
 
-    H and W must be multiples of 32, since streams meet at exact factors of two.
+    channels, strides: of the streams that come out; stream i is (N, channels[i], H / strides[i],
+    W / strides[i]), sizes rounded up.
     """
 
     def __init__(
-        self, family: Family, stem_channels: int, stages: Sequence[StageConfig], num_outputs: int
+        self,
+        family: Family,
+        stem_channels: int,
+        stages: Sequence[StageConfig],
+        *,
+        num_outputs: int,
+        any_size: bool = False,
     ) -> None:
         super().__init__()
         self.stem = family.stem()
@@ -158,9 +231,18 @@ class HighResBackbone(nn.Module):
             outputs = num_outputs if number == len(stages) + 1 else len(config.widths)
             self.stages.add_module(f"stage{number}", make_stage(family, before, config, outputs))
             before = config.widths
-        self.multiple = 2 ** (len(before) + 1)
+        self.multiple = 1 if any_size else 2 ** (len(before) + 1)
+        self.channels = tuple(before[:num_outputs])
+        self.strides = tuple(2 ** (i + 2) for i in range(num_outputs))
 
-    def forward(self, images: Tensor) -> Streams:
+    def checkpoint_gradients(self, on: bool = True) -> None:
+        """Switch the saving of memory in training on or off, see `Stage`."""
+        for stage in self.stages:
+            assert isinstance(stage, Stage)
+            stage.gradient_checkpointing = on
+
+    def features(self, images: Tensor) -> Streams:
+        """Compute the streams of images (N, 3, H, W), as `channels` and `strides` declare them."""
         height, width = images.shape[-2:]
         if height % self.multiple or width % self.multiple:
             raise ValueError(
@@ -169,3 +251,6 @@ class HighResBackbone(nn.Module):
             )
         streams: Streams = self.stages([self.stem(images)])
         return streams
+
+    def forward(self, images: Tensor) -> Streams:
+        return self.features(images)

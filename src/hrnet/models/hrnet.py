@@ -2,7 +2,7 @@
 
 The network of figure 1 of Sun et al., "Deep High-Resolution Representation Learning for Human
 Pose Estimation" (CVPR 2019). What differs from the other families: residual blocks in every
-stream, 3x3 convolutions on the way down, 1x1 convolution and nearest up-sampling on the way up.
+stream, 3x3 convolutions on the way down, 1x1 convolution and up-sampling on the way up.
 """
 
 from collections import OrderedDict
@@ -10,8 +10,16 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from hrnet.models.highres import Family, HighResBackbone, Parallel, StageConfig, plain_sum
+from hrnet.models.highres import (
+    Family,
+    HighResBackbone,
+    Parallel,
+    StageConfig,
+    plain_sum,
+    resized_sum,
+)
 from hrnet.models.layers import BasicBlock, Bottleneck, ConvNorm
+from hrnet.spec import NetworkOptions, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +58,11 @@ def _stages(
 
 
 VARIANTS: dict[str, HRNetConfig] = {
-    "hrnet_w32": _config(32),
-    "hrnet_w48": _config(48),
+    "hrnet_w18_small_v1": _small_config(16),  # 18 in name only: its widths are 16, 32, 64, 128
+    "hrnet_w18_small_v2": HRNetConfig(
+        stem_planes=64, stem_blocks=2, stages=_stages(18, (1, 3, 2), 2)
+    ),
+    **{f"hrnet_w{width}": _config(width) for width in (18, 30, 32, 40, 44, 48, 64)},
     "small_hrnet_w16": _small_config(16),
 }
 
@@ -83,21 +94,41 @@ def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
     return nn.Sequential(*keep, ConvNorm(in_channels, out_channels, 3, stride=2, relu=False))
 
 
-def _up(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
+def _up_nearest(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
     project = ConvNorm(in_channels, out_channels, 1, relu=False)
     resize = nn.Upsample(scale_factor=2**steps, mode="nearest")
     return nn.Sequential(OrderedDict(project=project, resize=resize))
 
 
-def make_backbone(config: HRNetConfig, num_outputs: int) -> HighResBackbone:
-    """Build the backbone; `num_outputs` streams come out, see `HighResBackbone`."""
+def _up_unsized(in_channels: int, out_channels: int, _steps: int) -> nn.Sequential:
+    """Only the projection; `resized_sum` brings it to its target's size."""
+    return nn.Sequential(OrderedDict(project=ConvNorm(in_channels, out_channels, 1, relu=False)))
+
+
+def make_backbone(config: HRNetConfig, task: Task, options: NetworkOptions) -> HighResBackbone:
+    """Build the backbone for a task.
+
+    Pose reads the highest stream alone, unless its head is "v2". The exchange up-samples nearest
+    and needs multiples of 32, except for segmentation, whose official code interpolates
+    bilinearly to the size of the target stream.
+    """
+    bilinear = (options.upsampling or _UPSAMPLING.get(task)) == "bilinear"
+    align_corners = options.align_corners is not False
     family = Family(
         stem=lambda: _stem(config),
         body=_body,
         transition=_transition,
         down=_down,
-        up=_up,
-        sum=plain_sum,
+        up=_up_unsized if bilinear else _up_nearest,
+        sum=resized_sum(align_corners) if bilinear else plain_sum,
     )
-    stem_channels = config.stem_planes * Bottleneck.expansion
-    return HighResBackbone(family, stem_channels, config.stages, num_outputs)
+    return HighResBackbone(
+        family,
+        config.stem_planes * Bottleneck.expansion,
+        config.stages,
+        num_outputs=1 if task == "pose" and options.head != "v2" else len(config.stages) + 1,
+        any_size=bilinear,
+    )
+
+
+_UPSAMPLING: dict[Task, str] = {"segmentation": "bilinear"}

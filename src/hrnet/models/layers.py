@@ -3,19 +3,43 @@
 from torch import Tensor, nn
 
 
+def resize_like(x: Tensor, like: Tensor, *, align_corners: bool) -> Tensor:
+    """Resize (N, C, h, w) bilinearly to the height and width of another map; equal sizes stay."""
+    if x.shape[-2:] == like.shape[-2:]:
+        return x
+    return nn.functional.interpolate(
+        x, size=like.shape[-2:], mode="bilinear", align_corners=align_corners
+    )
+
+
 class ConvNorm(nn.Module):
-    """A bias-free convolution, batch normalisation and, if asked, ReLU.
+    """A convolution, batch normalisation and, if asked, ReLU.
 
     (N, in_channels, H, W) -> (N, out_channels, H/stride, W/stride); the padding keeps H and W at
-    stride 1 and halves them, rounded up, at stride 2.
+    stride 1 and halves them, rounded up, at stride 2. The convolution has no bias, which the
+    normalisation would take away again, except where published weights hold one.
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, kernel: int, stride: int = 1, relu: bool = True
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        stride: int = 1,
+        *,
+        relu: bool = True,
+        bias: bool = False,
+        groups: int = 1,
     ) -> None:
         super().__init__()
         self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride, padding=kernel // 2, bias=False
+            in_channels,
+            out_channels,
+            kernel,
+            stride,
+            padding=kernel // 2,
+            bias=bias,
+            groups=groups,
         )
         self.norm = nn.BatchNorm2d(out_channels)
         self.act = nn.ReLU(inplace=True) if relu else nn.Identity()
@@ -46,16 +70,16 @@ class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions around a shortcut (He et al. 2016, figure 5 right).
 
     (N, in_channels, H, W) -> (N, 4 * planes, H, W); the shortcut is a 1x1 convolution where the
-    channels differ.
+    channels differ. depthwise: the 3x3 convolution works on each channel by itself.
     """
 
     expansion = 4
 
-    def __init__(self, in_channels: int, planes: int) -> None:
+    def __init__(self, in_channels: int, planes: int, *, depthwise: bool = False) -> None:
         super().__init__()
         out_channels = planes * self.expansion
         self.conv1 = ConvNorm(in_channels, planes, 1)
-        self.conv2 = ConvNorm(planes, planes, 3)
+        self.conv2 = ConvNorm(planes, planes, 3, groups=planes if depthwise else 1)
         self.conv3 = ConvNorm(planes, out_channels, 1, relu=False)
         self.shortcut = (
             nn.Identity()
