@@ -1,0 +1,80 @@
+"""Names of the official Lite-HRNet to ours and back, without the prefixes that files put before.
+
+Source of their names: state dictionaries of the official code of Yu et al. 2021, which mmpose's
+LiteHRNet shares.
+"""
+
+Row = tuple[str, str]
+
+_CONV_NORM = (("conv", "conv"), ("norm", "bn"))
+"""A ConvNorm of ours is a ConvModule there."""
+
+
+def _conv_norm(ours: str, theirs: str) -> list[Row]:
+    return [(f"{ours}.{mine}", f"{theirs}.{other}") for mine, other in _CONV_NORM]
+
+
+def _separable(ours: str, theirs: str) -> list[Row]:
+    """Depthwise and 1x1 convolution with their norms: numbers 0 to 3 of a Sequential there."""
+    parts = ("depthwise.conv", "depthwise.norm", "pointwise.conv", "pointwise.norm")
+    return [(f"{ours}.{part}", f"{theirs}.{number}") for number, part in enumerate(parts)]
+
+
+def _block(ours: str, theirs: str) -> list[Row]:
+    """The blocks of a module, of both kinds: naive ones are counted within each stream."""
+    cross, their_cross = f"{ours}.{{}}.cross", f"{theirs}.{{}}.cross_resolution_weighting"
+    spatial, their_spatial = f"{ours}.{{}}.spatial.{{}}", f"{theirs}.{{}}.spatial_weighting.{{}}"
+    return [
+        *_conv_norm(f"{cross}.reduce", f"{their_cross}.conv1"),
+        *_conv_norm(f"{cross}.expand", f"{their_cross}.conv2"),
+        *_conv_norm(f"{ours}.{{}}.depthwise.{{}}", f"{theirs}.{{}}.depthwise_convs.{{}}"),
+        (f"{spatial}.reduce", f"{their_spatial}.conv1.conv"),
+        (f"{spatial}.expand", f"{their_spatial}.conv2.conv"),
+        *_conv_norm(f"{ours}.{{}}.{{}}.last.{{}}", f"{theirs}.{{}}.{{}}.branch2.{{}}"),
+    ]
+
+
+def _stage(number: int) -> list[Row]:
+    """Stage 2, 3 or 4, which is stage 0, 1 or 2 there, with its transition."""
+    ours, theirs, move = (
+        f"backbone.stages.stage{number}",
+        f"stage{number - 2}",
+        f"transition{number - 2}",
+    )
+    paths, fuse = (
+        f"{ours}.module{{}}.exchange.paths.{{}}.{{}}",
+        f"{theirs}.{{}}.fuse_layers.{{}}.{{}}",
+    )
+    new = number - 1
+    return [
+        *_separable(f"{ours}.transition.{new}", f"{move}.{new}.0"),  # a chain of one
+        *(_separable(f"{ours}.transition.0", f"{move}.0") if number == 2 else ()),
+        *_block(f"{ours}.module{{}}.streams", f"{theirs}.{{}}.layers"),
+        (f"{paths}.project.conv", f"{fuse}.0"),  # up: one convolution
+        (f"{paths}.project.norm", f"{fuse}.1"),
+        *_separable(f"{paths}.{{}}", f"{fuse}.{{}}"),  # down: a chain of convolutions
+    ]
+
+
+_STEM: tuple[Row, ...] = (
+    *_conv_norm("backbone.stem.conv", "stem.conv1"),
+    *_conv_norm("backbone.stem.first.depthwise", "stem.branch1.0"),
+    *_conv_norm("backbone.stem.first.pointwise", "stem.branch1.1"),
+    *_conv_norm("backbone.stem.last.expand", "stem.expand_conv"),
+    *_conv_norm("backbone.stem.last.depthwise", "stem.depthwise_conv"),
+    *_conv_norm("backbone.stem.last.project", "stem.linear_conv"),
+)
+
+_HEAD: tuple[Row, ...] = (
+    *_conv_norm("head.project.{}.depthwise", "head_layer.projects.{}.depthwise_conv"),
+    *_conv_norm("head.project.{}.pointwise", "head_layer.projects.{}.pointwise_conv"),
+    ("head.conv", "final_layer"),
+)
+
+OFFICIAL_LITE: tuple[Row, ...] = (
+    *_STEM,
+    *(row for number in (2, 3, 4) for row in _stage(number)),
+    *_HEAD,
+)
+"""Backbone and head of every variant. Files write `backbone.` before the names of all but
+`final_layer`, and `keypoint_head.` or `head.` before that."""
