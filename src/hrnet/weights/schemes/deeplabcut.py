@@ -1,0 +1,25 @@
+"""The snapshots of DeepLabCut 3: timm's HRNet without its classification head, and heatmaps.
+
+Only heads that are one 1x1 convolution are ours, as its top-down models have them. Of others, with
+transposed convolutions or location refinement, the backbone can be taken.
+"""
+
+from hrnet.weights.schemes import hrnet
+from hrnet.weights.schemes.form import Form, prefixed
+from hrnet.weights.schemes.official import HRNET_BODY
+
+PREFIX = "backbone.model."
+_LAST = "heads.bodypart.heatmap_head.final_conv"
+
+FORMS: tuple[Form, ...] = (
+    Form(
+        "DeepLabCut",
+        "DeepLabCut 3",
+        "hrnet",
+        "pose",
+        rows=(*prefixed(hrnet.BACKBONE, PREFIX), ("head.conv", _LAST)),
+        marks=(PREFIX + HRNET_BODY, f"{_LAST}.weight"),
+        last=_LAST,
+        lower_rows=True,
+    ),
+)

@@ -1,0 +1,104 @@
+"""Names of the official HRNet repositories: pose, classification, segmentation, OCR, detection.
+
+Source of their names: state dictionaries of the official code of Sun et al. 2019 and Wang et al.
+2020. The backbone is named alike in all of them and in what was derived from them; timm's HRNet has
+the names of the classification repository throughout.
+"""
+
+from hrnet.weights.schemes.form import Row, conv_norm
+
+
+def block(ours: str, theirs: str, num_convs: int) -> list[Row]:
+    """A residual block: convN and bnN are neighbours there, conv and norm are inside convN here."""
+    return [
+        row
+        for n in range(1, num_convs + 1)
+        for row in conv_norm(f"{ours}.conv{n}", f"{theirs}.conv{n}", f"{theirs}.bn{n}")
+    ]
+
+
+def numbered(ours: str, theirs: str) -> list[Row]:
+    """A convolution and its norm, which are numbers 0 and 1 of a Sequential there."""
+    return conv_norm(ours, f"{theirs}.0", f"{theirs}.1")
+
+
+def nested(ours: str, theirs: str, first: int = 0) -> list[Row]:
+    """The same where the norm is wrapped with its activation in a Sequential of its own."""
+    return conv_norm(ours, f"{theirs}.{first}", f"{theirs}.{first + 1}.0")
+
+
+def _stage(number: int) -> list[Row]:
+    """Stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
+    ours, theirs = f"backbone.stages.stage{number}", f"stage{number}"
+    move, new = f"transition{number - 1}", number - 1
+    paths, fuse = (
+        f"{ours}.module{{}}.exchange.paths.{{}}.{{}}",
+        f"{theirs}.{{}}.fuse_layers.{{}}.{{}}",
+    )
+    return [
+        *block(f"{ours}.module{{}}.streams.{{}}.{{}}", f"{theirs}.{{}}.branches.{{}}.{{}}", 2),
+        *numbered(f"{paths}.project", fuse),  # up: one convolution
+        *numbered(f"{paths}.{{}}", f"{fuse}.{{}}"),  # down: a chain of convolutions
+        *numbered(f"{ours}.transition.{new}", f"{move}.{new}.0"),  # the new stream: a chain of one
+        *(numbered(f"{ours}.transition.0", f"{move}.0") if number == 2 else ()),
+    ]
+
+
+STEM: tuple[Row, ...] = (
+    *(row for n in (1, 2) for row in conv_norm(f"backbone.stem.{n - 1}", f"conv{n}", f"bn{n}")),
+    *block("backbone.stem.2.{}", "layer1.{}", 3),
+    *numbered("backbone.stem.2.{}.shortcut", "layer1.{}.downsample"),
+)
+"""The stem, which HRFormer shares."""
+
+BACKBONE: tuple[Row, ...] = (*STEM, *(row for number in (2, 3, 4) for row in _stage(number)))
+"""The backbone of every variant and task."""
+
+POSE: tuple[Row, ...] = (("head.conv", "final_layer"),)
+
+_INCREASE = (
+    *block("head.increase.{}", "incre_modules.{}.0", 3),
+    *numbered("head.increase.{}.shortcut", "incre_modules.{}.0.downsample"),
+    *numbered("head.final", "final_layer"),
+    ("head.classifier", "classifier"),
+)
+
+CLASSIFICATION: tuple[Row, ...] = (*_INCREASE, *numbered("head.down.{}", "downsamp_modules.{}"))
+
+CLASSIFICATION_DEPTHWISE: tuple[Row, ...] = (
+    *_INCREASE,
+    *numbered("head.down.{}.0", "downsamp_modules.{}"),
+    *conv_norm("head.down.{}.1", "downsamp_modules.{}.2", "downsamp_modules.{}.3"),
+)
+"""HRFormer's form, with a depthwise and a 1x1 convolution in each step."""
+
+SEGMENTATION: tuple[Row, ...] = (
+    *numbered("head.fuse", "last_layer"),
+    ("head.classifier", "last_layer.3"),
+)
+
+_CONTEXT = "ocr_distri_head.object_context_block"
+
+CONTEXT: tuple[Row, ...] = (
+    *nested("head.context.query.0", f"{_CONTEXT}.f_pixel"),
+    *nested("head.context.query.1", f"{_CONTEXT}.f_pixel", 2),
+    *nested("head.context.key.0", f"{_CONTEXT}.f_object"),
+    *nested("head.context.key.1", f"{_CONTEXT}.f_object", 2),
+    *nested("head.context.value.0", f"{_CONTEXT}.f_down"),
+    *nested("head.context.out.0", f"{_CONTEXT}.f_up"),
+    *nested("head.join", "ocr_distri_head.conv_bn_dropout"),
+    ("head.classifier", "cls_head"),
+)
+"""The part of the OCR head that HRFormer shares."""
+
+OCR: tuple[Row, ...] = (
+    *numbered("head.aux.fuse", "aux_head"),
+    ("head.aux.classifier", "aux_head.3"),
+    *numbered("head.pixels", "conv3x3_ocr"),
+    *CONTEXT,
+)
+
+DETECTION: tuple[Row, ...] = (
+    ("head.reduce", "neck.reduction_conv.0"),
+    ("head.smooth.{}", "neck.fpn_conv.{}"),
+)

@@ -1,0 +1,32 @@
+"""The files of mmpretrain, before called mmclassification: HRNet with its `HRFuseScales`.
+
+Its ConvModules have no bias before a norm, where the official layers have one.
+"""
+
+from hrnet.weights.schemes import hrnet
+from hrnet.weights.schemes.form import Form, conv_norm, prefixed
+from hrnet.weights.schemes.hrnet import block, numbered
+from hrnet.weights.schemes.official import HRNET_BODY
+
+FORMS: tuple[Form, ...] = (
+    Form(
+        "mmpretrain",
+        "mmpretrain, mmclassification",
+        "hrnet",
+        "classification",
+        rows=(
+            *prefixed(hrnet.BACKBONE, "backbone."),
+            *block("head.increase.{}", "neck.increase_layers.{}.0", 3),
+            *numbered("head.increase.{}.shortcut", "neck.increase_layers.{}.0.downsample"),
+            *conv_norm(
+                "head.down.{}", "neck.downsample_layers.{}.conv", "neck.downsample_layers.{}.bn"
+            ),
+            *conv_norm("head.final", "neck.final_layer.conv", "neck.final_layer.bn"),
+            ("head.classifier", "head.fc"),
+        ),
+        marks=(f"backbone.{HRNET_BODY}", "head.fc.weight"),
+        last="head.fc",
+        bias_free=("head.down.{}", "head.final"),
+        beside=(("data_preprocessor.", "the normalisation of pixels"),),
+    ),
+)

@@ -1,0 +1,58 @@
+"""The files of mmsegmentation: HRNet with its `FCNHead`, and the cascade with its `OCRHead`.
+
+Both heads build a convolution with norm as a ConvModule, which then has no bias.
+"""
+
+from dataclasses import replace
+
+from hrnet.spec import NetworkOptions
+from hrnet.weights.schemes import hrnet
+from hrnet.weights.schemes.form import Form, Row, conv_norm, prefixed
+from hrnet.weights.schemes.official import HRNET_BODY
+
+_BACKBONE = prefixed(hrnet.BACKBONE, "backbone.")
+_CONTEXT = "decode_head.1.object_context_block"
+
+
+def _module(ours: str, theirs: str) -> list[Row]:
+    return conv_norm(ours, f"{theirs}.conv", f"{theirs}.bn")
+
+
+_FCN = Form(
+    "mmsegmentation",
+    "mmsegmentation",
+    "hrnet",
+    "segmentation",
+    rows=(
+        *_BACKBONE,
+        *_module("head.fuse", "decode_head.convs.0"),
+        ("head.classifier", "decode_head.conv_seg"),
+    ),
+    marks=(f"backbone.{HRNET_BODY}", "decode_head.conv_seg.weight"),
+    last="decode_head.conv_seg",
+    options=NetworkOptions(align_corners=False),
+    bias_free=("head.fuse",),
+    beside=(("data_preprocessor.", "the normalisation of pixels"),),
+)
+
+_OCR = replace(
+    _FCN,
+    rows=(
+        *_BACKBONE,
+        *_module("head.aux.fuse", "decode_head.0.convs.0"),
+        ("head.aux.classifier", "decode_head.0.conv_seg"),
+        *_module("head.pixels", "decode_head.1.bottleneck"),
+        *_module("head.context.query.{}", f"{_CONTEXT}.query_project.{{}}"),
+        *_module("head.context.key.{}", f"{_CONTEXT}.key_project.{{}}"),
+        *_module("head.context.value.0", f"{_CONTEXT}.value_project"),
+        *_module("head.context.out.0", f"{_CONTEXT}.out_project"),
+        *_module("head.join", f"{_CONTEXT}.bottleneck"),
+        ("head.classifier", "decode_head.1.conv_seg"),
+    ),
+    marks=(f"backbone.{HRNET_BODY}", "decode_head.1.conv_seg.weight"),
+    last="decode_head.1.conv_seg",
+    options=NetworkOptions(head="ocr", align_corners=False),
+    bias_free=("head.aux.fuse", "head.pixels"),
+)
+
+FORMS: tuple[Form, ...] = (_FCN, _OCR)

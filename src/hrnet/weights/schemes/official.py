@@ -1,0 +1,161 @@
+"""The files of the repositories that first published a network, for each family and task.
+
+Their names are those of `hrnet.py`, `litehrnet.py` and `hrformer.py`; here is what stands before
+them and which head goes with them. The prefixes `module.` and `model.` of whole files are taken off
+before (`weights/unwrap.py`).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from torch import Tensor
+
+from hrnet.spec import NetworkOptions
+from hrnet.weights.schemes import hrformer, hrnet
+from hrnet.weights.schemes.form import OFFICIAL, Dropped, Form, Row, State, Taken, prefixed
+from hrnet.weights.schemes.hrnet import nested
+from hrnet.weights.schemes.litehrnet import OFFICIAL_LITE
+
+HRNET_BODY = "stage2.0.branches.0.0.conv1.weight"
+LITE_BODY = "stem.conv1.conv.weight"
+HRFORMER_BODY = "stage2.0.branches.0.0.attn.attn.q_proj.weight"
+"""Tensors that every network of a family has, and no other family."""
+
+DETECTOR = tuple(
+    (f"{part}.", "the detector behind the pyramid, which is no part of this network")
+    for part in "rpn_head bbox_head mask_head roi_head semantic_head mask_iou_head".split()
+)
+"""What files of whole detectors hold beside backbone and pyramid."""
+
+LITE_BACKBONE: tuple[Row, ...] = tuple(row for row in OFFICIAL_LITE if row[0] != "head.conv")
+"""With the head's separable convolutions, which are part of the backbone there."""
+
+POSE_HEAD = "keypoint_head.final_layer"
+"""The layer of mmpose 0.x, on which the official code of two families is built."""
+
+
+def without_index(
+    join: Callable[[Mapping[str, Tensor]], State],
+) -> Callable[[Mapping[str, Tensor]], Taken]:
+    """Read HRFormer's attention by `join` and report the indices that it leaves out."""
+
+    def read(state: Mapping[str, Tensor]) -> Taken:
+        count = sum(name.endswith("relative_position_index") for name in state)
+        index = Dropped("relative_position_index", count, "it follows from the window")
+        return Taken(join(state), dropped=(index,) if count else ())
+
+    return read
+
+
+_HRNET = Form(
+    OFFICIAL,
+    "leoxiaobin/deep-high-resolution-net.pytorch",
+    "hrnet",
+    "pose",
+    rows=(*hrnet.BACKBONE, *hrnet.POSE),
+    marks=(HRNET_BODY, "final_layer.weight"),
+    last="final_layer",
+)
+
+CLASSIFICATION = replace(
+    _HRNET,
+    writers="HRNet-Image-Classification, timm",
+    task="classification",
+    rows=(*hrnet.BACKBONE, *hrnet.CLASSIFICATION),
+    marks=(HRNET_BODY, "classifier.weight"),
+    last="classifier",
+)
+
+_SEGMENTATION = replace(
+    _HRNET,
+    writers="HRNet-Semantic-Segmentation",
+    task="segmentation",
+    rows=(*hrnet.BACKBONE, *hrnet.SEGMENTATION),
+    marks=(HRNET_BODY, "last_layer.3.weight"),
+    last="last_layer.3",
+    # Branch HRNet-OCR aligns corners, the other branches do not; the weights do not tell.
+    options=NetworkOptions(align_corners=True),
+)
+
+_OCR = replace(
+    _SEGMENTATION,
+    writers="HRNet-Semantic-Segmentation, branch HRNet-OCR",
+    rows=(*hrnet.BACKBONE, *hrnet.OCR),
+    marks=(HRNET_BODY, "cls_head.weight"),
+    last="cls_head",
+    options=NetworkOptions(head="ocr", align_corners=True),
+)
+
+_DETECTION = Form(
+    OFFICIAL,
+    "HRNet-Object-Detection",
+    "hrnet",
+    "detection",
+    rows=(*prefixed(hrnet.BACKBONE, "backbone."), *hrnet.DETECTION),
+    marks=(f"backbone.{HRNET_BODY}", "neck.reduction_conv.0.weight"),
+    beside=DETECTOR,
+)
+
+LITE_POSE = Form(
+    OFFICIAL,
+    "HRNet/Lite-HRNet, mmpose 0.x",
+    "litehrnet",
+    "pose",
+    rows=(*prefixed(LITE_BACKBONE, "backbone."), ("head.conv", POSE_HEAD)),
+    marks=(f"backbone.{LITE_BODY}", f"{POSE_HEAD}.weight"),
+    last=POSE_HEAD,
+)
+
+_HRFORMER = Form(
+    OFFICIAL,
+    "HRNet/HRFormer, classification",
+    "hrformer",
+    "classification",
+    rows=(*hrformer.BACKBONE, *hrnet.CLASSIFICATION_DEPTHWISE),
+    marks=(HRFORMER_BODY, "classifier.weight"),
+    last="classifier",
+    read=without_index(hrformer.join_official),
+    write=hrformer.split_official,
+)
+
+_HRFORMER_POSE = replace(
+    _HRFORMER,
+    writers="HRNet/HRFormer, pose",
+    task="pose",
+    rows=(*prefixed(hrformer.BACKBONE, "backbone."), ("head.conv", POSE_HEAD)),
+    marks=(f"backbone.{HRFORMER_BODY}", f"{POSE_HEAD}.weight"),
+    last=POSE_HEAD,
+    # Its code keeps the tables and never adds them.
+    options=NetworkOptions(relative_position="none"),
+)
+
+_HRFORMER_OCR = replace(
+    _HRFORMER,
+    writers="HRNet/HRFormer, segmentation",
+    task="segmentation",
+    rows=(
+        *prefixed(hrformer.BACKBONE, "backbone."),
+        *nested("head.aux.fuse", "aux_head"),
+        ("head.aux.classifier", "aux_head.2"),
+        *nested("head.pixels", "conv3x3"),
+        *hrnet.CONTEXT,
+    ),
+    marks=(f"backbone.{HRFORMER_BODY}", "cls_head.weight"),
+    last="cls_head",
+    options=NetworkOptions(head="ocr"),
+)
+
+FORMS: tuple[Form, ...] = (
+    _HRNET,
+    CLASSIFICATION,
+    _SEGMENTATION,
+    _OCR,
+    _DETECTION,
+    LITE_POSE,
+    _HRFORMER,
+    _HRFORMER_POSE,
+    _HRFORMER_OCR,
+    replace(_HRFORMER_OCR, options=NetworkOptions(head="ocr_v3")),
+    replace(CLASSIFICATION, scheme="timm", writers="timm"),
+)
+"""timm's HRNet has the official names throughout; it stands here so that it can be asked for."""
