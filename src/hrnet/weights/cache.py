@@ -1,0 +1,170 @@
+"""The folder of published weights: each file is downloaded, verified and converted once.
+
+`HRNET_CACHE` names the folder, `HRNET_OFFLINE=1` forbids the network. Beside each file lies a small
+hidden note with its SHA-256, which holds while the file's size and time of change are the same.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from hashlib import file_digest
+from pathlib import Path
+from typing import Protocol
+
+from hrnet.errors import InputError
+from hrnet.files import atomic_path, make_writable_folder
+from hrnet.report import show_progress
+from hrnet.weights.download import download
+from hrnet.weights.integrity import check_is_no_text, mismatch
+from hrnet.weights.lock import exclusive
+
+
+class Published(Protocol):
+    """What the cache needs to know of published weights: a row of the catalogue.
+
+    url: "" where no program can fetch the file; page: where a person can. file_name: in the cache.
+    sha256: whole or its first digits, "" if unpublished; size_bytes: 0 if unknown.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def url(self) -> str: ...
+    @property
+    def page(self) -> str: ...
+    @property
+    def file_name(self) -> str: ...
+    @property
+    def sha256(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+
+
+def cache_folder() -> Path:
+    """The folder of downloaded and converted weights; it need not exist yet.
+
+    `HRNET_CACHE`, or `hrnet` where the platform keeps such files: $XDG_CACHE_HOME or ~/.cache,
+    ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows.
+    """
+    if own := os.environ.get("HRNET_CACHE"):
+        return Path(own).expanduser().absolute()
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "hrnet"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "hrnet"
+    common = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (common if common.is_absolute() else Path.home() / ".cache") / "hrnet"
+
+
+def offline() -> bool:
+    """Whether HRNET_OFFLINE forbids the network: set, and neither empty nor 0, false, no or off."""
+    return os.environ.get("HRNET_OFFLINE", "").lower() not in ("", "0", "false", "no", "off")
+
+
+def raw_path(row: Published) -> Path:
+    """Where the published file of a row is, or will be."""
+    return cache_folder() / row.file_name
+
+
+def fetch(row: Published, *, progress: bool = True) -> Path:
+    """Return the published file of a row, verified; download it if it is not in the cache.
+
+    A file of that name that somebody put into the cache folder is taken, if it is the right one.
+    progress: show a bar where stderr is a terminal. Raises InputError with what to do.
+    """
+    path = raw_path(row)
+    if not path.is_file():
+        _expect_fetchable(row, path)
+        bar = show_progress(f"downloading {row.file_name}") if progress else nullcontext(_silent)
+        with bar as report:
+            download(row.url, path, sha256=row.sha256, size=row.size_bytes, progress=report)
+    _check(row, path, _remembered_sha256(path))
+    return path
+
+
+def verify(row: Published) -> str:
+    """Read the file of a row again and return its SHA-256; InputError if it is not as published."""
+    path = raw_path(row)
+    if not path.is_file():
+        raise InputError(f"{row.name} is not in the cache; `hrnet weights fetch {row.name}`")
+    digest = _read_sha256(path)
+    _check(row, path, digest)
+    return digest
+
+
+def converted(
+    row: Published, convert: Callable[[Path, Path], object], *, version: int, progress: bool = True
+) -> Path:
+    """Return our safetensors file of a row, made by `convert(published file, new file)` once.
+
+    version: of the converter's output. It and the checksum of the published file are in the name,
+    so another version or file gives another result; older results stay until somebody removes them.
+    The file appears whole. Of two processes one converts and the other waits.
+    """
+    raw = fetch(row, progress=progress)
+    digest = _remembered_sha256(raw)
+    target = raw.with_name(f"{row.name}.{digest[:12]}.v{version}.safetensors")
+    if target.is_file():
+        return target
+    make_writable_folder(raw.parent)
+    with exclusive(target.with_name(f".{target.name}.lock")):
+        if not target.is_file():
+            unfinished = target.with_name(f".unfinished.{target.name}")
+            try:
+                convert(raw, unfinished)
+                unfinished.replace(target)
+            finally:
+                unfinished.unlink(missing_ok=True)
+    return target
+
+
+def _silent(done: int, total: int) -> None:
+    """Report nothing."""
+
+
+def _expect_fetchable(row: Published, path: Path) -> None:
+    if not row.url:
+        raise InputError(
+            f"{row.name} cannot be downloaded by a program: get {row.file_name} from {row.page} "
+            f"and put it into {path.parent}, or convert it with `hrnet convert {row.file_name} "
+            f"{row.name}.safetensors`"
+        )
+    if offline():
+        raise InputError(
+            f"HRNET_OFFLINE is set and {row.file_name} is not in {path.parent}; put it there, or "
+            "unset HRNET_OFFLINE to download it"
+        )
+
+
+def _check(row: Published, path: Path, digest: str) -> None:
+    wrong = mismatch(path.stat().st_size, digest, sha256=row.sha256, size=row.size_bytes)
+    if wrong:
+        again = f"`hrnet weights fetch {row.name}`" if row.url else f"get it from {row.page}"
+        raise InputError(
+            f"{path} is not the published {row.name}: {wrong}; delete it, then {again}"
+        )
+
+
+def _remembered_sha256(path: Path) -> str:
+    """The SHA-256 of a file, from its note while that holds; read and noted otherwise."""
+    note, state = path.with_name(f".{path.name}.json"), path.stat()
+    key = [state.st_size, state.st_mtime_ns]
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        known = json.loads(note.read_text("utf-8"))
+        if known["file"] == key:
+            return str(known["sha256"])
+    digest = _read_sha256(path)
+    with suppress(InputError), atomic_path(note) as temporary:  # a shared cache may be read-only
+        temporary.write_text(json.dumps({"file": key, "sha256": digest}), encoding="utf-8")
+    return digest
+
+
+def _read_sha256(path: Path) -> str:
+    """Hash a file; InputError for a page of text that was saved under its name."""
+    with path.open("rb") as file:
+        start = file.read(512)
+        check_is_no_text(start, str(path), "delete it and download the file itself")
+        file.seek(0)
+        return file_digest(file, "sha256").hexdigest()
