@@ -1,0 +1,225 @@
+"""`hrnet models` and `hrnet info`: what networks there are and what each costs."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from importlib.resources import files
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import ValidationError
+
+from hrnet.errors import InputError
+from hrnet.geometry import Size
+from hrnet.spec import NetworkSpec, Task, first_problem
+
+if TYPE_CHECKING:
+    from hrnet.models import Network
+    from hrnet.models.statistics import NetworkStatistics, PartStatistics
+
+USUAL_INPUTS: Mapping[Task, Size] = {
+    "pose": (256, 192),
+    "segmentation": (512, 1024),
+    "classification": (224, 224),
+    "detection": (800, 1216),
+    "features": (224, 224),
+}
+"""(height, width) that a task is usually given: a person of COCO, a crop of Cityscapes, a picture
+of ImageNet and one of COCO."""
+
+FIGURES = ("models", "figures.txt")
+"""Where the output of `hrnet models --count` is kept in the package: counting takes a minute."""
+
+_LINE = "{:24} {:14} {:>8} {:>11} {:>17}"
+_HEADER = _LINE.format("variant", "task", "input", "parameters", "MACs")
+
+
+def models(
+    pattern: Annotated[
+        str | None,
+        typer.Argument(metavar="PATTERN", help="Part of a name, or a pattern such as '*_w18*'."),
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(metavar="|".join(USUAL_INPUTS), help="Only this task.")
+    ] = None,
+    count: Annotated[
+        bool, typer.Option("--count", help="Count anew with torch: about a second for each row.")
+    ] = False,
+) -> None:
+    """List the networks with their parameters and multiply-adds at the task's usual input."""
+    tasks = [task] if task else list(USUAL_INPUTS)
+    if task and task not in USUAL_INPUTS:
+        raise InputError(f"expected --task as one of {', '.join(USUAL_INPUTS)}, got {task!r}")
+    if count:
+        from hrnet.models import VARIANTS
+
+        variants = _matching(VARIANTS, pattern)
+        lines = (_count(v, t) for v in variants for t in USUAL_INPUTS if t in tasks)
+    else:
+        stored = stored_lines()
+        variants = _matching(dict.fromkeys(line.split()[0] for line in stored), pattern)
+        lines = (
+            line for line in stored if line.split()[0] in variants and line.split()[1] in tasks
+        )
+    typer.echo(_HEADER)
+    for line in lines:
+        typer.echo(line)
+
+
+def stored_lines() -> list[str]:
+    """Read the figures that travel with the package, a line a variant and task; needs no torch."""
+    return files("hrnet").joinpath(*FIGURES).read_text("utf-8").splitlines()[1:]
+
+
+def _matching(variants: Mapping[str, object], pattern: str | None) -> list[str]:
+    """The variants whose names a pattern fits, or hold it where it is not one."""
+    wanted = pattern or "*"
+    if not any(sign in wanted for sign in "*?["):
+        wanted = f"*{wanted}*"
+    found = [variant for variant in variants if fnmatchcase(variant, wanted)]
+    if not found:
+        near = get_close_matches(str(pattern), variants, n=3) or list(variants)
+        raise InputError(f"no variant fits {pattern!r}; there are {', '.join(near)}")
+    return found
+
+
+def _count(variant: str, task: Task) -> str:
+    from hrnet.models.statistics import measure
+
+    size = USUAL_INPUTS[task]
+    statistics = measure(_build(NetworkSpec(variant=variant, task=task)), size)
+    figures = f"{statistics.parameters:,}", f"{statistics.macs:,}"
+    return _LINE.format(variant, task, _text(size), *figures)
+
+
+def _build(spec: NetworkSpec) -> "Network":
+    """Build a network without content, which takes no memory and little time."""
+    import torch
+
+    from hrnet.models import build_network
+
+    with torch.device("meta"):
+        return build_network(spec)
+
+
+def info(
+    variant: Annotated[
+        str, typer.Argument(metavar="VARIANT", help="A name that `hrnet models` lists.")
+    ],
+    task: Annotated[str, typer.Option(metavar="|".join(USUAL_INPUTS))] = "pose",
+    input_size: Annotated[
+        str | None,
+        typer.Option("--input", metavar="HxW", help="Height and width; the task's usual without."),
+    ] = None,
+    num_keypoints: Annotated[int | None, typer.Option(help="For pose; 17 without.")] = None,
+    num_classes: Annotated[
+        int | None, typer.Option(help="19 without, and 1000 for classification.")
+    ] = None,
+    head: Annotated[
+        str | None, typer.Option(metavar="v1|v2|ocr|ocr_v3", help="Of pose and segmentation.")
+    ] = None,
+    upsampling: Annotated[
+        str | None, typer.Option(metavar="nearest|bilinear", help="Of the exchange.")
+    ] = None,
+    align_corners: Annotated[
+        bool | None, typer.Option("--align-corners/--no-align-corners", help="Of resizing.")
+    ] = None,
+    relative_position: Annotated[
+        str | None, typer.Option(metavar="table|none|t5", help="HRFormer's position bias.")
+    ] = None,
+    window: Annotated[int | None, typer.Option(help="HRFormer's side of a window.")] = None,
+    exchange: Annotated[
+        str | None, typer.Option(metavar="official|textbook", help="Lite-HRNet's sum.")
+    ] = None,
+) -> None:
+    """Show what a network costs, part by part, and how published figures relate to that."""
+    values = {
+        "variant": variant,
+        "task": task,
+        "num_keypoints": num_keypoints,
+        "num_classes": num_classes,
+        "head": head,
+        "upsampling": upsampling,
+        "align_corners": align_corners,
+        "relative_position": relative_position,
+        "window": window,
+        "exchange": exchange,
+    }
+    spec = _read_spec(values)
+    size = _read_size(input_size) if input_size else USUAL_INPUTS[spec.task]
+    from hrnet.models.published import relate
+    from hrnet.models.statistics import measure
+
+    network = _build(spec)
+    statistics = measure(network, size)
+    typer.echo(", ".join(_choices(values, size)))
+    typer.echo()
+    lines = [*_table(statistics), "", *_explain(statistics), relate(network, statistics)]
+    typer.echo("\n".join(lines).rstrip())
+
+
+def _read_spec(values: Mapping[str, object]) -> NetworkSpec:
+    try:
+        return NetworkSpec.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"no such network: {first_problem(error)}") from None
+
+
+def _read_size(text: str) -> Size:
+    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
+    if match is None:
+        raise InputError(f"expected --input as HEIGHTxWIDTH such as 256x192, got {text!r}")
+    return int(match[1]), int(match[2])
+
+
+def _text(size: Size) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+def _choices(values: Mapping[str, object], size: Size) -> Iterator[str]:
+    """What was asked for, in words: variant and task, input, then the options that were given."""
+    yield f"{values['variant']} for {values['task']}"
+    yield f"input {_text(size)} (height x width)"
+    for name, value in values.items():
+        if name not in ("variant", "task") and value is not None:
+            yield f"{name} {value}"
+
+
+def _table(statistics: "NetworkStatistics") -> Iterator[str]:
+    line = "{:17} {:>12} {:>12} {:>12} {:>12}"
+    unit = "G" if statistics.macs >= 1e9 else "M"
+    yield line.format("part", "parameters", f"{unit}MACs", "weights MB", "memory MB")
+    rows: list[tuple[str, NetworkStatistics | PartStatistics]]
+    rows = [*((part.name, part) for part in statistics.parts), ("total", statistics)]
+    for name, row in rows:
+        yield line.format(
+            name,
+            f"{row.parameters:,}",
+            f"{row.macs / (1e9 if unit == 'G' else 1e6):,.3f}",
+            f"{row.weight_bytes / 1e6:,.2f}",
+            f"{row.activation_bytes / 1e6:,.2f}",
+        )
+
+
+_OPERATIONS = {
+    "convolution": "convolutions",
+    "addmm": "linear layers",
+    "mm": "linear layers",
+    "bmm": "products of attention",
+}
+
+
+def _explain(statistics: "NetworkStatistics") -> Iterator[str]:
+    shares: Counter[str] = Counter()
+    for operation, macs in statistics.macs_by_operation.items():
+        shares[_OPERATIONS.get(operation, operation)] += macs
+    total = max(1, statistics.macs)
+    spread = ", ".join(f"{name} {macs / total:.1%}" for name, macs in shares.most_common())
+    yield "For one image in float32; MB is 1e6 bytes, GMACs are 1e9 multiply-adds, MMACs 1e6."
+    yield f"Multiply-adds: {spread}; biases, normalisation, activations and sums do not count."
+    yield (
+        "Memory: the most that all tensors take at one moment of the part's work, without weights "
+        "and a library's own needs."
+    )
