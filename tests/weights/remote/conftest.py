@@ -66,8 +66,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
+            self.files.sent += len(body)  # first: the client may look as soon as it has the bytes
             self.wfile.write(body)
-            self.files.sent += len(body)
 
 
 @pytest.fixture

@@ -1,0 +1,91 @@
+"""Give a model to others: put it on the Hugging Face hub with a card made from its header."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+from hrnet.errors import InputError, one_line
+from hrnet.weights.catalog import find_model
+from hrnet.weights.hub import FILE_NAME, HUB_PREFIX, check_hub_name, hub_error, import_hub
+
+_MAX_HEADER_BYTES = 100_000_000  # the limit of the format itself
+
+
+def push_to_hub(
+    model: str | Path, name: str, *, token: str | None = None, private: bool = False
+) -> str:
+    """Put a model on the hub as organisation/name, and return the address of its page.
+
+    model: a safetensors file of ours or a run folder (of which the best checkpoint is taken). The
+    repository is made if need be; weights and model card go there in one commit. The file is
+    published as it is: its header holds the settings of the run, paths of the data included.
+    token: of the hub; without it the one that `hf auth login` or HF_TOKEN gave.
+    Raises InputError with one line for whatever is in the way.
+    """
+    path = find_model(model)
+    card = model_card(read_header(path), name)
+    check_hub_name(name)
+    hub = import_hub()
+    files = {FILE_NAME: path, "README.md": card.encode()}
+    commit = [hub.CommitOperationAdd(place, content) for place, content in files.items()]
+    try:
+        api = hub.HfApi(token=token, library_name="hrnet")
+        page = api.create_repo(name, private=private, exist_ok=True)
+        api.create_commit(name, commit, commit_message="Weights and model card")
+    except Exception as error:  # of which class depends on the library's version and its transport
+        raise hub_error(name, error) from None
+    return str(page)
+
+
+def read_header(path: Path) -> dict[str, str]:
+    """Read the description in a safetensors file of ours; InputError for any other file."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(length)) if length <= _MAX_HEADER_BYTES else {}
+            described = dict(header.get("__metadata__") or {})
+    except (OSError, ValueError, AttributeError) as error:
+        raise InputError(f"{path} is not a safetensors file: {one_line(error)}") from None
+    if described.get("format") != "hrnet":
+        raise InputError(f"{path} is not a checkpoint of this program; `hrnet convert` it first")
+    return described
+
+
+def model_card(header: dict[str, str], name: str) -> str:
+    """Write the README.md of a model from its header: what it is, and how to use it."""
+    facts = _facts(header)
+    rows = "".join(f"| {key} | {value} |\n" for key, value in facts.items())
+    task = facts.get("task", "pose")
+    tag = {"pose": "keypoint-detection", "segmentation": "image-segmentation"}.get(task)
+    pipeline = f"pipeline_tag: {tag}\n" if tag else ""
+    return (
+        f"---\nlibrary_name: hrnet\n{pipeline}tags:\n- hrnet\n- {task}\n---\n"
+        f"# {name.rpartition('/')[2]}\n\n"
+        f"A high-resolution network ({facts.get('variant', 'HRNet')}) for {task}. The file "
+        f"`{FILE_NAME}` describes itself: its header holds all of this table and more.\n\n"
+        f"| | |\n|---|---|\n{rows}\n"
+        "```sh\npip install 'hrnet[train,hub]'\n"
+        f"hrnet predict photo.jpg --model {HUB_PREFIX}{name}\n```\n\n"
+        f'```python\nimport hrnet\n\nmodel = hrnet.load("{HUB_PREFIX}{name}")\n```\n'
+    )
+
+
+def _facts(header: dict[str, str]) -> dict[str, str]:
+    """The plain values of a header and of the descriptions in it, without the run's settings."""
+    plain = {key: value for key, value in header.items() if not value.lstrip().startswith("{")}
+    values: dict[str, object] = {}
+    for part in ("network", "spec"):
+        with suppress(ValueError):
+            values |= dict(json.loads(header.get(part, "{}")))
+    skeleton = values.get("skeleton")
+    names = skeleton.get("names", []) if isinstance(skeleton, dict) else []
+    known = {**values, "keypoints": ", ".join(names)}
+    facts = {key: _cell(key, value) for key, value in known.items() if not isinstance(value, dict)}
+    return {key: text for key, text in {**facts, **plain, "format": ""}.items() if text}
+
+
+def _cell(key: str, value: object) -> str:
+    """One cell of a table of Markdown; "" for what is not set."""
+    between = " x " if key.endswith("_size") else ", "
+    text = between.join(map(str, value)) if isinstance(value, list) else str(value)
+    return "" if value is None else one_line(text).replace("|", "/")
