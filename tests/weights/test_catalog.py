@@ -5,12 +5,15 @@ from pathlib import Path
 import pytest
 
 from hrnet.errors import InputError
-from hrnet.weights.catalog import CATALOG, find_model
+from hrnet.weights import cache
+from hrnet.weights.catalog import CATALOG, PublishedWeight, find_model
 
 
 def test_a_near_name_is_offered() -> None:
     with pytest.raises(InputError, match="did you mean default"):
         find_model("defalt")
+    with pytest.raises(InputError, match="did you mean hrnet_w32-coco-256x192 "):
+        find_model("hrnet_w32-coco-256x129")
 
 
 def test_an_unknown_name_lists_the_known() -> None:
@@ -33,3 +36,22 @@ def test_a_run_gives_its_best_then_its_last(tmp_path: Path) -> None:
 
 def test_every_entry_has_a_licence() -> None:
     assert all(entry.licence for entry in CATALOG.values())
+
+
+def test_a_published_name_is_converted_once_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of that name in the folder does not stand in the way; ./ before it names the file."""
+    asked = []
+
+    def converted(row: PublishedWeight, convert: object, *, version: int) -> Path:
+        asked.append((row.name, callable(convert), version > 0))
+        return tmp_path / "ours.safetensors"
+
+    monkeypatch.setattr(cache, "converted", converted)
+    monkeypatch.chdir(tmp_path)
+    Path("hrnet_w18-imagenet").touch()
+    assert find_model("hrnet_w18-imagenet") == tmp_path / "ours.safetensors"
+    assert asked == [("hrnet_w18-imagenet", True, True)]
+    assert find_model("./hrnet_w18-imagenet") == Path("hrnet_w18-imagenet")
+    assert len(asked) == 1

@@ -1,10 +1,23 @@
-"""The models that have a name: where their files are and under which terms."""
+"""The models that have a name: those inside the package, and the published weights."""
 
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
 from hrnet.errors import InputError
+from hrnet.weights.published import PublishedWeight, find_row, row_of_file, rows
+
+__all__ = [
+    "BEST",
+    "CATALOG",
+    "LAST",
+    "CatalogEntry",
+    "PublishedWeight",
+    "find_model",
+    "find_row",
+    "row_of_file",
+    "rows",
+]
 
 LAST, BEST = "last.safetensors", "best.safetensors"
 """Checkpoints of a run folder: of the last epoch, and of the best AP where it is measured."""
@@ -32,6 +45,7 @@ CATALOG = {
 def find_model(name: str | Path) -> Path:
     """Return the file of a model given by its name, or by the path of a file or a run folder.
 
+    Published weights are downloaded and converted at their first use, see `hrnet.weights.cache`.
     Of a run folder it is the best checkpoint, or the last where none was chosen as best.
     A catalogue name wins over a file of that name; write ./default for such a file.
     Raises InputError, with near names, where there is neither.
@@ -39,13 +53,18 @@ def find_model(name: str | Path) -> Path:
     entry = CATALOG.get(str(name))
     if entry is not None:
         return _packaged(str(name), entry)
+    published = {row.name: row for row in rows()}
+    row = published.get(str(name))
+    if row is not None:
+        return _downloaded(row)
     path = Path(name)
     if path.is_dir():
         return _best_of_run(path)
     if path.exists():
         return path
-    near = get_close_matches(str(name), CATALOG, n=3)
-    hint = f"did you mean {' or '.join(near)}?" if near else f"known names: {', '.join(CATALOG)}"
+    near = get_close_matches(str(name), [*CATALOG, *published], n=3)
+    known = f"known names: {', '.join(CATALOG)} and those of `hrnet weights list`"
+    hint = f"did you mean {' or '.join(near)}?" if near else known
     raise InputError(f"expected a model's name or file, but there is no {name}; {hint}")
 
 
@@ -67,3 +86,15 @@ def _packaged(name: str, entry: CatalogEntry) -> Path:
             "install hrnet again or name a model file"
         )
     return entry.file
+
+
+def _downloaded(row: PublishedWeight) -> Path:
+    from hrnet.weights.cache import converted
+
+    try:
+        from hrnet.weights.convert import CONVERTER_VERSION, convert_file
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"{row.name} needs {error.name} to be converted; pip install 'hrnet[train]'"
+        ) from None
+    return converted(row, convert_file, version=CONVERTER_VERSION)
