@@ -78,11 +78,13 @@ class DropPath(nn.Module):
     """Leaves out a branch of the network for a share of the samples in training.
 
     Samples that keep it get it divided by the share that does, so the mean stays (Huang et al.
-    2016, "Deep Networks with Stochastic Depth", in the form of Larsson et al. 2017).
+    2016, "Deep Networks with Stochastic Depth"). Raises InputError for a rate that is no share.
     """
 
     def __init__(self, rate: float) -> None:
         super().__init__()
+        if not 0 <= rate < 1:
+            raise InputError(f"expected a drop path from 0 to below 1, got {rate}; 0 keeps all")
         self.rate = rate
 
     def forward(self, x: Tensor) -> Tensor:

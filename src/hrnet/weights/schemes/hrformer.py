@@ -19,8 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from hrnet.errors import InputError
-
-Row = tuple[str, str]
+from hrnet.weights.schemes.form import Row
 
 _INDEX = "relative_position_index"
 _TABLE = "relative_position_bias_table"
