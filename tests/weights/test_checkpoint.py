@@ -12,11 +12,11 @@ from hrnet.spec import PoseSpec
 from hrnet.weights.checkpoint import (
     build_network,
     load_checkpoint,
-    load_weights,
     read_checkpoint,
     save_checkpoint,
     with_activation,
 )
+from hrnet.weights.fit import fill
 
 SPEC = PoseSpec(
     variant="small_hrnet_w16",
@@ -84,7 +84,7 @@ def test_the_header_is_readable_by_others(file):
 
 def test_channels_last_weights_are_saved_as_any_other(network, file):
     turned = build_network(SPEC).to(memory_format=torch.channels_last)
-    load_weights(turned, network.state_dict(), "test")
+    fill(turned, network.state_dict(), "test")
     other = file.with_name("other.safetensors")
     save_checkpoint(other, turned.state_dict(), SPEC, '{"name": "run"}')
     one, another = load_file(file), load_file(other)
@@ -171,6 +171,6 @@ def test_a_failed_loading_leaves_the_network_as_it_was(network):
     state = {key: value + 1 for key, value in before.items()}
     del state[HEAD]
     with pytest.raises(InputError, match="source does not fit"):
-        load_weights(network, state, "source")
+        fill(network, state, "source")
     for key, value in network.state_dict().items():
         assert torch.equal(value, before[key])

@@ -28,14 +28,9 @@ from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path, make_writable_folder
 from hrnet.losses import LOSSES
 from hrnet.spec import PoseSpec
-from hrnet.weights.catalog import BEST, LAST, find_model
-from hrnet.weights.checkpoint import (
-    build_network,
-    load_weights,
-    read_checkpoint,
-    save_checkpoint,
-    with_activation,
-)
+from hrnet.weights.catalog import BEST, LAST
+from hrnet.weights.checkpoint import build_network, save_checkpoint, with_activation
+from hrnet.weights.load import load_weights
 
 Row = dict[str, float]
 """One line of log.jsonl."""
@@ -161,8 +156,7 @@ def _start(experiment: Experiment, spec: PoseSpec, steps_per_epoch: int) -> Run:
     device = pick_device(config.device)
     network = build_network(spec)
     if config.init is not None:
-        source = find_model(config.init)
-        load_weights(network, read_checkpoint(source)[0], str(source))
+        load_weights(network, config.init)
     network = network.to(device)
     if config.channels_last:
         convert_conv2d_weight_memory_format(network, torch.channels_last)

@@ -1,65 +1,104 @@
-"""Our own checkpoint files: safetensors with the model's description in the header.
+"""Our own checkpoint files: safetensors with the network's description in the header.
 
-No code of a file is run. The header holds `spec` (see `PoseSpec`) and `experiment` (the JSON of
-the run that made it, or an empty object).
+No code of a file is run. The header holds `network` (see `NetworkSpec`); `spec` (see `PoseSpec`)
+where all is known that prediction needs; `experiment`, the JSON of the run that made it, or an
+empty object; and `conversion` where the weights came from a foreign file. Files of before the
+header had `network` are read too.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
+from hrnet import models
 from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path
-from hrnet.models import create_model
+from hrnet.models import Network
 from hrnet.models.heads.heatmap import SpatialSoftmax
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec, PoseSpec
+from hrnet.weights.fit import fill
+
+FORMAT = "hrnet"
+"""What the header of our files says of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a file of ours holds; `pose` is None where it says of the network alone."""
+
+    state: dict[str, Tensor]
+    network: NetworkSpec
+    pose: PoseSpec | None
 
 
 def save_checkpoint(
-    path: Path, state: dict[str, Tensor], spec: PoseSpec, experiment: str = "{}"
+    path: Path,
+    state: dict[str, Tensor],
+    spec: PoseSpec | NetworkSpec,
+    experiment: str = "{}",
+    conversion: str | None = None,
 ) -> None:
     """Write weights, description and experiment; the file is complete or not there."""
-    header = {"format": "hrnet", "spec": spec.to_json(), "experiment": experiment}
+    network = spec.network if isinstance(spec, PoseSpec) else spec
+    header = {"format": FORMAT, "network": network.to_json(), "experiment": experiment}
+    if isinstance(spec, PoseSpec):
+        header["spec"] = spec.to_json()
+    if conversion is not None:
+        header["conversion"] = conversion
     tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
     with atomic_path(path) as temporary:
         temporary.write_bytes(save(tensors, header))
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], PoseSpec]:
-    """Read weights and description; InputError with one line for any other file."""
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read tensors and header of any safetensors file; InputError with one line for others."""
     if not path.is_file():
         raise InputError(f"no checkpoint at {path}; check the path")
     try:
         with safe_open(path, framework="pt") as file:
-            header = file.metadata() or {}
-            if header.get("format") != "hrnet":
-                raise InputError(f"{path} is not a checkpoint of this program; convert it first")
-            state = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
+            header = dict(file.metadata() or {})
+            return {key: file.get_tensor(key) for key in file.keys()}, header  # noqa: SIM118
+    except (SafetensorError, OSError, TypeError, RuntimeError) as error:  # a size that overflows
         raise InputError(f"{path} is not a readable safetensors file: {one_line(error)}") from None
-    return state, PoseSpec.from_json(header.get("spec", ""))
 
 
-def load_weights(model: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    """Put weights into a network; InputError names what does not fit. Nothing is left out."""
-    own = model.state_dict()
-    missing, unknown = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    wrong = [key for key in own.keys() & state.keys() if own[key].shape != state[key].shape]
-    if missing or unknown or wrong:
-        first = (missing or unknown or sorted(wrong))[0]
+def as_checkpoint(state: dict[str, Tensor], header: dict[str, str]) -> Checkpoint | None:
+    """Read the header of a safetensors file; None where it is not of ours.
+
+    Raises InputError where it is, but says nothing that this version understands.
+    """
+    if header.get("format") != FORMAT:
+        return None
+    if "network" in header and "spec" not in header:
+        return Checkpoint(state, NetworkSpec.from_json(header["network"]), None)
+    pose = PoseSpec.from_json(header.get("spec", ""))
+    return Checkpoint(state, pose.network, pose)
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], PoseSpec]:
+    """Read weights and description of a pose model; InputError with one line for any other file."""
+    found = as_checkpoint(*read_safetensors(path))
+    if found is None:
         raise InputError(
-            f"{source} does not fit the network: {len(missing)} tensors missing, {len(unknown)} "
-            f"unknown, {len(wrong)} of another shape, such as {first}; check variant and keypoints"
+            f"{path} is not a checkpoint of this program; make one of it with "
+            f"`hrnet convert {path} NEW.safetensors`"
         )
-    model.load_state_dict(state)
+    if found.network.task != "pose":
+        raise InputError(f"expected a pose model, but {path} is of {found.network.task}")
+    if found.pose is None:
+        raise InputError(
+            f"{path} does not say its input size and keypoints; add them with "
+            f"`hrnet convert {path} NEW.safetensors --input HxW --skeleton NAME`"
+        )
+    return found.state, found.pose
 
 
-def build_network(spec: PoseSpec) -> nn.Module:
+def build_network(spec: PoseSpec) -> Network:
     """The bare network of a description, as it is trained."""
-    keypoints = spec.skeleton.num_keypoints
-    return create_model(spec.variant, task=spec.task, num_keypoints=keypoints)
+    return models.build_network(spec.network)
 
 
 def with_activation(network: nn.Module, spec: PoseSpec) -> nn.Module:
@@ -73,5 +112,5 @@ def load_checkpoint(path: Path) -> tuple[nn.Module, PoseSpec]:
     """Load a checkpoint ready to predict: (N, 3, H, W) -> heatmaps, in eval mode."""
     state, spec = read_checkpoint(path)
     network = build_network(spec)
-    load_weights(network, state, str(path))
+    fill(network, state, str(path))
     return with_activation(network, spec).eval(), spec

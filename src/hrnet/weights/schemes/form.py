@@ -7,7 +7,7 @@ name everywhere.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import torch
@@ -21,6 +21,7 @@ Row = tuple[str, str]
 State = dict[str, Tensor]
 FamilyName = Literal["hrnet", "litehrnet", "hrformer"]
 
+NEW_HEAD = "the head stays new"
 OFFICIAL = "official"
 """The scheme of the repositories that first published a network."""
 
@@ -36,11 +37,19 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A state dictionary with our names, what was left out, and what was made up for it."""
+    """A state dictionary with our names, what was left out, and what was made up for it.
+
+    num_made: how many of its tensors were not in the file.
+    """
 
     state: State
     dropped: tuple[Dropped, ...] = ()
     made: tuple[str, ...] = ()
+    num_made: int = 0
+
+    @property
+    def mapped(self) -> int:
+        return len(self.state) - self.num_made
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +87,34 @@ class Form:
 
     def take(self, theirs: Mapping[str, Tensor]) -> Taken:
         """Read tensors with their names; InputError names those that have no place."""
+        taken, unknown = self._read(theirs)
+        if unknown:
+            raise InputError(_no_place(unknown, len(theirs)))
+        return taken
+
+    def take_known(self, theirs: Mapping[str, Tensor]) -> Taken:
+        """Read the tensors that have a place, and leave out the others."""
+        taken, unknown = self._read(theirs)
+        others = Dropped("tensors beside the backbone", len(unknown), NEW_HEAD)
+        return replace(taken, dropped=(*taken.dropped, others)) if unknown else taken
+
+    def _read(self, theirs: Mapping[str, Tensor]) -> tuple[Taken, State]:
         own, beside = _set_aside(theirs, self.beside)
         first = self.read(own) if self.read else Taken(own)
-        state = rename(first.state, [(their, our) for our, their in self.rows])
+        state, unknown = split_known(first.state, [(their, our) for our, their in self.rows])
         state, lower = drop_lower_rows(state) if self.lower_rows else (state, ())
-        biases = _missing_biases(state, self.bias_free)
-        counters = _missing_counters(state)
-        made = tuple(
-            f"{len(added)} {what}"
-            for added, what in (
-                (biases, "zero biases of convolutions that have none there"),
-                (counters, "batch counters, which files of torch 0.4 lack"),
-            )
-            if added
+        biases, counters = _missing_biases(state, self.bias_free), _missing_counters(state)
+        made = (
+            (biases, "zero biases of convolutions that have none there"),
+            (counters, "batch counters, which files of torch 0.4 lack"),
         )
-        return Taken(
+        taken = Taken(
             {**state, **biases, **counters},
             dropped=(*beside, *first.dropped, *lower),
-            made=(*first.made, *made),
+            made=tuple(f"{len(added)} {what}" for added, what in made if added),
+            num_made=len(biases) + len(counters),
         )
+        return taken, unknown
 
     def give(self, ours: Mapping[str, Tensor]) -> State:
         """Write tensors with our names as theirs; InputError names those that have no place."""
@@ -108,11 +126,15 @@ def rename(state: Mapping[str, Value], rows: Sequence[Row]) -> dict[str, Value]:
     """Rename from the first to the second name of each row; InputError for a name without one."""
     renamed, unknown = split_known(state, rows)
     if unknown:
-        raise InputError(
-            f"{len(unknown)} of {len(state)} tensors have no place in this kind of network, "
-            f"such as {next(iter(unknown))!r}"
-        )
+        raise InputError(_no_place(unknown, len(state)))
     return renamed
+
+
+def _no_place(unknown: Mapping[str, object], count: int) -> str:
+    return (
+        f"{len(unknown)} of {count} tensors have no place in this kind of network, "
+        f"such as {next(iter(unknown))!r}"
+    )
 
 
 def split_known(

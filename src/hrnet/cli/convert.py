@@ -1,0 +1,92 @@
+"""`hrnet convert`: a file of weights of any known project becomes a checkpoint of ours."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from hrnet.codecs.heatmap import CodecKind
+from hrnet.errors import InputError
+from hrnet.geometry import Size
+
+Input = Annotated[
+    str | None,
+    typer.Option("--input", metavar="HxW", help="Input of a pose model, such as 256x192."),
+]
+Corners = Annotated[
+    bool | None,
+    typer.Option(
+        "--align-corners/--no-align-corners",
+        help="How a segmentation model enlarges; as usual for such files unless said.",
+    ),
+]
+Position = Annotated[
+    Literal["table", "none"] | None,
+    typer.Option(help="Whether an HRFormer adds its position biases; as usual unless said."),
+]
+Window = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Interpolate an HRFormer's position biases to windows of N."),
+]
+
+
+def convert(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="SOURCE",
+            help="A .pth, .pt, .tar, .bin or .safetensors file, or the name of published weights.",
+        ),
+    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],
+    report: Annotated[
+        bool, typer.Option("--report", help="Print what was read, left out and made up.")
+    ] = False,
+    input_size: Input = None,
+    skeleton: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Keypoints of a pose model, such as coco or mpii."),
+    ] = None,
+    codec: Annotated[
+        CodecKind | None, typer.Option(help="How a pose model's heatmaps hold keypoints.")
+    ] = None,
+    sigma: Annotated[
+        float | None, typer.Option(help="Of a pose model's Gaussians, in heatmap pixels.")
+    ] = None,
+    align_corners: Corners = None,
+    relative_position: Position = None,
+    window: Window = None,
+) -> None:
+    """Convert weights of another project to a checkpoint of ours; what they are is found out."""
+    size = _size(input_size) if input_size else None
+    try:
+        from hrnet.weights.convert import convert_file
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"converting needs {error.name}, which is not installed: pip install 'hrnet[train]'"
+        ) from None
+    result = convert_file(
+        source,
+        out,
+        input_size=size,
+        skeleton=skeleton,
+        codec=codec,
+        sigma=sigma,
+        align_corners=align_corners,
+        relative_position=relative_position,
+        window=window,
+    )
+    if report:
+        typer.echo("\n".join(result.lines()))
+    typer.echo(f"{out}: {result.summary()}")
+    if result.network.task == "pose" and not result.can_predict:
+        typer.echo("to predict with it, convert it with --input and --skeleton", err=True)
+
+
+def _size(text: str) -> Size:
+    """Read HEIGHTxWIDTH."""
+    match = re.fullmatch(r"(\d+)x(\d+)", text)
+    if not match:
+        raise InputError(f"expected --input as HEIGHTxWIDTH, such as 256x192, got {text!r}")
+    return int(match[1]), int(match[2])

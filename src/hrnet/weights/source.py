@@ -1,0 +1,114 @@
+"""Any file of weights, opened: ours or of any known project, told by its content alone."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from hrnet.errors import InputError
+from hrnet.spec import NetworkOptions, NetworkSpec, PoseSpec
+from hrnet.weights.checkpoint import as_checkpoint, read_safetensors
+from hrnet.weights.published import PublishedWeight, row_of_file
+from hrnet.weights.recognise import recognise
+from hrnet.weights.schemes.form import Dropped, State
+from hrnet.weights.torchfile import read_torch_file
+from hrnet.weights.unwrap import unwrap
+
+OURS = "hrnet"
+"""The scheme of our own files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A network's weights by our names, and how they were found.
+
+    name: of the file. scheme, writers: whose names it has. spec: the network. mapped: how many
+    tensors came from the file. pose: all that prediction needs, or None where neither file nor
+    catalogue says it. dropped, made: what was left out or made up, and why.
+    """
+
+    name: str
+    scheme: str
+    writers: str
+    spec: NetworkSpec
+    state: State
+    mapped: int
+    pose: PoseSpec | None = None
+    dropped: tuple[Dropped, ...] = ()
+    made: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RawFile:
+    """The tensors of a file by the names that it gives them, and its header if it has one."""
+
+    state: State
+    header: dict[str, str]
+    dropped: tuple[Dropped, ...] = ()
+
+
+def read_raw(path: Path) -> RawFile:
+    """Read a .safetensors file or one of torch.save; InputError for any other file."""
+    if path.suffix == ".safetensors":
+        return RawFile(*read_safetensors(path))
+    if path.suffix == ".onnx":
+        raise InputError(f"{path} is an exported model; name the checkpoint that it was made of")
+    taken = unwrap(read_torch_file(path), str(path))
+    return RawFile(taken.state, {}, taken.dropped)
+
+
+def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
+    """Read a file, tell which network it holds, and bring its tensors to our names.
+
+    options: what neither weights nor catalogue tell, or tell wrongly. Raises InputError for a file
+    that is not exactly a network that can be built.
+    """
+    raw = read_raw(path)
+    own = as_checkpoint(raw.state, raw.header)
+    if own is not None:
+        count = len(own.state)
+        return Source(str(path), OURS, OURS, own.network, own.state, count, own.pose)
+    row = row_of_file(path)
+    known = row.options if row else NetworkOptions()
+    found = recognise(raw.state, str(path), _merge(known, options or NetworkOptions()))
+    pose = _described(row, found.spec, path) if row else None
+    return Source(
+        str(path),
+        found.form.scheme,
+        found.form.writers,
+        found.spec,
+        found.taken.state,
+        found.taken.mapped,
+        pose,
+        dropped=(*raw.dropped, *found.taken.dropped),
+        made=(*found.taken.made, *_casts(found.taken.state)),
+    )
+
+
+def _merge(first: NetworkOptions, second: NetworkOptions) -> NetworkOptions:
+    return first.model_copy(update=second.model_dump(exclude_none=True))
+
+
+def _described(row: PublishedWeight, found: NetworkSpec, path: Path) -> PoseSpec | None:
+    """What the catalogue says of the file; InputError where the file holds something else."""
+    names = ("variant", "task", "num_keypoints", "num_classes")
+    for name in names:
+        said, held = getattr(row.network, name), getattr(found, name)
+        if said is not None and said != held:
+            raise InputError(
+                f"{path} is catalogued as {row.name} with {name} {said}, but its weights are of "
+                f"{held}; rename the file if it is another one"
+            )
+    if not isinstance(row.spec, PoseSpec):
+        return None
+    return row.spec.model_copy(update={"options": found.options})
+
+
+def _casts(state: dict[str, Tensor]) -> tuple[str, ...]:
+    """Say how many weights are of another precision; a network holds them in float32."""
+    kinds = [str(value.dtype).removeprefix("torch.") for value in state.values()]
+    return tuple(
+        f"float32 of {kinds.count(kind)} tensors of {kind}"
+        for kind in ("float16", "bfloat16", "float64")
+        if kind in kinds
+    )

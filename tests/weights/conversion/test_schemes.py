@@ -1,0 +1,210 @@
+"""Every scheme both ways: a file as that project writes it is recognised and loads as it was."""
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from hrnet.errors import InputError
+from hrnet.models import create_model
+from hrnet.spec import NetworkSpec
+from hrnet.weights.load import load_network
+from hrnet.weights.schemes import (
+    FORMS,
+    family_of,
+    from_official,
+    official_rows,
+    to_official,
+    to_upstream,
+)
+from hrnet.weights.source import open_source
+
+from . import files
+from .files import Case
+
+POSE: dict[str, object] = {"num_keypoints": 5}
+CLASSES: dict[str, object] = {"task": "classification", "num_classes": 7}
+SEGMENTATION: dict[str, object] = {"task": "segmentation", "num_classes": 4}
+OCR = SEGMENTATION | {"head": "ocr"}
+DETECTION: dict[str, object] = {"task": "detection"}
+SMALL, BODY = "small_hrnet_w16", "hrnet_w18_small_v1"
+LITE, FORMER = "naive_litehrnet_18", "hrformer_tiny"
+TABLE, NONE = {"relative_position": "table"}, {"relative_position": "none"}
+
+CASES = {
+    "pose, final_state": Case("official", SMALL, POSE, files.bare, "leoxiaobin"),
+    "pose, of torch 0.4": Case("official", SMALL, POSE, files.bare, "leoxiaobin", old=True),
+    "pose, checkpoint": Case("official", SMALL, POSE, files.pose_checkpoint),
+    "classification": Case("official", BODY, CLASSES, files.bare, "timm"),
+    "classification, cosinelr": Case("official", BODY, CLASSES, files.in_state_dict),
+    "segmentation": Case(
+        "official", BODY, SEGMENTATION | {"align_corners": True}, files.full_model
+    ),
+    "OCR": Case("official", BODY, OCR | {"align_corners": True}, files.full_model, "HRNet-OCR"),
+    "detection": Case("official", BODY, DETECTION, files.openmmlab, "HRNet-Object-Detection"),
+    "Lite-HRNet": Case("official", LITE, POSE, files.openmmlab, "Lite-HRNet"),
+    "HRFormer classification": Case("official", FORMER, CLASSES, files.swin, "HRFormer"),
+    "HRFormer pose": Case("official", FORMER, POSE | NONE, files.openmmlab),
+    "HRFormer OCR": Case("official", FORMER, OCR, files.openseg),
+    "HRFormer OCR, windows of 9": Case("official", FORMER, OCR | {"window": 9}, files.openseg),
+    "HRFormer OCR V3": Case(
+        "official", "hrformer_small", SEGMENTATION | {"head": "ocr_v3"}, files.openseg
+    ),
+    "mmpose 0.x": Case("mmpose 0.x", SMALL, POSE, files.openmmlab),
+    "mmpose 0.x, V2": Case("mmpose 0.x", SMALL, POSE | {"head": "v2"}, files.openmmlab),
+    "mmpose 1.x": Case("mmpose 1.x", SMALL, POSE, files.openmmlab),
+    "mmpose 1.x, V2": Case("mmpose 1.x", SMALL, POSE | {"head": "v2"}, files.openmmlab),
+    "mmpose 1.x, Lite-HRNet": Case("mmpose 1.x", LITE, POSE, files.openmmlab),
+    "mmpose 1.x, HRFormer": Case("mmpose 1.x", FORMER, POSE | TABLE, files.openmmlab),
+    "mmsegmentation": Case(
+        "mmsegmentation", BODY, SEGMENTATION | {"align_corners": False}, files.openmmlab
+    ),
+    "mmsegmentation, OCR": Case(
+        "mmsegmentation", BODY, OCR | {"align_corners": False}, files.openmmlab
+    ),
+    "mmdetection": Case("mmdetection", BODY, DETECTION, files.openmmlab),
+    "mmdetection 1.x": Case("mmdetection 1.x", BODY, DETECTION, files.openmmlab),
+    "mmpretrain": Case("mmpretrain", BODY, CLASSES, files.openmmlab),
+    "DeepLabCut": Case("DeepLabCut", SMALL, POSE, files.snapshot),
+    "a bare backbone": Case("official", BODY, {"task": "features"}),
+    "a bare backbone of mmpose": Case("mmpose 1.x", BODY, {"task": "features"}),
+}
+
+FOLDED = ("mmsegmentation", "mmpretrain")
+"""Schemes without biases before norms: not the tensors come back, but what they compute."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_file_is_recognised_and_loads_as_it_was(name, tmp_path):
+    case = CASES[name]
+    network = case.network()
+    theirs = to_upstream(network.state_dict(), network.spec, case.scheme)
+    if case.old:
+        theirs = {key: value for key, value in theirs.items() if "num_batches" not in key}
+    path = files.save(case.wrap(theirs), tmp_path / "model.pth", old=case.old)
+
+    source = open_source(path)
+    loaded = load_network(path)
+    assert source.scheme == case.scheme
+    assert case.writers in source.writers
+    assert source.spec == loaded.spec == network.spec
+    assert source.mapped + sum(int(made.split()[0]) for made in source.made) == len(source.state)
+    assert not loaded.training
+    if case.scheme in FOLDED:
+        expected, found = files.outputs(network), files.outputs(loaded)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.std()))
+        assert any("zero biases" in made for made in source.made)
+        return
+    state = loaded.state_dict()
+    for key, value in network.state_dict().items():
+        there = state[key]
+        assert torch.equal(
+            there, torch.zeros_like(value) if case.old and value.ndim == 0 else value
+        )
+
+
+@pytest.mark.parametrize("name", ["classification", "mmpose 1.x, HRFormer"])
+def test_safetensors_of_others_are_read_too(name, tmp_path):
+    case = CASES[name]
+    network = case.network()
+    theirs = to_upstream(network.state_dict(), network.spec, case.scheme)
+    path = tmp_path / "model.safetensors"
+    save_file({key: value.contiguous() for key, value in theirs.items()}, path, {"format": "pt"})
+    loaded = load_network(path)
+    assert loaded.spec == network.spec
+    assert torch.equal(files.outputs(loaded), files.outputs(network))
+
+
+def test_every_form_has_a_case():
+    tried = {
+        (case.scheme, family_of(case.variant), case.options.get("task", "pose"), form_head(case))
+        for case in CASES.values()
+    }
+    written = {(f.scheme, f.family, f.task, f.options.head) for f in FORMS if f.scheme != "timm"}
+    assert written <= tried
+
+
+def form_head(case):
+    return case.options.get("head")
+
+
+@pytest.mark.parametrize("variant", ["hrnet_w18_small_v2", "litehrnet_18", LITE, FORMER])
+@pytest.mark.parametrize("task", ["pose", "classification", "segmentation", "features"])
+def test_names_go_there_and_back(variant, task):
+    with torch.device("meta"):
+        network = create_model(variant, task=task)
+    unpublished = [
+        ("litehrnet", "classification"),
+        ("litehrnet", "segmentation"),
+        ("hrformer", "segmentation"),
+    ]
+    if (family_of(variant), task) in unpublished:
+        with pytest.raises(InputError, match="schemes that do: none"):
+            to_official(network.state_dict(), network.spec)
+        return
+    back = from_official(to_official(network.state_dict(), network.spec), network.spec)
+    shapes = {key: value.shape for key, value in network.state_dict().items()}
+    assert {key: value.shape for key, value in back.items()} == shapes
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        ("bn2", "backbone.stem.1.norm"),
+        ("layer1.3.conv3", "backbone.stem.2.3.conv3.conv"),
+        ("layer1.0.downsample.1", "backbone.stem.2.0.shortcut.norm"),
+        ("transition1.0.0", "backbone.stages.stage2.transition.0.conv"),
+        ("transition1.1.0.0", "backbone.stages.stage2.transition.1.conv"),
+        ("transition3.3.0.1", "backbone.stages.stage4.transition.3.norm"),
+        (
+            "stage3.2.branches.1.3.bn2",
+            "backbone.stages.stage3.module2.streams.1.3.conv2.norm",
+        ),
+        (
+            "stage4.0.fuse_layers.0.3.0",
+            "backbone.stages.stage4.module0.exchange.paths.0.3.project.conv",
+        ),
+        (
+            "stage4.0.fuse_layers.3.0.2.1",
+            "backbone.stages.stage4.module0.exchange.paths.3.0.2.norm",
+        ),
+        ("final_layer", "head.conv"),
+    ],
+)
+def test_names_by_hand(theirs, ours):
+    spec = NetworkSpec(variant="hrnet_w32")
+    tensor = {f"{ours}.bias": torch.ones(1)}
+    assert to_official(tensor, spec).keys() == {f"{theirs}.bias"}
+    assert from_official({f"{theirs}.bias": torch.ones(1)}, spec).keys() == {f"{ours}.bias"}
+    assert len(official_rows(spec)) > 30
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["classifier.weight", "conv1.weight.extra", "conv1xweight", "conv3.weight", "xconv1.weight"],
+)
+def test_names_without_a_place_are_refused(name):
+    spec = NetworkSpec(variant="hrnet_w32")
+    with pytest.raises(InputError, match=f"1 of 1 tensors have no place.*{name}"):
+        from_official({name: torch.ones(1)}, spec)
+    with pytest.raises(InputError, match="no place"):
+        to_official({name: torch.ones(1)}, spec)
+
+
+def test_a_scheme_without_such_a_network_names_those_with_one():
+    spec = NetworkSpec(variant="hrnet_w32", task="segmentation", head="ocr")
+    with pytest.raises(InputError, match=r"'mmpose 1.x' hold hrnet_w32 for segmentation with head"):
+        to_upstream({}, spec, "mmpose 1.x")
+    with pytest.raises(InputError, match=r"schemes that do: official, mmsegmentation$"):
+        to_upstream({}, spec, "paddle")
+
+
+def test_a_bias_before_a_norm_goes_into_its_mean_exactly():
+    network = files.network(BODY, **SEGMENTATION)
+    ours = network.state_dict()
+    theirs = to_upstream(ours, network.spec, "mmsegmentation")
+    assert "decode_head.convs.0.conv.bias" not in theirs
+    expected = ours["head.fuse.norm.running_mean"] - ours["head.fuse.conv.bias"]
+    assert torch.equal(theirs["decode_head.convs.0.bn.running_mean"], expected)
+    assert torch.equal(
+        ours["head.fuse.norm.running_mean"], network.head.fuse.norm.running_mean
+    )  # the argument is left alone
