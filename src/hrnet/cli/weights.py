@@ -166,7 +166,7 @@ def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
 
 
 def _each(rows: "list[PublishedWeight]", do: "Callable[[PublishedWeight], str]") -> None:
-    """Print what `do` says of each row; after an error the others go on, and exit code 2 follows."""
+    """Print what `do` says of each row; an error stops no other row and ends with exit code 2."""
     failed = False
     for row in rows:
         try:
