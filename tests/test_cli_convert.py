@@ -46,6 +46,7 @@ def test_the_report_and_the_description(run, pose, tmp_path):
     [
         (["--input", "64"], "expected --input as HEIGHTxWIDTH"),
         (["--input", "64x32"], "expected an input size and a skeleton"),
+        (["--input", "64x32", "--skeleton", "coco", "--codec", "wave"], "codec: Input should be"),
         (["--relative-position", "none"], "has no relative_position"),
         (["--window", "7"], "has no tables of position biases"),
     ],

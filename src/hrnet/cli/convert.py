@@ -2,13 +2,15 @@
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
-from hrnet.codecs.heatmap import CodecKind
 from hrnet.errors import InputError
-from hrnet.geometry import Size
+
+if TYPE_CHECKING:
+    from hrnet.codecs.heatmap import CodecKind
+    from hrnet.geometry import Size
 
 Input = Annotated[
     str | None,
@@ -49,7 +51,7 @@ def convert(
         typer.Option(metavar="NAME", help="Keypoints of a pose model, such as coco or mpii."),
     ] = None,
     codec: Annotated[
-        CodecKind | None, typer.Option(help="How a pose model's heatmaps hold keypoints.")
+        str | None, typer.Option(help="How a pose model's heatmaps hold keypoints, such as udp.")
     ] = None,
     sigma: Annotated[
         float | None, typer.Option(help="Of a pose model's Gaussians, in heatmap pixels.")
@@ -71,7 +73,7 @@ def convert(
         out,
         input_size=size,
         skeleton=skeleton,
-        codec=codec,
+        codec=cast("CodecKind | None", codec),  # the description checks it
         sigma=sigma,
         align_corners=align_corners,
         relative_position=relative_position,
@@ -84,7 +86,7 @@ def convert(
         typer.echo("to predict with it, convert it with --input and --skeleton", err=True)
 
 
-def _size(text: str) -> Size:
+def _size(text: str) -> "Size":
     """Read HEIGHTxWIDTH."""
     match = re.fullmatch(r"(\d+)x(\d+)", text)
     if not match:

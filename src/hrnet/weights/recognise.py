@@ -34,19 +34,24 @@ class Recognised:
 
 
 def recognise(
-    state: Mapping[str, Tensor], source: str, options: NetworkOptions | None = None
+    state: Mapping[str, Tensor],
+    source: str,
+    options: NetworkOptions | None = None,
+    *,
+    backbone: bool = False,
 ) -> Recognised:
     """Find out how a file names its tensors, and which network they are.
 
     options: what the weights cannot tell; what is None there is as the form's files usually mean.
-    source: the file's name, for messages. Raises InputError, with the nearest variant and the first
+    backbone: take the backbone alone and leave out what else there is. source: the file's name, for
+    messages. Raises InputError, with the nearest variant and the first
     tensor that differs, where the network is not exactly one of `VARIANTS`.
     """
     problems: list[InputError] = []
     nearest: list[tuple[int, InputError]] = []
-    for form in fitting_forms(state, source):
+    for form in fitting_forms(state, source, backbone=backbone):
         try:
-            taken = form.take(state)
+            taken = form.take_known(state) if backbone else form.take(state)
         except InputError as error:
             problems.append(error)
             continue
@@ -61,12 +66,16 @@ def recognise(
     )
 
 
-def fitting_forms(state: Mapping[str, Tensor], source: str) -> list[Form]:
+def fitting_forms(
+    state: Mapping[str, Tensor], source: str, *, backbone: bool = False
+) -> list[Form]:
     """Return the forms that a file may be of: with a head, or without where none is known.
+
+    backbone: only those without.
 
     Raises InputError for files of other networks.
     """
-    forms = [form for form in FORMS if form.fits(state)]
+    forms = [form for form in FORMS if form.fits(state) and not backbone]
     forms = forms or [form for form in BACKBONES if form.fits(state)]
     if not forms:
         some = ", ".join(list(state)[:3]) or "nothing"

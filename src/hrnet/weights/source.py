@@ -60,7 +60,8 @@ def read_raw(path: Path) -> RawFile:
 def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
     """Read a file, tell which network it holds, and bring its tensors to our names.
 
-    options: what neither weights nor catalogue tell, or tell wrongly. Raises InputError for a file
+    options: what neither weights nor catalogue tell, or tell wrongly. Of a file that is catalogued
+    as a backbone nothing else is taken, since its head is not ours. Raises InputError for a file
     that is not exactly a network that can be built.
     """
     raw = read_raw(path)
@@ -70,7 +71,12 @@ def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
         return Source(str(path), OURS, OURS, own.network, own.state, count, own.pose)
     row = row_of_file(path)
     known = row.options if row else NetworkOptions()
-    found = recognise(raw.state, str(path), _merge(known, options or NetworkOptions()))
+    found = recognise(
+        raw.state,
+        str(path),
+        _merge(known, options or NetworkOptions()),
+        backbone=row is not None and row.task == "features",
+    )
     pose = _described(row, found.spec, path) if row else None
     return Source(
         str(path),

@@ -98,6 +98,24 @@ def test_the_catalogue_describes_files_that_it_knows(pose, tmp_path, monkeypatch
         convert_file(pose[0], out)
 
 
+def test_of_a_catalogued_backbone_nothing_else_is_taken(tmp_path, monkeypatch):
+    path, network = foreign(tmp_path / "a.pth", "hrnet_w18_small_v1", task="detection")
+    row = PublishedWeight(
+        name="small-fcos",
+        variant="hrnet_w18_small_v1",
+        task="features",
+        dataset="coco",
+        scheme="mmdet",
+        page="",
+        source="",
+    )
+    monkeypatch.setattr("hrnet.weights.source.row_of_file", lambda path: row)
+    report = convert_file(path, tmp_path / "a.safetensors")
+    assert report.network.task == "features"
+    assert {"tensors beside the backbone"} < {part.what for part in report.dropped}
+    assert report.tensors == len(network.backbone.state_dict())
+
+
 def test_the_report_says_what_was_done(tmp_path):
     path, network = foreign(
         tmp_path / "a.pth", "hrnet_w18_small_v1", "mmsegmentation", task="segmentation"
