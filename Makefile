@@ -1,5 +1,6 @@
 # make demo    the light core (no torch) and a predicted photo in demo/
 # make test    everything the tests need, and the tests   (make test ARGS="-k geometry")
+# make parity  the table of our networks against recordings   (make parity GOLDEN=FOLDER)
 # make lint    ruff: rules and format        make types   mypy, strict
 # make clean   removes what the above made
 #
@@ -11,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help demo test lint types clean
+.PHONY: help demo test parity lint types clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -21,6 +22,9 @@ demo: $(VENV)/.light
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest $(ARGS)
+
+parity: $(VENV)/.dev
+	PYTHONPATH=tests $(BIN)/python -m parity $(GOLDEN) $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -17,48 +17,70 @@ if TYPE_CHECKING:
     from hrnet.engine.protocol import EvaluationResult
     from hrnet.engine.train import train
     from hrnet.errors import InputError
-    from hrnet.models import create_model
+    from hrnet.models import Network, create_model
     from hrnet.predict import PoseModel, load
     from hrnet.recipes import get_recipe
     from hrnet.skeleton import Skeleton
-    from hrnet.spec import PoseSpec
+    from hrnet.spec import NetworkSpec, PoseSpec
     from hrnet.types import Poses
     from hrnet.visualize import draw_poses
+    from hrnet.weights.convert import ConversionReport, convert_file, fingerprint
+    from hrnet.weights.hub import from_hub
+    from hrnet.weights.load import load_network, load_weights
+    from hrnet.weights.push import push_to_hub
 
     __version__: str
 
 _HOMES = {
+    "ConversionReport": "hrnet.weights.convert",
     "EvaluationResult": "hrnet.engine.protocol",
     "Experiment": "hrnet.config",
     "InputError": "hrnet.errors",
+    "Network": "hrnet.models",
+    "NetworkSpec": "hrnet.spec",
     "PoseModel": "hrnet.predict",
     "PoseSpec": "hrnet.spec",
     "Poses": "hrnet.types",
     "Skeleton": "hrnet.skeleton",
+    "convert_file": "hrnet.weights.convert",
     "create_model": "hrnet.models",
     "draw_poses": "hrnet.visualize",
     "evaluate": "hrnet.engine.evaluate",
+    "fingerprint": "hrnet.weights.convert",
+    "from_hub": "hrnet.weights.hub",
     "get_recipe": "hrnet.recipes",
     "load": "hrnet.predict",
+    "load_network": "hrnet.weights.load",
+    "load_weights": "hrnet.weights.load",
+    "push_to_hub": "hrnet.weights.push",
     "read_keypoints": "hrnet.data.coco",
     "train": "hrnet.engine.train",
 }
 """Public name -> the module that defines it."""
 
 __all__ = [
+    "ConversionReport",
     "EvaluationResult",
     "Experiment",
     "InputError",
+    "Network",
+    "NetworkSpec",
     "PoseModel",
     "PoseSpec",
     "Poses",
     "Skeleton",
     "__version__",
+    "convert_file",
     "create_model",
     "draw_poses",
     "evaluate",
+    "fingerprint",
+    "from_hub",
     "get_recipe",
     "load",
+    "load_network",
+    "load_weights",
+    "push_to_hub",
     "read_keypoints",
     "train",
 ]

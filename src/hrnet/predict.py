@@ -35,6 +35,9 @@ BATCH_SIZE = 16
 """Crops that go through the network together; they may come from several pictures."""
 
 
+_FOREIGN = {".pth", ".pt", ".tar", ".bin"}
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """One picture to look at.
@@ -226,6 +229,11 @@ def load(
     path = find_model(Path(name) if isinstance(name, PathLike) else name)
     if path.suffix == ".safetensors":
         return _load_checkpoint(path, device)
+    if path.suffix in _FOREIGN:
+        raise InputError(
+            f"{path} is a checkpoint of another project, which does not say how pictures go in; "
+            "convert it with `hrnet convert`, or take the bare network by hrnet.load_network"
+        )
     if device != "cpu":
         raise InputError(f"an exported model runs on the cpu, got device {device}; leave it out")
     spec = read_spec(path)

@@ -1,13 +1,40 @@
 """Networks: built by name, any number of keypoints, and the same result in every way of running."""
 
+import copy
+from itertools import combinations
+
 import pytest
 import torch
 from torch import nn
 
 from hrnet.errors import InputError
 from hrnet.models import VARIANTS, create_model
+from hrnet.models.highres import StageConfig
+from hrnet.models.hrnet import HRNetConfig
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
+every_family = pytest.mark.parametrize(
+    "variant", ["small_hrnet_w16", "naive_litehrnet_18", "hrformer_tiny"]
+)
+"""The quickest network of each family."""
+every_answer = pytest.mark.parametrize(
+    ("options", "shapes"),
+    [
+        ({"task": "pose", "num_keypoints": 5}, [(5, 16, 24)]),
+        ({"task": "pose", "num_keypoints": 133, "head": "v2"}, [(133, 16, 24)]),
+        ({"task": "segmentation", "num_classes": 2}, [(2, 16, 24)]),
+        ({"task": "segmentation", "head": "ocr"}, [(19, 16, 24)] * 2),
+        ({"task": "classification"}, [(1000,)]),
+        (
+            {"task": "detection"},
+            [(256, 16, 24), (256, 8, 12), (256, 4, 6), (256, 2, 3), (256, 1, 1)],
+        ),
+    ],
+)
+
+
+def outputs(answer: object) -> list[torch.Tensor]:
+    return list(answer) if isinstance(answer, (list, tuple)) else [answer]
 
 
 def ready(model: nn.Module) -> nn.Module:
@@ -34,12 +61,85 @@ def close(ours: torch.Tensor, expected: torch.Tensor) -> bool:
     return bool((ours - expected).abs().max() <= 2e-5 * expected.abs().max())
 
 
-@every_variant
-@pytest.mark.parametrize("points", [1, 5, 17, 133])
-def test_heatmaps_have_a_quarter_of_the_size(variant, points):
+@every_family
+@every_answer
+def test_every_family_answers_every_task(variant, options, shapes):
     with torch.device("meta"):
-        model = create_model(variant, num_keypoints=points)
-        assert model(torch.empty(2, 3, 64, 96)).shape == (2, points, 16, 24)
+        answer = create_model(variant, **options)(torch.empty(2, 3, 64, 96))
+    assert [tuple(output.shape) for output in outputs(answer)] == [(2, *shape) for shape in shapes]
+
+
+@every_variant
+def test_the_backbone_alone_declares_its_streams(variant):
+    with torch.device("meta"):
+        backbone = create_model(variant, task="features").backbone
+        streams = backbone.features(torch.empty(1, 3, 64, 96))
+    widths = VARIANTS[variant].stages[-1].widths
+    assert backbone.channels == widths
+    assert backbone.strides == (4, 8, 16, 32)
+    assert [tuple(stream.shape[1:]) for stream in streams] == [
+        (channels, 64 // stride, 96 // stride)
+        for channels, stride in zip(widths, backbone.strides, strict=True)
+    ]
+
+
+def test_a_network_of_ones_own_figures_can_be_built():
+    stages = tuple(StageConfig(1, 1, (8, 12, 20, 24)[:n]) for n in (2, 3, 4))
+    model = create_model(HRNetConfig(16, 1, stages), task="features")
+    assert [x.shape[1] for x in model.eval()(torch.zeros(1, 3, 32, 32))] == [8, 12, 20, 24]
+    assert model.spec.variant == "custom HRNetConfig"
+
+
+@pytest.mark.parametrize("size", [(50, 75), (33, 64), (7, 9)])
+@pytest.mark.parametrize("align_corners", [False, True])
+def test_segmentation_takes_any_size(size, align_corners):
+    model = create_model("small_hrnet_w16", task="segmentation", align_corners=align_corners)
+    expected = tuple(-(-side // 4) for side in size)
+    assert model.eval()(torch.zeros(1, 3, *size)).shape[2:] == expected
+
+
+def test_a_pyramid_of_too_small_an_image_is_refused():
+    with torch.device("meta"):
+        model = create_model("small_hrnet_w16", task="detection")
+        with pytest.raises(ValueError, match=r"64 pixels or more a side.*got about 96x32"):
+            model(torch.empty(1, 3, 96, 32))
+
+
+def test_the_ways_of_up_sampling_differ(images):
+    answers = []
+    for options in (
+        {},
+        {"upsampling": "bilinear"},
+        {"upsampling": "bilinear", "align_corners": False},
+    ):
+        torch.manual_seed(0)
+        answers.append(ready(create_model("small_hrnet_w16", **options))(images[:1]))
+    assert not any(close(a, b) for a, b in combinations(answers, 2))
+
+
+@every_family
+def test_gradient_checkpointing_changes_memory_alone(variant, images):
+    """Loss, gradients and running statistics are those of ordinary training."""
+    torch.manual_seed(0)
+    plain = ready(create_model(variant, num_keypoints=2)).train()
+    saving = copy.deepcopy(plain)
+    saving.backbone.checkpoint_gradients()
+    kept = [0, 0]
+    for index, model in enumerate((plain, saving)):
+
+        def count(tensor: torch.Tensor, index: int = index) -> torch.Tensor:
+            kept[index] += tensor.nbytes
+            return tensor
+
+        torch.manual_seed(1)  # the same blocks are dropped
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+            loss = model(images).square().mean()
+        loss.backward()
+    assert kept[1] < kept[0] / 2
+    for name, parameter in plain.named_parameters():
+        torch.testing.assert_close(parameter.grad, saving.get_parameter(name).grad)
+    for name, buffer in plain.named_buffers():
+        assert torch.equal(buffer, saving.get_buffer(name)), name
 
 
 @pytest.mark.parametrize("size", [(32, 32), (32, 160), (256, 192)])
@@ -103,15 +203,16 @@ def test_the_network_leaves_its_input_alone(small, images):
     assert torch.equal(images, before)
 
 
-@every_variant
-def test_every_parameter_learns(variant):
-    """In training mode each parameter gets a gradient: nothing is built that is not used."""
-    model = ready(create_model(variant, num_keypoints=5)).train()
-    if variant != "small_hrnet_w16":
-        model = model.to("meta")
-    device = next(model.parameters()).device
-    model(torch.ones(2, 3, 64, 64, device=device)).square().mean().backward()
-    assert not [name for name, p in model.named_parameters() if p.grad is None]
+@every_family
+@every_answer
+def test_every_parameter_learns(variant, options, shapes):
+    """In training each parameter gets a gradient: nothing is built that is not used."""
+    with torch.device("meta"):
+        model = create_model(variant, **options).train()
+        answers = outputs(model(torch.ones(2, 3, 64, 64)))
+    sum(answer.square().mean() for answer in answers).backward()
+    learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
+    assert not [name for name, p in learning.items() if p.grad is None]
 
 
 def test_a_step_of_training_lowers_the_loss():
@@ -141,16 +242,23 @@ def test_fresh_weights_are_drawn_as_published():
     assert all(torch.equal(again[name], value) for name, value in model.state_dict().items())
 
 
-def test_torch_export_captures_the_network(small, images):
+@every_answer
+def test_torch_export_captures_the_network(options, shapes, images):
+    """Any batch size; Lite-HRNet and HRFormer have this in tests of their own."""
+    model = ready(create_model("small_hrnet_w16", **options))
     batch = torch.export.Dim("batch", min=1, max=64)
-    program = torch.export.export(small, (images[:2],), dynamic_shapes=({0: batch},))
+    program = torch.export.export(model, (images[:2],), dynamic_shapes=({0: batch},))
     with torch.no_grad():
-        assert close(program.module()(images), small(images))
+        captured, plain = outputs(program.module()(images)), outputs(model(images))
+    assert all(close(a, b) for a, b in zip(captured, plain, strict=True))
 
 
-def test_torch_compile_captures_the_whole_network(small, images):
+@every_answer
+def test_torch_compile_captures_the_whole_network(options, shapes, images):
+    model = ready(create_model("small_hrnet_w16", **options))
     torch.compiler.reset()
-    compiled = torch.compile(small, fullgraph=True, backend="eager")
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
     with torch.no_grad():
-        assert close(compiled(images), small(images))
+        captured, plain = outputs(compiled(images)), outputs(model(images))
     torch.compiler.reset()
+    assert all(close(a, b) for a, b in zip(captured, plain, strict=True))

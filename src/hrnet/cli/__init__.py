@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hrnet.cli.convert import convert
+from hrnet.cli.models import info, models
+from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
 
 if TYPE_CHECKING:
@@ -228,6 +231,12 @@ def export(
     difference = export_onnx(*load_checkpoint(path), out, half=half)
     size = out.stat().st_size / 1e6
     typer.echo(f"{out}: {size:.2f} MB, differs from the network by {difference:.2g} at most")
+
+
+app.command()(models)
+app.command()(info)
+app.command()(convert)
+app.add_typer(weights_app)
 
 
 def _say_written(folder: Path | None, json_file: Path | None) -> None:

@@ -1,16 +1,15 @@
 """`hrnet convert`: a file of weights of any known project becomes a checkpoint of ours."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from hrnet.cli.sizes import parse_size
 from hrnet.errors import InputError
 
 if TYPE_CHECKING:
     from hrnet.codecs.heatmap import CodecKind
-    from hrnet.geometry import Size
 
 Input = Annotated[
     str | None,
@@ -61,7 +60,7 @@ def convert(
     window: Window = None,
 ) -> None:
     """Convert weights of another project to a checkpoint of ours; what they are is found out."""
-    size = _size(input_size) if input_size else None
+    size = parse_size(input_size) if input_size else None
     try:
         from hrnet.weights.convert import convert_file
     except ModuleNotFoundError as error:
@@ -84,11 +83,3 @@ def convert(
     typer.echo(f"{out}: {result.summary()}")
     if result.network.task == "pose" and not result.can_predict:
         typer.echo("to predict with it, convert it with --input and --skeleton", err=True)
-
-
-def _size(text: str) -> "Size":
-    """Read HEIGHTxWIDTH."""
-    match = re.fullmatch(r"(\d+)x(\d+)", text)
-    if not match:
-        raise InputError(f"expected --input as HEIGHTxWIDTH, such as 256x192, got {text!r}")
-    return int(match[1]), int(match[2])

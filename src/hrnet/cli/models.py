@@ -1,6 +1,5 @@
 """`hrnet models` and `hrnet info`: what networks there are and what each costs."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
@@ -9,17 +8,17 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from pydantic import ValidationError
 
+from hrnet.cli.sizes import parse_size
 from hrnet.errors import InputError
-from hrnet.geometry import Size
-from hrnet.spec import NetworkSpec, Task, first_problem
 
 if TYPE_CHECKING:
+    from hrnet.geometry import Size
     from hrnet.models import Network
     from hrnet.models.statistics import NetworkStatistics, PartStatistics
+    from hrnet.spec import NetworkSpec, Task
 
-USUAL_INPUTS: Mapping[Task, Size] = {
+USUAL_INPUTS: "Mapping[Task, Size]" = {
     "pose": (256, 192),
     "segmentation": (512, 1024),
     "classification": (224, 224),
@@ -85,8 +84,9 @@ def _matching(variants: Mapping[str, object], pattern: str | None) -> list[str]:
     return found
 
 
-def _count(variant: str, task: Task) -> str:
+def _count(variant: str, task: "Task") -> str:
     from hrnet.models.statistics import measure
+    from hrnet.spec import NetworkSpec
 
     size = USUAL_INPUTS[task]
     statistics = measure(_build(NetworkSpec(variant=variant, task=task)), size)
@@ -94,7 +94,7 @@ def _count(variant: str, task: Task) -> str:
     return _LINE.format(variant, task, _text(size), *figures)
 
 
-def _build(spec: NetworkSpec) -> "Network":
+def _build(spec: "NetworkSpec") -> "Network":
     """Build a network without content, which takes no memory and little time."""
     import torch
 
@@ -148,7 +148,7 @@ def info(
         "exchange": exchange,
     }
     spec = _read_spec(values)
-    size = _read_size(input_size) if input_size else USUAL_INPUTS[spec.task]
+    size = parse_size(input_size) if input_size else USUAL_INPUTS[spec.task]
     from hrnet.models.published import relate
     from hrnet.models.statistics import measure
 
@@ -160,25 +160,22 @@ def info(
     typer.echo("\n".join(lines).rstrip())
 
 
-def _read_spec(values: Mapping[str, object]) -> NetworkSpec:
+def _read_spec(values: Mapping[str, object]) -> "NetworkSpec":
+    from pydantic import ValidationError
+
+    from hrnet.spec import NetworkSpec, first_problem
+
     try:
         return NetworkSpec.model_validate(values)
     except ValidationError as error:
         raise InputError(f"no such network: {first_problem(error)}") from None
 
 
-def _read_size(text: str) -> Size:
-    match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
-    if match is None:
-        raise InputError(f"expected --input as HEIGHTxWIDTH such as 256x192, got {text!r}")
-    return int(match[1]), int(match[2])
-
-
-def _text(size: Size) -> str:
+def _text(size: "Size") -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _choices(values: Mapping[str, object], size: Size) -> Iterator[str]:
+def _choices(values: Mapping[str, object], size: "Size") -> Iterator[str]:
     """What was asked for, in words: variant and task, input, then the options that were given."""
     yield f"{values['variant']} for {values['task']}"
     yield f"input {_text(size)} (height x width)"

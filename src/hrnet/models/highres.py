@@ -174,14 +174,14 @@ def _second_time(
 def _frozen_statistics(part: nn.Module) -> Iterator[None]:
     """Let norms use the batch's statistics without adding them to the running ones."""
     norms = [module for module in part.modules() if isinstance(module, nn.BatchNorm2d)]
-    tracked = [norm.track_running_stats for norm in norms]
+    before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm, value in zip(norms, tracked, strict=True):
-            norm.track_running_stats = value
+        for norm, (momentum, count) in zip(norms, before, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, count
 
 
 def make_stage(

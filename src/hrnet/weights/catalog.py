@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hrnet.errors import InputError
+from hrnet.weights.hub import HUB_PREFIX, from_hub
 from hrnet.weights.published import PublishedWeight, find_row, row_of_file, rows
 
 __all__ = [
@@ -45,7 +46,8 @@ CATALOG = {
 def find_model(name: str | Path) -> Path:
     """Return the file of a model given by its name, or by the path of a file or a run folder.
 
-    Published weights are downloaded and converted at their first use, see `hrnet.weights.cache`.
+    Published weights are downloaded and converted at their first use, see `hrnet.weights.cache`;
+    "hf://organisation/name" is taken from the Hugging Face hub.
     Of a run folder it is the best checkpoint, or the last where none was chosen as best.
     A catalogue name wins over a file of that name; write ./default for such a file.
     Raises InputError, with near names, where there is neither.
@@ -53,6 +55,8 @@ def find_model(name: str | Path) -> Path:
     entry = CATALOG.get(str(name))
     if entry is not None:
         return _packaged(str(name), entry)
+    if str(name).startswith(HUB_PREFIX):
+        return from_hub(str(name))
     published = {row.name: row for row in rows()}
     row = published.get(str(name))
     if row is not None:

@@ -3,12 +3,16 @@
 Wang et al. 2020, figure 4c; "HRFPN" in the published detectors.
 """
 
-import torch
 from torch import Tensor, nn
+
+from hrnet.models.heads.streams import join_streams
 
 
 class PyramidHead(nn.Module):
-    """Four streams -> five maps (N, 256, ...) at strides 4, 8, 16, 32 and 64 of the image."""
+    """Four streams -> five maps (N, 256, ...) at strides 4, 8, 16, 32 and 64 of the image.
+
+    Raises ValueError for images of less than 64 pixels in height or width.
+    """
 
     def __init__(self, channels: tuple[int, ...], out_channels: int = 256) -> None:
         super().__init__()
@@ -18,10 +22,12 @@ class PyramidHead(nn.Module):
         )
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
-        same = [
-            nn.functional.interpolate(x, scale_factor=2.0**i, mode="bilinear") if i else x
-            for i, x in enumerate(streams)
-        ]
-        joined = self.reduce(torch.cat(same, dim=1))
+        height, width = streams[0].shape[-2:]
+        if min(height, width) < 16:
+            raise ValueError(
+                "expected images of 64 pixels or more a side for the pyramid, "
+                f"got about {4 * height}x{4 * width}; enlarge or pad them"
+            )
+        joined = self.reduce(join_streams(streams, align_corners=False))
         pooled = (nn.functional.avg_pool2d(joined, 2**i) if i else joined for i in range(5))
         return [smooth(x) for smooth, x in zip(self.smooth, pooled, strict=True)]
