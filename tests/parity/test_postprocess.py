@@ -57,16 +57,23 @@ def read(path: Path) -> Arrays:
         return {key: arrays[key] for key in arrays}
 
 
+def read_recorded(folder: Path) -> Arrays:
+    path = folder / KEPT.name
+    if not path.exists():
+        pytest.skip(f"{folder} has no recordings of pre- and post-processing")
+    return read(path)
+
+
 @pytest.fixture(scope="module", params=["kept", "all"])
 def recorded(request) -> Arrays:
     """The recorded arrays by name."""
     if request.param == "kept":
         return read(KEPT)
-    return read(request.getfixturevalue("golden_dir") / "postprocess.npz")
+    return read_recorded(request.getfixturevalue("golden_dir"))
 
 
 def test_kept_arrays_are_parts_of_the_recorded_ones(golden_dir):
-    parts, kept = part_of(read(golden_dir / "postprocess.npz")), read(KEPT)
+    parts, kept = part_of(read_recorded(golden_dir)), read(KEPT)
     assert parts.keys() == kept.keys()
     for key, part in parts.items():
         np.testing.assert_array_equal(kept[key], part, strict=True)

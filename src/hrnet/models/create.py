@@ -157,8 +157,10 @@ def initialise(network: nn.Module, task: Task) -> None:
     """Draw the weights as the official code does for the task.
 
     Convolutions from N(0, 0.001), or after He et al. 2015 (fan out) for classification; attention's
-    linear layers from N(0, 0.02); biases 0.
+    linear layers from N(0, 0.02); biases 0. Weights on the meta device have no values to draw.
     """
+    if next(network.parameters()).is_meta:
+        return
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             if task == "classification":

@@ -15,9 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import reduce
 
-import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -91,7 +89,7 @@ class Exchange(nn.Module):
 
 def plain_sum(paths: nn.ModuleList, streams: Streams) -> Streams:
     """The papers' exchange: stream i = ReLU(sum over j of path_ij(stream j)), j from 0 up."""
-    return [torch.relu(reduce(torch.add, row)) for row in path_outputs(paths, streams)]
+    return [relu_of_sum(row) for row in path_outputs(paths, streams)]
 
 
 def resized_sum(align_corners: bool) -> ExchangeSum:
@@ -107,9 +105,17 @@ def resized_sum(align_corners: bool) -> ExchangeSum:
             [resize_like(term, target, align_corners=align_corners) for term in row]
             for row, target in rows
         )
-        return [torch.relu(reduce(torch.add, row)) for row in fitted]
+        return [relu_of_sum(row) for row in fitted]
 
     return combine
+
+
+def relu_of_sum(terms: Sequence[Tensor]) -> Tensor:
+    """Add two or more maps from the first on, into one new tensor, and apply ReLU."""
+    total = terms[0] + terms[1]
+    for term in terms[2:]:
+        total += term
+    return total.relu_()
 
 
 def path_outputs(paths: nn.ModuleList, streams: Streams) -> Iterator[list[Tensor]]:

@@ -62,8 +62,9 @@ class BasicBlock(nn.Module):
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.act(self.conv2(self.conv1(x)) + x)
-        return out
+        out: Tensor = self.conv2(self.conv1(x))
+        out += x
+        return self.act(out)  # type: ignore[no-any-return]
 
 
 class Bottleneck(nn.Module):
@@ -89,5 +90,6 @@ class Bottleneck(nn.Module):
         self.act = nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        out: Tensor = self.act(self.conv3(self.conv2(self.conv1(x))) + self.shortcut(x))
-        return out
+        out: Tensor = self.conv3(self.conv2(self.conv1(x)))
+        out += self.shortcut(x)
+        return self.act(out)  # type: ignore[no-any-return]
