@@ -37,6 +37,19 @@ class StageConfig:
     widths: tuple[int, ...]
 
 
+Stages = tuple[StageConfig, StageConfig, StageConfig]
+
+
+def doubling_stages(width: int, num_modules: tuple[int, int, int], num_blocks: int) -> Stages:
+    """Stages 2, 3 and 4: each has one stream more than the one before, of twice the width."""
+    widths = tuple(width * 2**i for i in range(4))
+    second, third, fourth = (
+        StageConfig(modules, num_blocks, widths[: index + 2])
+        for index, modules in enumerate(num_modules)
+    )
+    return second, third, fourth
+
+
 @dataclass(frozen=True, slots=True)
 class Family:
     """What a family puts into the skeleton.

@@ -21,8 +21,16 @@ from torch import Tensor, nn
 
 from hrnet.errors import InputError
 from hrnet.models.attention import BucketTable, WindowAttention
-from hrnet.models.highres import Family, HighResBackbone, Parallel, StageConfig, resized_sum
-from hrnet.models.layers import Bottleneck, ConvNorm
+from hrnet.models.highres import (
+    Family,
+    HighResBackbone,
+    Parallel,
+    StageConfig,
+    Stages,
+    doubling_stages,
+    resized_sum,
+)
+from hrnet.models.layers import Bottleneck, ConvNorm, bottleneck_stem, conv_transition
 from hrnet.spec import NetworkOptions, Task
 
 
@@ -40,7 +48,7 @@ class HRFormerConfig:
     the tasks without a figure of their own.
     """
 
-    stages: tuple[StageConfig, StageConfig, StageConfig]
+    stages: Stages
     num_heads: tuple[int, int, int, int]
     window: int = 7
     mlp_ratio: int = 4
@@ -51,23 +59,11 @@ class HRFormerConfig:
     drop_path_segmentation: float = 0.2
 
 
-def _stages(
-    width: int, num_modules: tuple[int, int, int], num_blocks: int = 2
-) -> tuple[StageConfig, StageConfig, StageConfig]:
-    """Stages 2, 3 and 4: each has one stream more than the one before, of twice the width."""
-    widths = tuple(width * 2**i for i in range(4))
-    second, third, fourth = (
-        StageConfig(modules, num_blocks, widths[: index + 2])
-        for index, modules in enumerate(num_modules)
-    )
-    return second, third, fourth
-
-
 VARIANTS: dict[str, HRFormerConfig] = {
-    "hrformer_tiny": HRFormerConfig(_stages(18, (1, 3, 2)), (1, 2, 4, 8)),
-    "hrformer_small": HRFormerConfig(_stages(32, (1, 4, 2)), (1, 2, 4, 8)),
+    "hrformer_tiny": HRFormerConfig(doubling_stages(18, (1, 3, 2), 2), (1, 2, 4, 8)),
+    "hrformer_small": HRFormerConfig(doubling_stages(32, (1, 4, 2), 2), (1, 2, 4, 8)),
     "hrformer_base": HRFormerConfig(
-        _stages(78, (1, 4, 2)), (2, 4, 8, 16), drop_path=0.2, drop_path_pose=0.2
+        doubling_stages(78, (1, 4, 2), 2), (2, 4, 8, 16), drop_path=0.2, drop_path_pose=0.2
     ),
 }
 """Table 1 of the paper. The published drop path of the base is 0.3 for pose at 384x288 and, for
@@ -135,20 +131,6 @@ class Block(nn.Module):
         return out
 
 
-def _stem(config: HRFormerConfig) -> nn.Sequential:
-    """Two strided 3x3 convolutions, then Bottlenecks at a quarter of the resolution."""
-    channels = [64] + [config.stem_planes * Bottleneck.expansion] * config.stem_blocks
-    return nn.Sequential(
-        ConvNorm(3, 64, 3, stride=2),
-        ConvNorm(64, 64, 3, stride=2),
-        nn.Sequential(*(Bottleneck(c, config.stem_planes) for c in channels[:-1])),
-    )
-
-
-def _transition(in_channels: int, out_channels: int, downsample: bool) -> nn.Module:
-    return ConvNorm(in_channels, out_channels, 3, stride=2 if downsample else 1)
-
-
 def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
     """Strided separable convolutions; all but the last keep the channels and end in ReLU."""
     keep = (_separable(in_channels, in_channels, relu=True) for _ in range(steps - 1))
@@ -213,7 +195,14 @@ def make_backbone(config: HRFormerConfig, task: Task, options: NetworkOptions) -
         return _up(in_channels, out_channels, resize)
 
     backbone = HighResBackbone(
-        Family(lambda: _stem(config), body, _transition, _down, up, resized_sum(align_corners)),
+        Family(
+            lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
+            body,
+            conv_transition,
+            _down,
+            up,
+            resized_sum(align_corners),
+        ),
         config.stem_planes * Bottleneck.expansion,
         config.stages,
         num_outputs=1 if task == "pose" and options.head != "v2" else len(config.stages) + 1,

@@ -15,10 +15,12 @@ from hrnet.models.highres import (
     HighResBackbone,
     Parallel,
     StageConfig,
+    Stages,
+    doubling_stages,
     plain_sum,
     resized_sum,
 )
-from hrnet.models.layers import BasicBlock, Bottleneck, ConvNorm
+from hrnet.models.layers import BasicBlock, Bottleneck, ConvNorm, bottleneck_stem, conv_transition
 from hrnet.spec import NetworkOptions, Task
 
 
@@ -32,49 +34,27 @@ class HRNetConfig:
 
     stem_planes: int
     stem_blocks: int
-    stages: tuple[StageConfig, StageConfig, StageConfig]
+    stages: Stages
 
 
 def _config(width: int) -> HRNetConfig:
     """HRNet-W`width` as in table 1 of Wang et al. 2020."""
-    return HRNetConfig(stem_planes=64, stem_blocks=4, stages=_stages(width, (1, 4, 3), 4))
+    return HRNetConfig(stem_planes=64, stem_blocks=4, stages=doubling_stages(width, (1, 4, 3), 4))
 
 
 def _small_config(width: int) -> HRNetConfig:
     """Small HRNet-W`width`, the baseline that Lite-HRNet (Yu et al. 2021) is compared with."""
-    return HRNetConfig(stem_planes=32, stem_blocks=1, stages=_stages(width, (1, 1, 1), 2))
-
-
-def _stages(
-    width: int, num_modules: tuple[int, int, int], num_blocks: int
-) -> tuple[StageConfig, StageConfig, StageConfig]:
-    """Stages 2, 3 and 4: each has one stream more than the one before, of twice the width."""
-    widths = tuple(width * 2**i for i in range(4))
-    second, third, fourth = (
-        StageConfig(modules, num_blocks, widths[: index + 2])
-        for index, modules in enumerate(num_modules)
-    )
-    return second, third, fourth
+    return HRNetConfig(stem_planes=32, stem_blocks=1, stages=doubling_stages(width, (1, 1, 1), 2))
 
 
 VARIANTS: dict[str, HRNetConfig] = {
     "hrnet_w18_small_v1": _small_config(16),  # 18 in name only: its widths are 16, 32, 64, 128
     "hrnet_w18_small_v2": HRNetConfig(
-        stem_planes=64, stem_blocks=2, stages=_stages(18, (1, 3, 2), 2)
+        stem_planes=64, stem_blocks=2, stages=doubling_stages(18, (1, 3, 2), 2)
     ),
     **{f"hrnet_w{width}": _config(width) for width in (18, 30, 32, 40, 44, 48, 64)},
     "small_hrnet_w16": _small_config(16),
 }
-
-
-def _stem(config: HRNetConfig) -> nn.Sequential:
-    """Two strided 3x3 convolutions, then Bottlenecks at a quarter of the resolution."""
-    channels = [64] + [config.stem_planes * Bottleneck.expansion] * config.stem_blocks
-    return nn.Sequential(
-        ConvNorm(3, 64, 3, stride=2),
-        ConvNorm(64, 64, 3, stride=2),
-        nn.Sequential(*(Bottleneck(c, config.stem_planes) for c in channels[:-1])),
-    )
 
 
 def _body(stage: StageConfig) -> Parallel:
@@ -82,10 +62,6 @@ def _body(stage: StageConfig) -> Parallel:
         nn.Sequential(*(BasicBlock(width) for _ in range(stage.num_blocks)))
         for width in stage.widths
     )
-
-
-def _transition(in_channels: int, out_channels: int, downsample: bool) -> nn.Module:
-    return ConvNorm(in_channels, out_channels, 3, stride=2 if downsample else 1)
 
 
 def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
@@ -115,9 +91,9 @@ def make_backbone(config: HRNetConfig, task: Task, options: NetworkOptions) -> H
     bilinear = (options.upsampling or _UPSAMPLING.get(task)) == "bilinear"
     align_corners = options.align_corners is not False
     family = Family(
-        stem=lambda: _stem(config),
+        stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
         body=_body,
-        transition=_transition,
+        transition=conv_transition,
         down=_down,
         up=_up_unsized if bilinear else _up_nearest,
         sum=resized_sum(align_corners) if bilinear else plain_sum,

@@ -93,3 +93,21 @@ class Bottleneck(nn.Module):
         out: Tensor = self.conv3(self.conv2(self.conv1(x)))
         out += self.shortcut(x)
         return self.act(out)  # type: ignore[no-any-return]
+
+
+def bottleneck_stem(planes: int, num_blocks: int) -> nn.Sequential:
+    """Two strided 3x3 convolutions, then Bottlenecks at a quarter of the resolution ("layer1").
+
+    (N, 3, H, W) -> (N, 4 * planes, H/4, W/4).
+    """
+    channels = [64] + [planes * Bottleneck.expansion] * num_blocks
+    return nn.Sequential(
+        ConvNorm(3, 64, 3, stride=2),
+        ConvNorm(64, 64, 3, stride=2),
+        nn.Sequential(*(Bottleneck(c, planes) for c in channels[:-1])),
+    )
+
+
+def conv_transition(in_channels: int, out_channels: int, downsample: bool) -> nn.Module:
+    """One 3x3 convolution to a stream of a new stage, strided where its resolution is new."""
+    return ConvNorm(in_channels, out_channels, 3, stride=2 if downsample else 1)

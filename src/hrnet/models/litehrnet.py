@@ -29,6 +29,7 @@ from hrnet.models.highres import (
     Parallel,
     StageConfig,
     Streams,
+    doubling_stages,
     plain_sum,
 )
 from hrnet.models.layers import ConvNorm
@@ -58,22 +59,11 @@ class LiteHRNetConfig:
             raise InputError(f"expected even widths, which blocks can halve, got {odd}")
 
 
-def _stages(
-    width: int, num_modules: tuple[int, int, int], num_blocks: int = 2
-) -> tuple[StageConfig, ...]:
-    """Stages 2, 3 and 4: each has one stream more than the one before, of twice the width."""
-    widths = tuple(width * 2**i for i in range(len(num_modules) + 1))
-    return tuple(
-        StageConfig(modules, num_blocks, widths[: index + 2])
-        for index, modules in enumerate(num_modules)
-    )
-
-
 VARIANTS: dict[str, LiteHRNetConfig] = {
-    "litehrnet_18": LiteHRNetConfig(_stages(40, (2, 4, 2))),
-    "litehrnet_30": LiteHRNetConfig(_stages(40, (3, 8, 3))),
-    "naive_litehrnet_18": LiteHRNetConfig(_stages(30, (2, 4, 2)), "naive"),
-    "wider_naive_litehrnet_18": LiteHRNetConfig(_stages(40, (2, 4, 2)), "naive"),
+    "litehrnet_18": LiteHRNetConfig(doubling_stages(40, (2, 4, 2), 2)),
+    "litehrnet_30": LiteHRNetConfig(doubling_stages(40, (3, 8, 3), 2)),
+    "naive_litehrnet_18": LiteHRNetConfig(doubling_stages(30, (2, 4, 2), 2), "naive"),
+    "wider_naive_litehrnet_18": LiteHRNetConfig(doubling_stages(40, (2, 4, 2), 2), "naive"),
 }
 
 
