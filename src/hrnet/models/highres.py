@@ -114,28 +114,30 @@ def resized_sum(align_corners: bool) -> ExchangeSum:
 
     def combine(paths: nn.ModuleList, streams: Streams) -> Streams:
         rows = zip(path_outputs(paths, streams), streams, strict=False)
-        fitted = (
-            [resize_like(term, target, align_corners=align_corners) for term in row]
+        return [
+            relu_of_sum(resize_like(term, target, align_corners=align_corners) for term in row)
             for row, target in rows
-        )
-        return [relu_of_sum(row) for row in fitted]
+        ]
 
     return combine
 
 
-def relu_of_sum(terms: Sequence[Tensor]) -> Tensor:
-    """Add two or more maps from the first on, into one new tensor, and apply ReLU."""
-    total = terms[0] + terms[1]
-    for term in terms[2:]:
-        total += term
-    return total.relu_()
-
-
-def path_outputs(paths: nn.ModuleList, streams: Streams) -> Iterator[list[Tensor]]:
-    """Yield for each target stream what the paths from all streams to it give."""
+def path_outputs(paths: nn.ModuleList, streams: Streams) -> Iterator[Iterator[Tensor]]:
+    """Yield for each target stream what the paths from all streams to it give, one by one."""
     for row in paths:
         assert isinstance(row, nn.ModuleList)
-        yield [path(stream) for path, stream in zip(row, streams, strict=True)]
+        yield (path(stream) for path, stream in zip(row, streams, strict=True))
+
+
+def relu_of_sum(terms: Iterator[Tensor]) -> Tensor:
+    """Add two or more maps from the first on, each as it comes, and apply ReLU.
+
+    Only one term is held beside the sum, which saves memory.
+    """
+    total = next(terms) + next(terms)
+    for term in terms:
+        total += term
+    return total.relu_()
 
 
 def make_transition(family: Family, before: Sequence[int], after: Sequence[int]) -> Transition:
