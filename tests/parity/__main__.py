@@ -8,8 +8,6 @@ import sys
 from fnmatch import fnmatch
 from pathlib import Path
 
-import numpy as np
-
 from . import facts, runs
 from .models import MODELS
 from .recordings import digest, recorded, recorded_arrays, recorded_shapes
@@ -29,7 +27,11 @@ def row(name: str, folder: Path | None) -> tuple[str, ...]:
     sizes = kept["macs"].items()
     counted = all(runs.macs(name, *map(int, size.split("x"))) == macs for size, macs in sizes)
     arrays = recorded_arrays(folder, name) if folder else {}
-    found = list(runs.compare(name, arrays)) if arrays else list(_kept_values(name, kept))
+    found = (
+        list(runs.compare(name, arrays))
+        if arrays
+        else list(runs.compare_kept(name, kept["values"]))
+    )
     source = "recordings" if arrays else f"kept values ({kept['source']})"
     passed = sum(one.passed for one in found)
     return (
@@ -40,17 +42,6 @@ def row(name: str, folder: Path | None) -> tuple[str, ...]:
         f"{max(one.error for one in found):.1e}",
         source,
     )
-
-
-def _kept_values(name: str, kept: dict) -> list[runs.Comparison]:
-    comparisons = []
-    for key, value in kept["values"].items():
-        double = key.endswith("__f64run")
-        ours = runs.kept_part(name, key)
-        error = np.abs(ours - np.array(value["64"])).max() / value["largest"]
-        allowed = runs.TOLERANCE_FLOAT64 if double else runs.TOLERANCE
-        comparisons.append(runs.Comparison(key, float(error), allowed))
-    return comparisons
 
 
 def main(arguments: list[str]) -> int:

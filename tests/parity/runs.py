@@ -139,6 +139,14 @@ def kept_part(name: str, key: str) -> np.ndarray:
     return spread(run(name, tag, dtype)[label])
 
 
+def compare_kept(name: str, values: dict[str, dict]) -> Iterator[Comparison]:
+    """Compare the values of a model that networks.json has with what our network gives."""
+    for key, kept in values.items():
+        allowed = TOLERANCE_FLOAT64 if key.endswith("__f64run") else TOLERANCE
+        difference = np.abs(kept_part(name, key) - np.array(kept["64"])).max()
+        yield Comparison(key, float(difference / kept["largest"]), allowed)
+
+
 def macs(name: str, height: int, width: int) -> int:
     """Multiply-adds of one image as the published code runs them.
 

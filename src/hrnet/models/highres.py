@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from hrnet.models.layers import resize_like
+from hrnet.spec import NetworkOptions, Task
 
 Streams = list[Tensor]
 """High to low resolution; see the module's docstring for the shapes."""
@@ -48,6 +49,11 @@ def doubling_stages(width: int, num_modules: tuple[int, int, int], num_blocks: i
         for index, modules in enumerate(num_modules)
     )
     return second, third, fourth
+
+
+def num_streams_read(task: Task, options: NetworkOptions, num_streams: int) -> int:
+    """How many streams a head reads: pose the highest alone, unless its head is V2; others all."""
+    return 1 if task == "pose" and options.head != "v2" else num_streams
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from hrnet.models.highres import (
     StageConfig,
     Stages,
     doubling_stages,
+    num_streams_read,
     resized_sum,
 )
 from hrnet.models.layers import Bottleneck, ConvNorm, bottleneck_stem, conv_transition
@@ -205,7 +206,7 @@ def make_backbone(config: HRFormerConfig, task: Task, options: NetworkOptions) -
         ),
         config.stem_planes * Bottleneck.expansion,
         config.stages,
-        num_outputs=1 if task == "pose" and options.head != "v2" else len(config.stages) + 1,
+        num_outputs=num_streams_read(task, options, len(config.stages) + 1),
         any_size=True,
     )
     if shared is not None:

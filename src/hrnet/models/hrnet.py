@@ -17,6 +17,7 @@ from hrnet.models.highres import (
     StageConfig,
     Stages,
     doubling_stages,
+    num_streams_read,
     plain_sum,
     resized_sum,
 )
@@ -88,7 +89,8 @@ def make_backbone(config: HRNetConfig, task: Task, options: NetworkOptions) -> H
     and needs multiples of 32, except for segmentation, whose official code interpolates
     bilinearly to the size of the target stream.
     """
-    bilinear = (options.upsampling or _UPSAMPLING.get(task)) == "bilinear"
+    usual = "bilinear" if task == "segmentation" else "nearest"
+    bilinear = (options.upsampling or usual) == "bilinear"
     align_corners = options.align_corners is not False
     family = Family(
         stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
@@ -102,9 +104,6 @@ def make_backbone(config: HRNetConfig, task: Task, options: NetworkOptions) -> H
         family,
         config.stem_planes * Bottleneck.expansion,
         config.stages,
-        num_outputs=1 if task == "pose" and options.head != "v2" else len(config.stages) + 1,
+        num_outputs=num_streams_read(task, options, len(config.stages) + 1),
         any_size=bilinear,
     )
-
-
-_UPSAMPLING: dict[Task, str] = {"segmentation": "bilinear"}
