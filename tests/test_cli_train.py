@@ -39,8 +39,8 @@ def settings_of(data, **more):
         "data.val_images": "null",
         "model.input_size": "[64,64]",
         "train.epochs": 1,
-        "train.device": "cpu",
-        "train.workers": 0,
+        "run.device": "cpu",
+        "run.workers": 0,
     } | {name.replace("__", "."): value for name, value in more.items()}
     return [part for name, value in settings.items() for part in ("--set", f"{name}={value}")]
 
@@ -114,7 +114,7 @@ def test_mistakes_are_one_line_and_exit_code_2(run, tmp_path, monkeypatch, argum
         ("data.val_annotations=nothing.json", ["cannot read annotations", "nothing.json"]),
         ("model.variant=hrnet_w23", ["hrnet_w23", "hrnet_w32"]),
         ("train.init=nothing.safetensors", ["there is no", "nothing.safetensors"]),
-        ("train.device=gpu", ["device gpu cannot be used"]),
+        ("run.device=gpu", ["device gpu cannot be used"]),
     ],
 )
 def test_data_that_cannot_be_used_is_one_line(run, data, tmp_path, monkeypatch, setting, words):

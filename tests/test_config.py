@@ -54,7 +54,7 @@ def test_an_experiment_cannot_be_changed(experiment):
         ("train.milestones=[5, 6, 7]", "train", "milestones", (5, 6, 7)),
         ("train.init=null", "train", "init", None),
         ("train.init=a=b.safetensors", "train", "init", Path("a=b.safetensors")),
-        ("train.cache_images=false", "train", "cache_images", False),
+        ("run.cache_images=false", "run", "cache_images", False),
         ("train.optimizer=adamw", "train", "optimizer", "adamw"),
     ],
 )

@@ -1,5 +1,6 @@
 """Write result files whole or not at all, and find out early whether they can be written."""
 
+import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -57,3 +58,9 @@ def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
     if path.exists() and any(path.samefile(one) for one in inputs if one.exists()):
         raise InputError(f"{path} is read by this command and would be lost; name another output")
     make_writable_folder(path.parent)
+
+
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@ from PIL import Image
 
 from hrnet.data.augment import NO_AUGMENTATION, Augmentation
 from hrnet.data.coco import Sample
-from hrnet.data.loader import Batch, Collate, CropDataset, EpochSampler, make_loader
+from hrnet.data.loader import Batch, Collate, CropDataset, EpochBatches, make_loader, normalised
 from hrnet.errors import InputError
 from hrnet.skeleton import Skeleton
 from hrnet.spec import PoseSpec
@@ -46,17 +46,17 @@ def make_dataset(samples, *, spec=SPEC, augmentation=None, seed=0, cache=True) -
 
 
 def epoch_of(samples, *, epoch=0, seed=0, workers=0, batch_size=3, **options) -> list[Batch]:
-    sampler = EpochSampler(len(samples), seed)
-    sampler.epoch = epoch
+    batches = EpochBatches(len(samples), batch_size, seed=seed)
+    batches.epoch = epoch
     dataset = make_dataset(samples, seed=seed, **options)
-    return list(make_loader(dataset, sampler, batch_size=batch_size, workers=workers))
+    return list(make_loader(dataset, batches, workers=workers))
 
 
 def same(one: list[Batch], other: list[Batch]) -> bool:
     return len(one) == len(other) and all(
         torch.equal(getattr(a, field), getattr(b, field))
         for a, b in zip(one, other, strict=True)
-        for field in ("images", "heatmaps", "weights")
+        for field in ("crops", "heatmaps", "weights")
     )
 
 
@@ -64,16 +64,16 @@ def test_shapes_and_types(samples):
     batches = epoch_of(samples)
     assert len(batches) == 2  # of 3; the seventh is dropped
     for batch in batches:
-        assert batch.images.shape == (3, 3, 64, 96)
+        assert batch.crops.shape == (3, 64, 96, 3)
         assert batch.heatmaps.shape == (3, 5, 16, 24)
         assert batch.weights.shape == (3, 5)
-        kinds = {part.dtype for part in (batch.images, batch.heatmaps, batch.weights)}
-        assert kinds == {torch.float32}
+        assert batch.crops.dtype == torch.uint8
+        assert {batch.heatmaps.dtype, batch.weights.dtype} == {torch.float32}
 
 
 def test_few_samples_are_one_batch(samples):
     (batch,) = epoch_of(samples, batch_size=100)
-    assert len(batch.images) == COUNT
+    assert len(batch.crops) == COUNT
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -101,17 +101,37 @@ def test_a_crop_does_not_depend_on_those_before_it(samples):
 
 
 def test_an_epoch_visits_every_sample_once_in_another_order():
-    sampler = EpochSampler(50, seed=1)
+    batches = EpochBatches(50, 5, seed=1)
     orders = []
     for epoch in range(2):
-        sampler.epoch = epoch
-        epochs, order = zip(*sampler, strict=True)
+        batches.epoch = epoch
+        epochs, order = zip(*(item for batch in batches for item in batch), strict=True)
         assert set(epochs) == {epoch}
         assert sorted(order) == list(range(50))
         orders.append(order)
     assert orders[0] != orders[1]
-    assert len(sampler) == 50
-    assert orders[0] != tuple(position for _, position in EpochSampler(50, seed=2))
+    assert len(batches) == 10
+    other = [position for batch in EpochBatches(50, 5, seed=2) for _, position in batch]
+    assert orders[0] != tuple(other)
+
+
+def test_it_goes_on_in_the_middle_of_an_epoch():
+    batches = EpochBatches(23, 5, seed=1)
+    whole = list(batches)
+    batches.start = 3
+    assert list(batches) == whole[3:]
+    assert len(batches) == 4
+    assert batches.samples_of(3) == [position for _, position in whole[3]]
+
+
+@pytest.mark.parametrize("length", [24, 7])
+def test_processes_share_the_batches_of_one(length):
+    alone = list(EpochBatches(length, 8, seed=3))
+    shares = [list(EpochBatches(length, 8, seed=3, rank=rank, size=2)) for rank in (0, 1)]
+    together = [sorted(one + other) for one, other in zip(*shares, strict=True)]
+    assert all(len(one) == len(other) for one, other in zip(*shares, strict=True))
+    if length == 24:
+        assert together == [sorted(batch) for batch in alone]
 
 
 @pytest.mark.parametrize("codec", ["classic", "dark", "udp"])
@@ -125,9 +145,12 @@ def test_targets_are_those_of_the_codec(samples, codec):
     np.testing.assert_array_equal(batch.heatmaps.numpy(), heatmaps)
     np.testing.assert_array_equal(batch.weights.numpy(), kept)
     assert not batch.weights[:, 4].any()  # never labelled
-    for image, (crop, _, _) in zip(batch.images, items, strict=True):
-        normalised = (crop / 255 - spec.mean) / spec.std
-        np.testing.assert_allclose(image.numpy(), normalised.transpose(2, 0, 1), atol=1e-5)
+    for layout in (True, False):
+        images = normalised(batch.crops, spec, channels_last=layout)
+        assert images.is_contiguous(memory_format=torch.channels_last) == layout
+        for image, (crop, _, _) in zip(images, items, strict=True):
+            expected = (crop / 255 - spec.mean) / spec.std
+            np.testing.assert_allclose(image.numpy(), expected.transpose(2, 0, 1), atol=1e-5)
 
 
 def test_decoded_targets_are_the_points(samples):
@@ -169,3 +192,12 @@ def test_a_broken_picture_comes_as_its_error(samples, tmp_path, workers):
     assert isinstance(batch, InputError)
     assert "broken.jpg" in str(batch)
     assert len(str(batch).splitlines()) == 1
+
+
+def test_broken_pictures_can_be_skipped_and_are_counted(samples, tmp_path):
+    error = InputError("broken.jpg cannot be read")
+    item = make_dataset(samples)[0, 0]
+    batch = Collate(SPEC, skip=True)([item, error, item])
+    assert (len(batch.crops), batch.skipped) == (2, 1)
+    assert Collate(SPEC, skip=True)([error, error]) is error
+    assert Collate(SPEC)([item, error]) is error

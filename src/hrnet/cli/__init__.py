@@ -8,6 +8,7 @@ import typer
 
 from hrnet.cli.convert import convert
 from hrnet.cli.models import info, models
+from hrnet.cli.train import recipes, train
 from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
 
@@ -169,47 +170,6 @@ def evaluate(
 
 
 @app.command()
-def train(
-    out: Annotated[
-        Path, typer.Option(metavar="RUN", help="New folder for checkpoints, log and settings.")
-    ],
-    recipe: Annotated[
-        str | None, typer.Argument(help="A recipe's name; `hrnet recipes` lists them.")
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="An experiment.json, in place of a recipe."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="a.b=c", help="Change one setting; may be repeated."),
-    ] = None,
-) -> None:
-    """Train a network as a recipe or an experiment.json says."""
-    from hrnet.config import override, read_experiment
-    from hrnet.recipes import get_recipe
-
-    if (recipe is None) == (config is None):
-        raise InputError("expected either a RECIPE or --config FILE; `hrnet recipes` lists recipes")
-    experiment = read_experiment(config) if config else get_recipe(str(recipe))
-    experiment = override(experiment, settings or [])
-    from hrnet.engine.train import train as run
-
-    best = run(experiment, out)
-    typer.echo(f"model written to {best}; use it with `hrnet predict IMAGE --model {out}`")
-
-
-@app.command()
-def recipes() -> None:
-    """List the recipes and the first line of what each is."""
-    from hrnet.recipes import RECIPES
-
-    width = max(map(len, RECIPES))
-    for name, recipe in RECIPES.items():
-        typer.echo(f"{name:{width}}  {(recipe.__doc__ or '').splitlines()[0]}")
-
-
-@app.command()
 def export(
     model: Annotated[str, typer.Argument(help="A .safetensors checkpoint or the folder of a run.")],
     out: Annotated[Path, typer.Option(metavar="FILE", help="The .onnx file to write.")],
@@ -233,6 +193,8 @@ def export(
     typer.echo(f"{out}: {size:.2f} MB, differs from the network by {difference:.2g} at most")
 
 
+app.command()(train)
+app.command()(recipes)
 app.command()(models)
 app.command()(info)
 app.command()(convert)

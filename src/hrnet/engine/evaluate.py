@@ -6,7 +6,7 @@
 Source: the evaluation of the official HRNet pose code (Sun et al. 2019).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
@@ -46,7 +46,7 @@ from hrnet.metrics.coco import (
 )
 from hrnet.metrics.keypoints import oks_nms, rescore
 from hrnet.predict import Job, PoseModel, load
-from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, EngineName
+from hrnet.runtime.engine import DEFAULT_ENGINE, EngineName
 from hrnet.spec import PoseSpec
 from hrnet.types import Poses
 from hrnet.weights.catalog import find_model
@@ -116,12 +116,10 @@ def evaluate(
     return EvaluationResult(metrics, protocol)
 
 
-def evaluate_engine(
-    engine: Engine, spec: PoseSpec, dataset: KeypointDataset, *, flip_test: bool = False
-) -> dict[str, float]:
-    """Measure a network in memory with the annotated boxes, as `evaluate` measures a file."""
-    found = look(PoseModel(engine, spec), dataset, annotated_boxes(dataset), flip_test=flip_test)
-    return evaluate_poses(dataset, list(found))
+def main_figure(metrics: Mapping[str, float]) -> tuple[str, float]:
+    """The name and value of the figure by which the best checkpoint is chosen."""
+    name = next(name for name in ("PCKh@0.5", "AP") if name in metrics)
+    return name, metrics[name]
 
 
 def evaluate_poses(

@@ -1,43 +1,108 @@
-"""Optimiser and learning rate of an experiment."""
+"""Optimiser and learning rate of an experiment, from its settings and the step alone."""
 
 import math
+from fnmatch import fnmatchcase
 
 import torch
 from torch import nn
-from torch.optim.lr_scheduler import LambdaLR
 
 from hrnet.config import TrainConfig
+from hrnet.errors import InputError
 
 
-def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """Adam or AdamW; weight decay acts on convolution weights alone, not on norms and biases."""
-    decayed = [p for p in model.parameters() if p.ndim > 1]
-    others = [p for p in model.parameters() if p.ndim <= 1]
+def freeze(network: nn.Module, patterns: tuple[str, ...]) -> None:
+    """Stop parameters of those names from being trained.
+
+    Raises InputError for a pattern that fits no parameter, and where nothing is left to train.
+    """
+    names = [name for name, _ in network.named_parameters()]
+    for pattern in patterns:
+        _expect_fit(pattern, names, "train.freeze")
+    for name, parameter in network.named_parameters():
+        if any(fnmatchcase(name, pattern) for pattern in patterns):
+            parameter.requires_grad_(False)
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise InputError(f"train.freeze={list(patterns)} leaves nothing to train; freeze less")
+
+
+def set_training(network: nn.Module) -> None:
+    """Switch to training, but for norms that are frozen: they keep their statistics."""
+    network.train()
+    for module in network.modules():
+        own = list(module.parameters(recurse=False))
+        if isinstance(module, nn.BatchNorm2d) and own and not any(p.requires_grad for p in own):
+            module.eval()
+
+
+def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
+    """The optimiser with each trained parameter in exactly one of its groups.
+
+    A group has `lr_scale`, its factor on the learning rate, which `set_lr` reads.
+    Raises InputError for a pattern of `config.groups` that fits no parameter.
+    """
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    for group in config.groups:
+        _expect_fit(group.pattern, list(trained), "train.groups")
+    members: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in trained.items():
+        members.setdefault(_treatment(name, parameter, config), []).append(parameter)
     groups = [
-        {"params": decayed, "weight_decay": config.weight_decay},
-        {"params": others, "weight_decay": 0.0},
+        {"params": parameters, "lr_scale": scale, "weight_decay": decay}
+        for (scale, decay), parameters in members.items()
     ]
-    kind = torch.optim.Adam if config.optimizer == "adam" else torch.optim.AdamW
-    return kind(groups, lr=config.lr)
+    match config.optimizer:
+        case "adam":
+            return torch.optim.Adam(groups, lr=config.lr)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=config.lr)
+        case "sgd":
+            momentum, nesterov = config.momentum, config.nesterov
+            return torch.optim.SGD(groups, lr=config.lr, momentum=momentum, nesterov=nesterov)
+
+
+def _treatment(name: str, parameter: nn.Parameter, config: TrainConfig) -> tuple[float, float]:
+    """The factor on the learning rate and the weight decay of one parameter."""
+    usual = config.weight_decay if parameter.ndim > 1 and "relative_position" not in name else 0.0
+    for group in config.groups:
+        if fnmatchcase(name, group.pattern):
+            decay = usual if group.weight_decay is None else group.weight_decay
+            return group.lr_scale, decay
+    return 1.0, usual
+
+
+def _expect_fit(pattern: str, names: list[str], setting: str) -> None:
+    if not any(fnmatchcase(name, pattern) for name in names):
+        raise InputError(
+            f"{setting}: no parameter fits {pattern!r}; names are such as {names[0]} and "
+            f"{names[-1]}, see `hrnet info`"
+        )
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """Give each group the learning rate times its own factor."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group["lr_scale"]
+
+
+def lr_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
+    """The learning rate of a step, counted from 0 over the whole run."""
+    return config.lr * lr_factor(config, step, steps_per_epoch)
 
 
 def lr_factor(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
-    """Factor on `config.lr` at a step, counted from 0 over the whole run.
-
-    Linear warm-up from one thousandth, then a tenth at each milestone (step) or half a cosine.
-    """
+    """Factor on `config.lr` at a step: linear warm-up times the schedule."""
     warmup = 1.0
     if step < config.warmup_steps:
-        warmup = max(1e-3, step / config.warmup_steps)
-    if config.schedule == "step":
-        epoch = step // steps_per_epoch
-        return warmup * 0.1 ** sum(epoch >= milestone for milestone in config.milestones)
-    progress = step / (config.epochs * steps_per_epoch)
-    return warmup * max(1e-3, 0.5 * (1 + math.cos(math.pi * min(progress, 1.0))))
-
-
-def make_scheduler(
-    optimizer: torch.optim.Optimizer, config: TrainConfig, steps_per_epoch: int
-) -> LambdaLR:
-    """Follow `lr_factor`; step it after every batch."""
-    return LambdaLR(optimizer, lambda step: lr_factor(config, step, steps_per_epoch))
+        warmup = max(config.warmup_factor, step / config.warmup_steps)
+    done = min(step / (config.epochs * steps_per_epoch), 1.0)
+    match config.schedule:
+        case "step":
+            epoch = step // steps_per_epoch
+            factor = 0.1 ** sum(epoch >= milestone for milestone in config.milestones)
+        case "cosine":
+            factor = max(1e-3, 0.5 * (1 + math.cos(math.pi * done)))
+        case "poly":
+            factor = max(1e-3, (1 - done) ** 0.9)
+        case "constant":
+            factor = 1.0
+    return warmup * factor

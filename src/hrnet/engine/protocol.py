@@ -1,6 +1,5 @@
 """What the figures of an evaluation depend on, as values that are written beside them."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from PIL import features
 
 from hrnet.data.coco import KeypointDataset
 from hrnet.data.coco_evaluation import ScoredBoxes, Subject
+from hrnet.files import sha256_of
 from hrnet.geometry import Size
 from hrnet.spec import PoseSpec
 
@@ -122,7 +122,7 @@ def model_facts(spec: PoseSpec, file: Path | None, engine: str) -> ModelFacts:
         name=spec.name,
         variant=spec.variant,
         file=file.name if file else None,
-        sha256=_sha256(file) if file else None,
+        sha256=sha256_of(file) if file else None,
         engine=engine,
     )
 
@@ -132,7 +132,7 @@ def data_facts(dataset: KeypointDataset, subjects: Sequence[Subject]) -> DataFac
     counted = [one for one in subjects if not one.iscrowd and (one.visibility > 0).any()]
     return DataFacts(
         annotations=dataset.path.name,
-        sha256=_sha256(dataset.path),
+        sha256=sha256_of(dataset.path),
         images=len(dataset.image_paths),
         persons=len(counted),
         areas_estimated=sum(not one.area_given for one in counted),
@@ -146,7 +146,7 @@ def box_facts(boxes: str | PathLike[str], wanted: Sequence[ScoredBoxes]) -> BoxF
     count = sum(len(page.scores) for page in wanted)
     if boxes == GROUND_TRUTH:
         return BoxFacts(GROUND_TRUTH, None, count)
-    return BoxFacts(Path(boxes).name, _sha256(Path(boxes)), count)
+    return BoxFacts(Path(boxes).name, sha256_of(Path(boxes)), count)
 
 
 def pose_facts(spec: PoseSpec, flip_test: bool) -> PoseFacts:
@@ -169,8 +169,3 @@ def decoder() -> str:
     turbo = features.version_feature("libjpeg_turbo")
     library = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version('jpg')}"
     return f"Pillow {PIL.__version__}, {library}"
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

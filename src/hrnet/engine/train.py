@@ -1,268 +1,253 @@
-"""Train a network of one experiment in one process.
+"""Train a network of one experiment, in one process or in several.
 
-What comes later has its place here: several processes wrap the network and the sampler in `train`,
-and a resumed run would restore what `Run` holds.
+    experiment -> data, network --(batch: forward, loss, backward, update)*--> checkpoints
+
+No step depends on anything but the settings, the state of the `Run` and the step's number. So a run
+that was stopped at any moment goes on from its last saved state to the same weights, bit by bit.
 """
 
-import json
-import math
 import shutil
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-import torch
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
-from torch.nn.utils.memory_format import convert_conv2d_weight_memory_format
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
+from PIL import Image
 
-from hrnet.config import Experiment, TrainConfig
-from hrnet.data.coco import KeypointDataset, read_keypoints
-from hrnet.data.loader import Batch, CropDataset, EpochSampler, Item, make_loader
-from hrnet.engine.evaluate import evaluate_engine, expect_files
-from hrnet.engine.optim import make_optimizer, make_scheduler
-from hrnet.engine.torch_engine import TorchEngine
-from hrnet.errors import InputError, one_line
-from hrnet.files import atomic_path, make_writable_folder
-from hrnet.losses import LOSSES
-from hrnet.spec import PoseSpec
+from hrnet.config import Experiment
+from hrnet.data.loader import Batch
+from hrnet.engine.distributed import joined
+from hrnet.engine.evaluate import main_figure
+from hrnet.engine.journal import LOG, Clock, Journal, Row, TensorBoard, keep_rows
+from hrnet.engine.optim import set_training
+from hrnet.engine.prepare import Job, prepare
+from hrnet.engine.state import STATE, load_state, save_state
+from hrnet.engine.step import run_lr, update
+from hrnet.engine.stop import StopRequest, stop_request
+from hrnet.engine.validate import draw_validation, validate
+from hrnet.errors import InputError
+from hrnet.files import atomic_path
 from hrnet.weights.catalog import BEST, LAST
-from hrnet.weights.checkpoint import build_network, save_checkpoint, with_activation
-from hrnet.weights.load import load_weights
-
-Row = dict[str, float]
-"""One line of log.jsonl."""
+from hrnet.weights.checkpoint import save_checkpoint
 
 
-@dataclass(slots=True)
-class Run:
-    """What changes while a run goes on."""
-
-    network: nn.Module
-    average: AveragedModel | None
-    optimizer: torch.optim.Optimizer
-    scheduler: torch.optim.lr_scheduler.LambdaLR
-    device: torch.device
-
-    def weights(self) -> dict[str, Tensor]:
-        """The weights to evaluate and save: the moving average where there is one."""
-        return self.smoothed().state_dict()
-
-    def smoothed(self) -> nn.Module:
-        """The network with the averaged weights, or the trained one where none is kept."""
-        return self.average.module if self.average is not None else self.network
-
-
-def make_spec(experiment: Experiment, dataset: KeypointDataset) -> PoseSpec:
-    """Describe the model that an experiment trains."""
-    model = experiment.model
-    return PoseSpec(
-        variant=model.variant,
-        name=experiment.name,
-        input_size=model.input_size,
-        codec=model.codec,
-        sigma=model.sigma,
-        activation="softmax" if experiment.train.loss == "cross_entropy" else "none",
-        padding=model.padding,
-        skeleton=dataset.skeleton,
-    )
-
-
-def train(experiment: Experiment, out: str | Path) -> Path:
+def train(
+    experiment: Experiment,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    say: Callable[[str], None] = print,
+) -> Path | None:
     """Train, and return the checkpoint to use: the best one where there is validation data.
 
     Writes into the folder `out`: experiment.json (give it to `--config` to repeat the run),
-    log.jsonl, last.safetensors after every epoch and, with validation data, best.safetensors.
+    environment.json, log.jsonl, state.safetensors (all that is needed to go on), last.safetensors
+    after every epoch, best.safetensors with validation data, and event files for TensorBoard.
+    resume: go on with the run in `out`. SIGTERM and Ctrl-C end a run after the current step, with
+    its state saved; the result is then None if there is no checkpoint to use yet.
+    Under torchrun every process calls this; the first one writes and speaks.
     Raises InputError for data or a folder that cannot be used, and where the loss stops being a
     number.
     """
     folder = Path(out)
-    _expect_no_run(folder)
-    dataset = read_keypoints(experiment.data.annotations, experiment.data.images)
-    validation = _validation(experiment, dataset)
-    for one in filter(None, (dataset, validation)):
-        expect_files([sample.image_path for sample in one.samples])
-    spec = make_spec(experiment, dataset)
-    torch.manual_seed(experiment.train.seed)
-    loader, sampler = _load_data(experiment, dataset, spec)
-    run = _start(experiment, spec, len(loader))
-    make_writable_folder(folder)
-    with atomic_path(folder / "experiment.json") as file:
-        file.write_text(experiment.to_json(), encoding="utf-8")
-    best = -math.inf
-    with _progress() as progress:
-        progress.add_task("", total=experiment.train.epochs * len(loader), note="")
-        for epoch in range(experiment.train.epochs):
-            sampler.epoch = epoch
-            row = _train_epoch(run, experiment, loader, epoch, progress)
-            if validation and _is_due(experiment.train, epoch):
-                row |= _evaluate(run, spec, validation)
-            save_checkpoint(folder / LAST, run.weights(), spec, experiment.to_json())
-            if row.get("AP", -math.inf) > best:
-                best = row["AP"]
-                with atomic_path(folder / BEST) as file:
-                    shutil.copyfile(folder / LAST, file)
-            _log(folder / "log.jsonl", row)
-            progress.console.print(_describe(row))
-    return folder / (BEST if validation else LAST)
+    if not resume:
+        _expect_no_run(folder)
+    with joined(experiment.run.device) as world:
+        job = prepare(experiment, folder, world)
+        if resume and (folder / STATE).is_file():
+            load_state(folder / STATE, job.run)
+        _announce(job, resume, say if world.is_main else _silent)
+        if job.run.position.epoch < experiment.train.epochs:
+            with _journal(job) as journal, stop_request() as request:
+                _train_epochs(job, journal, request)
+    usable = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
+    return usable[0] if usable else None
+
+
+def _silent(line: str) -> None:
+    """What the processes that do not speak say."""
+
+
+def _announce(job: Job, resume: bool, say: Callable[[str], None]) -> None:
+    """Say where a resumed run goes on, or that there is nothing left to do."""
+    position, epochs = job.run.position, job.experiment.train.epochs
+    if not job.validation:
+        say("no validation data: nothing is measured, and the last weights are the result")
+    if not job.spec.skeleton.flip_pairs and job.experiment.augmentation.flip:
+        say(
+            "NO MIRRORING: no left and right keypoints are known, so pictures are not flipped; "
+            "`hrnet data check` shows how to name the pairs"
+        )
+    if not resume:
+        return
+    if position.epoch >= epochs:
+        say(
+            f"nothing left to do: {job.folder} has done all {epochs} epochs; "
+            "--set train.epochs=N with a larger N trains on"
+        )
+    elif position.step:
+        say(f"going on at step {position.step}, in epoch {position.epoch + 1} of {epochs}")
+    else:
+        say(f"{job.folder} holds no saved state yet; starting from the beginning")
 
 
 def _expect_no_run(folder: Path) -> None:
     """Raise InputError where a folder already holds a run, so that nothing is lost."""
-    held = [name for name in (LAST, BEST, "log.jsonl") if (folder / name).exists()]
+    held = [name for name in (LAST, BEST, STATE, LOG) if (folder / name).exists()]
     if held:
-        raise InputError(f"{folder} already holds a run ({held[0]}); name a new folder for --out")
+        raise InputError(
+            f"{folder} already holds a run ({held[0]}); go on with it by "
+            f"`hrnet train --resume {folder}`, or name a new folder for --out"
+        )
 
 
-def _load_data(
-    experiment: Experiment, dataset: KeypointDataset, spec: PoseSpec
-) -> tuple[DataLoader[Item | InputError], EpochSampler]:
-    config = experiment.train
-    sampler = EpochSampler(len(dataset.samples), config.seed)
-    crops = CropDataset(
-        dataset.samples,
-        spec,
-        experiment.augmentation,
-        seed=config.seed,
-        cache=config.cache_images,
-    )
-    loader = make_loader(crops, sampler, batch_size=config.batch_size, workers=config.workers)
-    return loader, sampler
+@contextmanager
+def _journal(job: Job) -> Iterator[Journal | None]:
+    """The journal of the process that speaks, cut to the rows of the state; None in the others."""
+    if not job.world.is_main:
+        yield None
+        return
+    step = job.run.position.step
+    for leftover in job.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
+        leftover.unlink(missing_ok=True)
+    keep_rows(job.folder, job.run.position.rows)
+    sinks = [TensorBoard(job.folder, step=step)] if job.experiment.run.tensorboard else []
+    with Journal(job.folder, sinks, total_steps=job.total_steps, step=step) as journal:
+        yield journal
 
 
-def _is_due(config: TrainConfig, epoch: int) -> bool:
+def _train_epochs(job: Job, journal: Journal | None, request: StopRequest) -> None:
+    """Train from the run's position to the last epoch, or until a stop is asked for."""
+    position = job.run.position
+    while position.epoch < job.experiment.train.epochs:
+        row = _train_epoch(job, journal, request)
+        if row is None:
+            _stop(job, journal, request)
+            return
+        if job.validation and _is_due(job):
+            row.update(validate(job.run, job.spec, job.validation, job.world))
+        if journal:
+            _finish_epoch(job, journal, row)
+        position.next_epoch()
+        if journal:
+            save_state(job.folder / STATE, job.run)
+
+
+def _is_due(job: Job) -> bool:
     """Whether the weights are evaluated after this epoch: every so often and at the end."""
+    config, epoch = job.experiment.train, job.run.position.epoch
     return (epoch + 1) % config.evaluate_every == 0 or epoch == config.epochs - 1
 
 
-def _validation(experiment: Experiment, dataset: KeypointDataset) -> KeypointDataset | None:
-    data = experiment.data
-    if data.val_annotations is None:
-        return None
-    validation = read_keypoints(data.val_annotations, data.val_images or data.images)
-    if validation.skeleton.names != dataset.skeleton.names:
-        raise InputError(
-            f"{data.val_annotations} has other keypoints than {data.annotations}; "
-            "give validation data with the same names in the same order"
+def _stop(job: Job, journal: Journal | None, request: StopRequest) -> None:
+    """Save the state and say how to go on."""
+    if journal:
+        save_state(job.folder / STATE, job.run)
+        journal.say(
+            f"stopped at step {job.run.position.step} by {request.name or 'another process'}; "
+            f"go on with `hrnet train --resume {job.folder}`"
         )
-    return validation
 
 
-def _start(experiment: Experiment, spec: PoseSpec, steps_per_epoch: int) -> Run:
-    """Build the network, its average, the optimiser and its schedule."""
-    config = experiment.train
-    device = pick_device(config.device)
-    network = build_network(spec)
-    if config.init is not None:
-        load_weights(network, config.init)
-    network = network.to(device)
-    if config.channels_last:
-        convert_conv2d_weight_memory_format(network, torch.channels_last)
-    average = None
-    if config.ema:
-        decay = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
-        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
-    optimizer = make_optimizer(network, config)
-    scheduler = make_scheduler(optimizer, config, steps_per_epoch)
-    return Run(network, average, optimizer, scheduler, device)
+def _finish_epoch(job: Job, journal: Journal, row: Row) -> None:
+    """Save the weights and the row; the state that counts them as done comes last."""
+    run, position = job.run, job.run.position
+    save_checkpoint(job.folder / LAST, run.weights(), job.spec, job.experiment.to_json())
+    if job.validation and "AP" in row:
+        figures = {name: value for name, value in row.items() if not isinstance(value, str)}
+        _, score = main_figure(figures)
+        if position.best is None or score > position.best:
+            position.best = score
+            with atomic_path(job.folder / BEST) as file:
+                shutil.copyfile(job.folder / LAST, file)
+        _draw(job, journal)
+    _add_row(job, journal, row)
+    journal.say(_describe(row))
 
 
-def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
-
-    Raises InputError where there is no such device.
-    """
-    if name != "auto":
-        try:
-            return torch.empty(0, device=name).device
-        except (RuntimeError, AssertionError) as error:
-            reason = one_line(error)[:120]
-            raise InputError(
-                f"device {name} cannot be used ({reason}); try train.device=auto"
-            ) from None
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+def _draw(job: Job, journal: Journal) -> None:
+    """Draw some validation pictures, for the event files and into RUN/pictures."""
+    assert job.validation is not None
+    folder = job.folder / "pictures"
+    folder.mkdir(exist_ok=True)
+    for name, picture in draw_validation(job.run, job.spec, job.validation, job.world).items():
+        journal.picture(name, picture, job.run.position.step)
+        with atomic_path(folder / f"{name}.jpg") as file:
+            Image.fromarray(picture).save(file, format="JPEG", quality=90)
 
 
-def _train_epoch(
-    run: Run,
-    experiment: Experiment,
-    loader: DataLoader[Item | InputError],
-    epoch: int,
-    progress: Progress,
-) -> Row:
-    """One pass over the data; returns the row for the log."""
-    config = experiment.train
-    run.network.train()
-    total, count, started = 0.0, 0, time.perf_counter()
-    task, name = progress.task_ids[0], f"epoch {epoch + 1}/{config.epochs}"
-    for batch in loader:
-        if isinstance(batch, InputError):
-            raise batch
-        total += _step(run, experiment, batch) * len(batch.images)
-        count += len(batch.images)
-        rate = count / (time.perf_counter() - started)
-        note = f"loss {total / count:.5f}  {rate:.1f} images/s"
-        progress.update(task, description=name, advance=1, note=note)
-    seconds = time.perf_counter() - started
+def _add_row(job: Job, journal: Journal, row: Row) -> None:
+    journal.add(row)
+    job.run.position.rows += 1
+
+
+def _train_epoch(job: Job, journal: Journal | None, request: StopRequest) -> Row | None:
+    """The rest of an epoch; returns its row for the log, or None where it was stopped."""
+    config, position = job.experiment.run, job.run.position
+    job.batches.epoch, job.batches.start = position.epoch, position.batch
+    set_training(job.run.network)
+    clock, saved = Clock(), time.monotonic()
+    for batch in _loaded(job, clock):
+        loss, stopped = update(job, batch, stop=bool(request.name))
+        clock.samples += len(batch.crops) * job.world.size
+        if journal:
+            _show(job, journal, clock)
+            if position.step % config.log_every == 0:
+                _add_row(job, journal, {**_row(job, "step", loss), **clock.lap()})
+            if not stopped and time.monotonic() - saved > 60 * config.checkpoint_minutes:
+                save_state(job.folder / STATE, job.run)
+                saved = time.monotonic()
+        if stopped:
+            return None
+    row = _row(job, "epoch", position.loss_sum / max(1, position.samples))
+    row.update(clock.figures())
+    row["skipped"] = position.skipped
+    return row
+
+
+def _loaded(job: Job, clock: Clock) -> Iterator[Batch]:
+    """The batches that are left of the epoch; an error in one, or a dead worker, ends the run."""
+    try:
+        for batch in clock.waiting(job.loader):
+            if isinstance(batch, InputError):
+                raise batch
+            yield batch
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        if job.world.is_main:
+            save_state(job.folder / STATE, job.run)
+        raise InputError(
+            "a process that prepares samples died, perhaps for want of memory; the state is saved, "
+            f"go on with `hrnet train --resume {job.folder} --set run.cache_images=false`"
+        ) from error
+
+
+def _row(job: Job, kind: str, loss: float) -> Row:
+    position = job.run.position
     return {
-        "epoch": epoch + 1,
-        "loss": total / count,
-        "lr": float(run.scheduler.get_last_lr()[0]),
-        "images_per_s": count / seconds,
-        "seconds": seconds,
+        "kind": kind,
+        "step": position.step,
+        "epoch": position.epoch + 1,
+        "loss": loss,
+        "lr": run_lr(job),
     }
 
 
-def _step(run: Run, experiment: Experiment, batch: Batch) -> float:
-    """One batch: forward, backward, update; returns the loss."""
-    config = experiment.train
-    memory = torch.channels_last if config.channels_last else torch.contiguous_format
-    images = batch.images.to(run.device, memory_format=memory)
-    half = config.precision == "bf16"
-    with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=half):
-        heatmaps = run.network(images)
-    target, weight = batch.heatmaps.to(run.device), batch.weights.to(run.device)
-    loss = LOSSES[config.loss](heatmaps.float(), target, weight)
-    if not torch.isfinite(loss):
-        raise InputError(
-            f"the loss became {loss.item()} at a learning rate of "
-            f"{run.scheduler.get_last_lr()[0]:.2g}; lower train.lr or add train.warmup_steps"
-        )
-    run.optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    run.optimizer.step()
-    run.scheduler.step()
-    if run.average is not None:
-        run.average.update_parameters(run.network)
-    return loss.item()
-
-
-def _evaluate(run: Run, spec: PoseSpec, validation: KeypointDataset) -> dict[str, float]:
-    """AP of the weights that will be saved, with ground-truth boxes and no flip test."""
-    network = with_activation(run.smoothed(), spec).eval()
-    return evaluate_engine(TorchEngine(network, device=str(run.device)), spec, validation)
-
-
-def _log(path: Path, row: Row) -> None:
-    with path.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+def _show(job: Job, journal: Journal, clock: Clock) -> None:
+    position, figures = job.run.position, clock.figures()
+    best = f"  best {position.best:.4f}" if position.best is not None else ""
+    journal.show(
+        position.step,
+        f"epoch {position.epoch + 1}/{job.experiment.train.epochs}",
+        f"loss {position.loss_sum / position.samples:.5f}{best}  "
+        f"{figures['images_per_s']:.1f} images/s  waits {figures['data_wait']:.0%}  "
+        f"{figures['memory_mb']:.0f} MB",
+    )
 
 
 def _describe(row: Row) -> str:
     """One line on the terminal; the whole row is in log.jsonl."""
-    line = f"epoch {row['epoch']:.0f}  loss {row['loss']:.5f}  {row['images_per_s']:.0f} images/s"
-    return f"{line}  AP {row['AP']:.4f}" if "AP" in row else line
-
-
-def _progress() -> Progress:
-    """A bar over the whole run, with the time left in it."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.fields[note]}"),
-        TimeRemainingColumn(),
-    )
+    line = f"epoch {row['epoch']}  loss {row['loss']:.5f}  {row['images_per_s']:.0f} images/s"
+    skipped = f"  {row['skipped']} broken pictures skipped" if row["skipped"] else ""
+    return f"{line}  AP {row['AP']:.4f}{skipped}" if "AP" in row else line + skipped

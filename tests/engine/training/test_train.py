@@ -1,8 +1,4 @@
-"""Training from end to end on pictures of coloured discs, and what must stop it.
-
-Keypoint k is the middle of a disc of its own colour on dark noise, so that a few epochs of the
-smallest network find it.
-"""
+"""Training from end to end on pictures of coloured discs, and what must stop it."""
 
 import json
 import os
@@ -11,76 +7,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 import hrnet
-from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig, override, read_experiment
-from hrnet.data.augment import Augmentation
+from hrnet.config import (
+    override,
+    read_experiment,
+)
 from hrnet.engine import train as module
-from hrnet.engine.train import pick_device, train
+from hrnet.engine.train import train
 from hrnet.errors import InputError
 from hrnet.export.onnx import export_onnx
+from hrnet.losses import LOSSES
 from hrnet.weights.checkpoint import load_checkpoint, read_checkpoint
 
-COLORS = np.array(
-    [[255, 40, 40], [40, 255, 40], [60, 60, 255], [255, 255, 40], [255, 40, 255]], dtype=np.uint8
-)
-WIDTH, HEIGHT = 96, 80
-
-
-def draw_discs(rng, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """A picture (HEIGHT, WIDTH, 3) and the middles (count, 2) of its discs."""
-    picture = rng.integers(0, 60, (HEIGHT, WIDTH, 3), dtype=np.uint8)
-    points = rng.uniform((15, 15), (WIDTH - 15, HEIGHT - 15), (count, 2))
-    y, x = np.mgrid[:HEIGHT, :WIDTH]
-    for color, (px, py) in zip(COLORS, points, strict=False):
-        picture[(x - px) ** 2 + (y - py) ** 2 < 36] = color
-    return picture, points
-
-
-def write_discs(folder: Path, images: int, count: int = 3, seed: int = 0) -> Path:
-    """Write pictures of one subject each and their annotations; returns the annotation file."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(seed)
-    entries, pictures = [], []
-    for index in range(images):
-        picture, points = draw_discs(rng, count)
-        Image.fromarray(picture).save(folder / f"{index}.png")
-        pictures.append(
-            {"id": index, "file_name": f"{index}.png", "height": HEIGHT, "width": WIDTH}
-        )
-        triples = [float(number) for point in points for number in (*point, 2)]
-        entry = {"id": index, "image_id": index, "category_id": 1, "keypoints": triples}
-        entries.append(entry | {"bbox": [4, 4, 88, 72], "area": 6336, "iscrowd": 0})
-    category = {"id": 1, "name": "discs", "keypoints": [f"disc {k}" for k in range(count)]}
-    file = folder / "annotations.json"
-    file.write_text(
-        json.dumps({"images": pictures, "annotations": entries, "categories": [category]})
-    )
-    return file
-
-
-def experiment_of(data: Path, val: Path | None = None, **settings) -> Experiment:
-    """A short, gentle training at 64x64; `settings` are those of `TrainConfig`."""
-    defaults = {"epochs": 2, "batch_size": 8, "lr": 4e-3, "optimizer": "adamw", "workers": 0}
-    defaults |= {"schedule": "cosine", "loss": "cross_entropy", "device": "cpu"}
-    return Experiment(
-        name="discs",
-        model=ModelConfig(variant="small_hrnet_w16", input_size=(64, 64), codec="udp", sigma=1.5),
-        data=DataConfig(
-            annotations=data,
-            images=data.parent,
-            val_annotations=val,
-            val_images=val.parent if val else None,
-        ),
-        augmentation=Augmentation(scale=0.1, rotation_deg=15),
-        train=TrainConfig(**(defaults | settings)),
-    )
-
-
-def rows_of(run: Path) -> list[dict]:
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+from .discs import differ, draw_discs, experiment_of, rows_of, write_discs
 
 
 @pytest.fixture(scope="module")
@@ -125,10 +67,14 @@ def test_it_learns(trained):
 
 def test_the_log_says_what_happened(trained):
     rows = rows_of(trained)
-    always = ["epoch", "loss", "lr", "images_per_s", "seconds"]
+    always = ["kind", "step", "epoch", "loss", "lr", "images_per_s", "data_wait", "memory_mb"]
+    always += ["seconds", "skipped"]
     for number, row in enumerate(rows, start=1):
-        assert list(row)[:5] == always
-        assert row["epoch"] == number
+        assert list(row)[:10] == always
+        assert (row["kind"], row["epoch"], row["step"]) == ("epoch", number, 16 * number)
+        assert 0 < row["data_wait"] < 1
+        assert row["memory_mb"] > 50
+        assert row["skipped"] == 0
         assert row["seconds"] * row["images_per_s"] == pytest.approx(64)
         assert ("AP" in row) == (number in (8, 16))
     assert {"AP", "AP50", "AP75", "AR"} <= rows[-1].keys()
@@ -136,7 +82,8 @@ def test_the_log_says_what_happened(trained):
 
 
 def test_the_folder_holds_what_is_promised(trained):
-    names = ["best.safetensors", "experiment.json", "last.safetensors", "log.jsonl"]
+    names = ["best.safetensors", "environment.json", "experiment.json", "last.safetensors"]
+    names += ["log.jsonl", "pictures", "state.safetensors"]
     assert sorted(path.name for path in trained.iterdir()) == names
     _, spec = read_checkpoint(trained / "last.safetensors")
     assert (spec.variant, spec.name, spec.input_size) == ("small_hrnet_w16", "discs", (64, 64))
@@ -197,10 +144,6 @@ def weights_after(few, out, **settings) -> dict[str, torch.Tensor]:
     return read_checkpoint(path)[0]
 
 
-def differ(one, other) -> bool:
-    return any(not torch.equal(one[key], other[key]) for key in one)
-
-
 def test_the_average_lags_behind_and_can_be_switched_off(few, tmp_path):
     plain = weights_after(few, tmp_path / "plain", batch_size=4)
     averaged = weights_after(few, tmp_path / "averaged", batch_size=4, ema=0.5)
@@ -234,7 +177,7 @@ def test_a_worker_and_the_layout_of_memory_are_no_matter_of_results(few, tmp_pat
 def test_it_starts_from_a_checkpoint(few, tmp_path, trained):
     start = trained / "best.safetensors"
     before = read_checkpoint(start)[0]
-    after = weights_after(few, tmp_path / "run", init=start, lr=1e-12)
+    after = weights_after(few, tmp_path / "run", init=str(start), lr=1e-12)
     weights = [key for key in before if key.endswith((".weight", ".bias"))]
     for key in weights:
         torch.testing.assert_close(after[key], before[key], rtol=0, atol=1e-9)
@@ -254,11 +197,11 @@ def test_any_number_of_keypoints(tmp_path, count):
 def test_the_best_is_the_one_of_the_highest_ap(few, tmp_path, monkeypatch):
     scores, kept = iter([0.1, 0.5, 0.3, 0.5]), []
 
-    def evaluate(run, spec, validation):
+    def evaluate(run, spec, validation, world):
         kept.append({key: value.clone() for key, value in run.weights().items()})
         return {"AP": next(scores)}
 
-    monkeypatch.setattr(module, "_evaluate", evaluate)
+    monkeypatch.setattr(module, "validate", evaluate)
     out = tmp_path / "run"
     path = train(experiment_of(few, few, epochs=4, evaluate_every=1), out)
     best, last = read_checkpoint(path)[0], read_checkpoint(out / "last.safetensors")[0]
@@ -269,9 +212,13 @@ def test_the_best_is_the_one_of_the_highest_ap(few, tmp_path, monkeypatch):
 
 
 def test_a_loss_that_is_no_number_stops(few, tmp_path, monkeypatch):
-    monkeypatch.setitem(module.LOSSES, "mse", lambda *args: args[0].sum() * float("nan"))
+    monkeypatch.setitem(LOSSES, "mse", lambda *args: args[0].sum() * float("nan"))
     with pytest.raises(InputError, match=r"the loss became nan .* lower train\.lr"):
-        train(experiment_of(few, loss="mse"), tmp_path / "run")
+        train(experiment_of(few, loss="mse", batch_size=4), tmp_path / "run")
+    with safe_open(tmp_path / "run" / "bad_batch.safetensors", "np") as file:
+        assert file.get_tensor("crops").shape == (4, 64, 64, 3)
+        assert len(json.loads(file.metadata()["annotation_ids"])) == 4
+        assert file.metadata()["step"] == "0"
 
 
 def test_a_learning_rate_that_breaks_it_stops(few, tmp_path):
@@ -296,7 +243,7 @@ def test_validation_with_other_keypoints_is_refused(few, tmp_path):
 def test_a_checkpoint_of_another_network_is_refused(tmp_path, trained):
     data = write_discs(tmp_path / "data", 2, 5)
     with pytest.raises(InputError, match="2 of another shape") as caught:
-        train(experiment_of(data, init=trained / "best.safetensors"), tmp_path / "run")
+        train(experiment_of(data, init=str(trained / "best.safetensors")), tmp_path / "run")
     assert "best.safetensors" in str(caught.value)
 
 
@@ -331,17 +278,7 @@ def test_an_output_folder_that_cannot_be(few, tmp_path):
         train(experiment_of(few), tmp_path / "file" / "run")
 
 
-def test_devices():
-    assert pick_device("cpu") == torch.device("cpu")
-    assert pick_device("auto").type in {"cpu", "cuda", "mps"}
-    with pytest.raises(
-        InputError, match=r"device gpu cannot be used .*train\.device=auto"
-    ) as caught:
-        pick_device("gpu")
-    assert len(str(caught.value).splitlines()) == 1
-
-
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there(few, tmp_path):
     with pytest.raises(InputError, match="device cuda cannot be used"):
-        train(override(experiment_of(few), ["train.device=cuda"]), tmp_path / "run")
+        train(override(experiment_of(few), ["run.device=cuda"]), tmp_path / "run")

@@ -1,0 +1,119 @@
+"""`hrnet train` and `hrnet recipes`."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hrnet.errors import InputError
+
+if TYPE_CHECKING:
+    from hrnet.config import Experiment
+
+
+def train(
+    recipe: Annotated[
+        str | None, typer.Argument(help="A recipe's name; `hrnet recipes` lists them.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="New folder for checkpoints, log and settings."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="COCO keypoint annotations of your own."),
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Their images; without it they lie beside --data."),
+    ] = None,
+    val: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Annotations to measure on; without it a tenth of the images of --data.",
+        ),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="An experiment.json, in place of a recipe."),
+    ] = None,
+    resume: Annotated[
+        Path | None,
+        typer.Option(metavar="RUN", help="Go on with a run that was stopped, killed or ended."),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="a.b=c", help="Change one setting; may be repeated."),
+    ] = None,
+) -> None:
+    """Train a network: by a recipe, by an experiment.json, or on your own keypoints with --data.
+
+    Several GPUs or machines: torchrun --nproc-per-node=N -m hrnet train ...
+    """
+    from hrnet.config import override, read_experiment
+    from hrnet.recipes import get_recipe
+
+    main = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks
+    say = typer.echo if main else _silent
+    ways = {"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume}
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) != 1:
+        raise InputError(
+            "expected one of RECIPE, --config FILE, --data FILE and --resume RUN, got "
+            f"{' and '.join(given) or 'none'}; `hrnet recipes` lists recipes"
+        )
+    if data is None and (images or val):
+        raise InputError("--images and --val go with --data; in a recipe it is --set data.images=")
+    folder = _folder(out, resume)
+    if resume is not None:
+        experiment = read_experiment(resume / "experiment.json")
+    elif config is not None:
+        experiment = read_experiment(config)
+    elif data is not None:
+        experiment = _own(data, images, val, folder, say)
+    else:
+        experiment = get_recipe(str(recipe))
+    experiment = override(experiment, settings or [])
+    from hrnet.engine.train import train as run
+
+    best = run(experiment, folder, resume=resume is not None, say=say)
+    if best is not None:
+        say(f"model written to {best}; use it with `hrnet predict IMAGE --model {folder}`")
+
+
+def _silent(line: str) -> None:
+    """What the processes that do not speak say."""
+
+
+def _folder(out: Path | None, resume: Path | None) -> Path:
+    if resume is not None:
+        if out is not None:
+            raise InputError("--resume goes on in its own folder; leave --out out")
+        return resume
+    if out is None:
+        raise InputError("expected --out RUN, a new folder for the run, got none")
+    return out
+
+
+def _own(
+    data: Path, images: Path | None, val: Path | None, out: Path, say: Callable[[str], None]
+) -> "Experiment":
+    """An experiment for annotations of the user's own, with what was chosen said."""
+    from hrnet.recipes.own import own_experiment
+
+    experiment, reasons = own_experiment(data, images or data.parent, val=val, out=out)
+    for reason in reasons:
+        say(reason)
+    return experiment
+
+
+def recipes() -> None:
+    """List the recipes and the first line of what each is."""
+    from hrnet.recipes import RECIPES
+
+    width = max(map(len, RECIPES))
+    for name, recipe in RECIPES.items():
+        typer.echo(f"{name:{width}}  {(recipe.__doc__ or '').splitlines()[0]}")

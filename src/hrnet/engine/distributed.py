@@ -1,0 +1,150 @@
+"""Several processes that train one network, as torchrun starts them, or one alone.
+
+Source of the environment's names: https://docs.pytorch.org/docs/stable/elastic/run.html
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from hrnet.errors import InputError, one_line
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Which of how many processes this is, and the device it works on.
+
+    rank: 0 is the one that writes and prints. local_rank: which of this machine's.
+    """
+
+    device: torch.device
+    rank: int = 0
+    size: int = 1
+    local_rank: int = 0
+
+    @property
+    def is_main(self) -> bool:
+        return self.rank == 0
+
+    def mean(self, values: Tensor) -> Tensor:
+        """The mean of a tensor over all processes."""
+        if self.size == 1:
+            return values
+        total = values.to(self.device)
+        dist.all_reduce(total)
+        return total / self.size
+
+    def gather(self, value: T) -> list[T]:
+        """The values of all processes, in the order of their ranks, in each of them."""
+        if self.size == 1:
+            return [value]
+        gathered: list[T] = [value] * self.size
+        dist.all_gather_object(gathered, value)
+        return gathered
+
+
+@contextmanager
+def joined(device: str) -> Iterator[World]:
+    """Join the processes that torchrun started, for the block; alone where it started none.
+
+    device: as `pick_device` takes it; of several GPUs of a machine each process takes its own.
+    """
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if size == 1:
+        yield World(pick_device(device))
+        return
+    rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    own = pick_device(device)
+    if own.type == "cuda":
+        own = torch.device("cuda", local_rank)
+        torch.cuda.set_device(own)
+    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    try:
+        yield World(own, rank, size, local_rank)
+    finally:
+        dist.destroy_process_group()
+
+
+def pick_device(name: str) -> torch.device:
+    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
+
+    Raises InputError where there is no such device.
+    """
+    if name != "auto":
+        try:
+            return torch.empty(0, device=name).device
+        except (RuntimeError, AssertionError) as error:
+            reason = one_line(error)[:120]
+            raise InputError(
+                f"device {name} cannot be used ({reason}); try run.device=auto"
+            ) from None
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+class _MeanOverProcesses(torch.autograd.Function):
+    """The mean of a tensor over all processes, through which gradients flow back to all of them."""
+
+    @staticmethod
+    def forward(ctx: object, values: Tensor) -> Tensor:
+        total = values / dist.get_world_size()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: object, gradient: Tensor) -> Tensor:
+        return _MeanOverProcesses.forward(ctx, gradient)
+
+
+def _differentiable_mean(values: Tensor) -> Tensor:
+    mean: Tensor = _MeanOverProcesses.apply(values)  # type: ignore[no-untyped-call]
+    return mean
+
+
+class SyncBatchNorm2d(nn.BatchNorm2d):
+    """Batch normalisation with the statistics of all processes, on any device.
+
+    (N, C, H, W) -> the same shape. torch's own works on GPUs alone; this one does where it does
+    not. Every process must have the same N, H and W. State-dict names are those of BatchNorm2d.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        own = x.float()
+        mean = _differentiable_mean(own.mean(dim=(0, 2, 3)))
+        spread = (own - mean[:, None, None]).square().mean(dim=(0, 2, 3))
+        variance = _differentiable_mean(spread)
+        self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1])
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        shift = self.bias - mean * scale
+        out: Tensor = x * scale[:, None, None].to(x.dtype) + shift[:, None, None].to(x.dtype)
+        return out
+
+    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the running statistics, the variance corrected for the size of the whole sample."""
+        whole = count * dist.get_world_size()
+        with torch.no_grad():
+            found = {"running_mean": mean, "running_var": variance * whole / max(1, whole - 1)}
+            for name, value in found.items():
+                self.get_buffer(name).lerp_(value, self.momentum or 0.0)
+            self.get_buffer("num_batches_tracked").add_(1)
+
+
+def synchronise_norms(network: nn.Module, world: World) -> None:
+    """Let the norms of a network share their statistics between processes, in place."""
+    if world.device.type == "cuda":
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        return
+    for module in network.modules():
+        if type(module) is nn.BatchNorm2d:
+            module.__class__ = SyncBatchNorm2d

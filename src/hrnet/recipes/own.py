@@ -1,0 +1,1 @@
+"""A training for annotations of the user's own, chosen from what they hold."""

@@ -1,0 +1,1 @@
+"""Tests of the training loop, on pictures of coloured discs."""
