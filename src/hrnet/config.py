@@ -12,7 +12,7 @@ from hrnet.codecs.heatmap import CodecKind
 from hrnet.data.augment import Augmentation
 from hrnet.errors import InputError
 from hrnet.losses import LossName
-from hrnet.spec import InputSize
+from hrnet.spec import InputSize, NetworkOptions
 
 
 class Part(BaseModel):
@@ -22,13 +22,17 @@ class Part(BaseModel):
 
 
 class ModelConfig(Part):
-    """variant: a key of `hrnet.models.VARIANTS`. input_size: (height, width) in multiples of 32."""
+    """variant: a key of `hrnet.models.VARIANTS`. input_size: (height, width) in multiples of 32.
+
+    options: choices within the architecture, see `NetworkOptions`.
+    """
 
     variant: str
     input_size: InputSize = (256, 192)
     codec: CodecKind = "classic"
     sigma: float = Field(default=2.0, gt=0)
     padding: float = Field(default=1.25, gt=0)
+    options: NetworkOptions = NetworkOptions()
 
 
 class DataConfig(Part):
@@ -43,32 +47,90 @@ class DataConfig(Part):
     val_images: Path | None = None
 
 
-class TrainConfig(Part):
-    """Optimisation. Epochs count from 0; `milestones` and `warmup_steps` belong to `schedule`.
+class ParameterGroup(Part):
+    """Parameters that are trained in another way than the rest.
 
-    init: a checkpoint or run folder of the same network, whose weights the training starts from.
+    pattern: of their names, such as "backbone.*" or "*relative_position*" (as in the shell).
+    lr_scale: factor on the learning rate. weight_decay: in place of the general one.
+    """
+
+    pattern: str
+    lr_scale: float = Field(default=1.0, gt=0)
+    weight_decay: float | None = Field(default=None, ge=0)
+
+
+class TrainConfig(Part):
+    """Optimisation: all that decides what a run learns. Epochs count from 0.
+
+    batch_size: samples in one update, over all processes and all parts together.
+    accumulate: the parts in which a process computes its share, one after the other, to save
+        memory; their gradients add up. Batch statistics are of one part.
+    weight_decay: for convolution and linear weights; norms, biases and position tables have none.
+        "adamw" subtracts lr * weight_decay * weight; for "adam" and "sgd" it is the L2 penalty that
+        is added to the gradient. Published Adam trainings of HRNet have none.
+    momentum, nesterov: of "sgd".
+    groups: parameters with a learning rate or decay of their own; the first that fits counts.
+    freeze: patterns of parameters that are not trained; norms all of whose parameters are frozen
+        keep their statistics.
+    clip_norm: largest norm of the gradient of all parameters together; None: no limit.
+    schedule: "step" (a tenth at each of `milestones`, in epochs), "cosine" or "poly" (power 0.9) to
+        zero over the run, "constant".
+    warmup_steps, warmup_factor: the learning rate rises over so many updates from that factor.
+    loss: see `hrnet.losses`.
     ema: decay of the moving average of the weights that is evaluated and saved; 0 switches it off.
-    precision: "bf16" runs the network under autocast.
+    precision: "bf16" and "fp16" run the network under autocast; "fp16" scales the loss and needs a
+        GPU.
+    sync_norm: with several processes, batch statistics are of all of them.
+    init: a checkpoint, run folder or name whose weights the training starts from.
+    init_head: False takes the backbone alone from `init`, which may be of other keypoints.
     """
 
     epochs: int = Field(default=210, ge=1)
     batch_size: int = Field(default=32, ge=1)
-    optimizer: Literal["adam", "adamw"] = "adam"
+    accumulate: int = Field(default=1, ge=1)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     lr: float = Field(default=1e-3, gt=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    nesterov: bool = False
     weight_decay: float = Field(default=0.0, ge=0)
-    schedule: Literal["step", "cosine"] = "step"
+    groups: tuple[ParameterGroup, ...] = ()
+    freeze: tuple[str, ...] = ()
+    clip_norm: float | None = Field(default=None, gt=0)
+    schedule: Literal["step", "cosine", "poly", "constant"] = "step"
     milestones: tuple[int, ...] = (170, 200)
     warmup_steps: int = Field(default=0, ge=0)
+    warmup_factor: float = Field(default=1e-3, gt=0, le=1)
     loss: LossName = "mse"
     ema: float = Field(default=0.0, ge=0, lt=1)
-    precision: Literal["float32", "bf16"] = "float32"
-    channels_last: bool = True
-    init: Path | None = None
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    sync_norm: bool = True
+    init: str | None = None
+    init_head: bool = True
     evaluate_every: int = Field(default=10, ge=1)
     seed: int = Field(default=0, ge=0)
+
+
+class RunConfig(Part):
+    """How a run is carried out: nothing here is meant to change what is learned.
+
+    device: "auto" takes CUDA, then Apple's MPS, then the CPU.
+    workers: processes that prepare samples, for each process that trains.
+    cache_images: keep decoded pictures in memory, one copy in each worker.
+    broken_images: "error" stops at a picture that cannot be read, "skip" leaves it out and counts.
+    channels_last, compile: memory layout of maps, and torch.compile of the network.
+    checkpoint_minutes: the state is saved so often, and at the end of each epoch.
+    log_every: updates between two lines of log.jsonl. tensorboard: write event files too.
+    """
+
+    device: str = "auto"
     workers: int = Field(default=1, ge=0)
     cache_images: bool = True
-    device: str = "auto"
+    broken_images: Literal["error", "skip"] = "error"
+    channels_last: bool = True
+    compile: bool = False
+    checkpoint_minutes: float = Field(default=5.0, ge=0)
+    log_every: int = Field(default=50, ge=1)
+    tensorboard: bool = True
 
 
 class Experiment(Part):
@@ -79,6 +141,7 @@ class Experiment(Part):
     data: DataConfig
     augmentation: Augmentation = Augmentation()
     train: TrainConfig = TrainConfig()
+    run: RunConfig = RunConfig()
 
     @classmethod
     def from_json(cls, text: str) -> "Experiment":
@@ -153,11 +216,16 @@ def _near(path: str) -> str:
     near = get_close_matches(path, list(_setting_names()), n=3, cutoff=0.4)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    return "settings are name, model.*, data.*, augmentation.* and train.*"
+    return "settings are name, model.*, data.*, augmentation.*, train.* and run.*"
 
 
 def _setting_names() -> Iterator[str]:
-    parts: dict[str, type[Part]] = {"model": ModelConfig, "data": DataConfig, "train": TrainConfig}
+    parts: dict[str, type[Part]] = {
+        "model": ModelConfig,
+        "data": DataConfig,
+        "train": TrainConfig,
+        "run": RunConfig,
+    }
     yield "name"
     for part, config in parts.items():
         yield from (f"{part}.{field}" for field in config.model_fields)

@@ -31,14 +31,15 @@ def ohkm(prediction: Tensor, target: Tensor, weight: Tensor, top: int = 8) -> Te
 def cross_entropy(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:
     """Cross-entropy between the softmax of each heatmap and its target scaled to sum 1.
 
-    The mean is over keypoints of weight above 0; with none the loss is 0. Learns from few data
-    faster than `mse`; a network trained so needs `SpatialSoftmax` behind it.
+    Keypoints of weight 0 count in the mean over (N, K), as in `mse`, so that parts of a batch add
+    up to the whole. Learns from few data faster than `mse`; a network trained so needs
+    `SpatialSoftmax` behind it.
     """
     logits = prediction.flatten(2).float()
     goal = target.flatten(2)
     goal = goal / goal.sum(dim=2, keepdim=True).clamp(min=1e-6)
     each = -(goal * torch.log_softmax(logits, dim=2)).sum(dim=2)  # (N, K)
-    return (each * weight).sum() / weight.sum().clamp(min=1e-6)
+    return (each * weight).mean()
 
 
 LOSSES = {"mse": mse, "ohkm": ohkm, "cross_entropy": cross_entropy}

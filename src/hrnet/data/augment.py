@@ -1,6 +1,7 @@
-"""Random crops of labelled subjects, as the official HRNet pose training draws them.
+"""Random crops of labelled subjects, as the official HRNet pose training draws them, and more.
 
 Source: the training data of Sun et al. 2019, with its quirks where they decide what a model sees.
+What that training does not have is off by default: shift, colour, sharpness, grey and cutout.
 """
 
 from dataclasses import dataclass
@@ -8,11 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
 
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, Size, apply_affine, box_to_crop, crop_matrix
 from hrnet.skeleton import Skeleton
+from hrnet.types import Image8
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,12 @@ class Augmentation:
     rotation_probability: how often it is rotated at all.
     half_body: probability of showing only the upper or lower half of a subject with more than
         half_body_min_visible labelled keypoints; unused where the skeleton names no upper body.
+    shift: the crop's middle moves by up to this part of the crop's width and height.
+    colour: brightness, contrast and saturation are each multiplied within 1 +- colour.
+    sharpness: blurred or sharpened by a factor within 1 +- sharpness (0 is blurred, 2 sharp).
+    grey: probability of a crop without colour.
+    cutout: probability of covering one rectangle of 2% to 20% of the crop with noise (DeVries and
+        Taylor 2017, random erasing of Zhong et al. 2020); keypoints below it stay targets.
     """
 
     flip: float = 0.5
@@ -33,10 +42,16 @@ class Augmentation:
     rotation_probability: float = 0.6
     half_body: float = 0.3
     half_body_min_visible: int = 8
+    shift: float = 0.0
+    colour: float = 0.0
+    sharpness: float = 0.0
+    grey: float = 0.0
+    cutout: float = 0.0
 
     def __post_init__(self) -> None:
-        most = {"flip": 1, "rotation_probability": 1, "half_body": 1, "rotation_deg": 180}
-        for name, limit in {**most, "scale": 0.95}.items():
+        chances = ("flip", "rotation_probability", "half_body", "grey", "cutout")
+        most = {"rotation_deg": 180, "scale": 0.95, "shift": 0.5, "colour": 0.95, "sharpness": 3}
+        for name, limit in {**dict.fromkeys(chances, 1), **most}.items():
             if not 0 <= getattr(self, name) <= limit:
                 raise InputError(f"expected {name} within 0..{limit}, got {getattr(self, name)}")
 
@@ -69,6 +84,8 @@ def draw_crop(
             center, size = box_to_crop(half, input_size, 1.5)
     spread = augmentation.scale
     size = size * np.clip(generator.standard_normal() * spread + 1, 1 - spread, 1 + spread)
+    if augmentation.shift:
+        center = center + size[::-1] * generator.uniform(-1, 1, 2) * augmentation.shift
     angle = 0.0
     if generator.random() <= augmentation.rotation_probability:
         most = 2 * augmentation.rotation_deg
@@ -80,6 +97,38 @@ def draw_crop(
         order = list(skeleton.flip_order)
     points = apply_affine(sample.keypoints[order], matrix)
     return matrix, points, labelled[order].astype(np.float32)
+
+
+def distort(crop: Image8, augmentation: Augmentation, generator: Generator) -> Image8:
+    """Change how a crop (H, W, 3) looks, but not where its keypoints are; returns a new crop."""
+    kinds = (
+        (ImageEnhance.Brightness, augmentation.colour),
+        (ImageEnhance.Contrast, augmentation.colour),
+        (ImageEnhance.Color, augmentation.colour),
+        (ImageEnhance.Sharpness, augmentation.sharpness),
+    )
+    picture = Image.fromarray(crop)
+    for kind, strength in kinds:
+        if strength:
+            picture = kind(picture).enhance(1 + generator.uniform(-strength, strength))
+    if augmentation.grey and generator.random() < augmentation.grey:
+        picture = picture.convert("L").convert("RGB")
+    pixels = np.array(picture)
+    if augmentation.cutout and generator.random() < augmentation.cutout:
+        _cover(pixels, generator)
+    return pixels
+
+
+def _cover(pixels: Image8, generator: Generator) -> None:
+    """Draw noise over one rectangle of 2% to 20% of the pixels, sides at most 1 to 3."""
+    height, width = pixels.shape[:2]
+    area, aspect = generator.uniform(0.02, 0.2) * height * width, generator.uniform(1 / 3, 3)
+    high = min(height, max(1, round((area * aspect) ** 0.5)))
+    wide = min(width, max(1, round((area / aspect) ** 0.5)))
+    top = generator.integers(0, height - high + 1)
+    left = generator.integers(0, width - wide + 1)
+    noise = generator.integers(0, 256, (high, wide, 3), dtype=np.uint8)
+    pixels[top : top + high, left : left + wide] = noise
 
 
 def _mirrored(matrix: Floats, input_size: Size) -> Floats:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from hrnet.data.augment import Augmentation, draw_crop
+from hrnet.data.augment import Augmentation, distort, draw_crop
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, warp_affine
@@ -63,16 +63,18 @@ class CropDataset(Dataset[Item | InputError]):
             picture = self._picture(sample)
         except InputError as error:
             return error
+        generator = np.random.default_rng([self.seed, epoch, position])
         matrix, points, weights = draw_crop(
             sample,
             self.spec.skeleton,
             self.spec.input_size,
             self.spec.padding,
             self.augmentation,
-            np.random.default_rng([self.seed, epoch, position]),
+            generator,
             self.spec.heatmap_codec.unbiased,
         )
-        return warp_affine(picture, matrix, self.spec.input_size), points, weights
+        crop = warp_affine(picture, matrix, self.spec.input_size)
+        return distort(crop, self.augmentation, generator), points, weights
 
     def _picture(self, sample: Sample) -> Image8:
         if self.pictures is None:

@@ -126,9 +126,9 @@ def _load_data(
         spec,
         experiment.augmentation,
         seed=config.seed,
-        cache=config.cache_images,
+        cache=experiment.run.cache_images,
     )
-    loader = make_loader(crops, sampler, batch_size=config.batch_size, workers=config.workers)
+    loader = make_loader(crops, sampler, batch_size=config.batch_size, workers=experiment.run.workers)
     return loader, sampler
 
 
@@ -153,12 +153,12 @@ def _validation(experiment: Experiment, dataset: KeypointDataset) -> KeypointDat
 def _start(experiment: Experiment, spec: PoseSpec, steps_per_epoch: int) -> Run:
     """Build the network, its average, the optimiser and its schedule."""
     config = experiment.train
-    device = pick_device(config.device)
+    device = pick_device(experiment.run.device)
     network = build_network(spec)
     if config.init is not None:
         load_weights(network, config.init)
     network = network.to(device)
-    if config.channels_last:
+    if experiment.run.channels_last:
         convert_conv2d_weight_memory_format(network, torch.channels_last)
     average = None
     if config.ema:
@@ -220,7 +220,7 @@ def _train_epoch(
 def _step(run: Run, experiment: Experiment, batch: Batch) -> float:
     """One batch: forward, backward, update; returns the loss."""
     config = experiment.train
-    memory = torch.channels_last if config.channels_last else torch.contiguous_format
+    memory = torch.channels_last if experiment.run.channels_last else torch.contiguous_format
     images = batch.images.to(run.device, memory_format=memory)
     half = config.precision == "bf16"
     with torch.autocast(run.device.type, dtype=torch.bfloat16, enabled=half):
