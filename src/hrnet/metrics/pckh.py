@@ -1,9 +1,9 @@
 """PCKh, the measure of MPII: which part of the keypoints lies within a part of the head's size.
 
 Source: Andriluka et al. 2014; the joints that are left out, the groups and the weights of the mean
-as in the official HRNet pose code (Sun et al. 2019). The "Mean@0.1" that this code prints, and so
-those in its README and that of Lite-HRNet, are read at the threshold 0.11 by mistake. Ours is at
-0.1, as that of mmpose, and is lower than theirs for the same keypoints.
+as in the official HRNet pose code (Sun et al. 2019). The "Mean@0.1" of it, and of mmpose 0.x,
+on which Lite-HRNet's rests, is read at the threshold 0.11 by mistake, and so are the figures in
+their READMEs. Ours is at 0.1, as in mmpose 1.x, and is lower for the same keypoints.
 """
 
 from collections.abc import Sequence
