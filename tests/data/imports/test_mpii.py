@@ -151,7 +151,7 @@ def test_without_scipy(folder, monkeypatch):
         ([person(joints=JOINTS[:15])], r"expected 16 x 2 finite numbers in joints, got \["),
         ([person(joints_vis=[1] * 17)], "expected 16 finite numbers in joints_vis"),
         ([person(center=[1, None])], r"expected 2 finite numbers in center, got \[1, None\]"),
-        ([person(scale="large")], "expected one finite numbers? in scale, got 'large'"),
+        ([person(scale="large")], "expected a finite number in scale, got 'large'"),
         ([person(scale=0.0)], "expected a centre and a scale above 0"),
         ([person(center=[-1, -1])], r"person 1: expected a centre .* got \[-1.0, -1.0\]"),
         ([person(center=[900, 80])], "its box lies outside of a.jpg with 200x150 pixels"),

@@ -194,6 +194,6 @@ def _numbers(name: str, field: str, value: object, shape: tuple[int, ...]) -> ND
     except (TypeError, ValueError):
         numbers = np.full((), np.nan)
     if numbers.shape != shape or not np.isfinite(numbers).all():
-        wanted = " x ".join(map(str, shape)) or "one"
-        raise InputError(f"{name}: expected {wanted} finite numbers in {field}, got {value!r:.60}")
+        wanted = f"{' x '.join(map(str, shape))} finite numbers" if shape else "a finite number"
+        raise InputError(f"{name}: expected {wanted} in {field}, got {value!r:.60}")
     return numbers
