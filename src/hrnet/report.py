@@ -58,7 +58,7 @@ def _cell(poses: Poses, row: int, index: int) -> str:
 
 def print_figures(console: Console, figures: Mapping[str, float]) -> None:
     """Print a table of named figures in 0..1; a negative one means that nothing could count."""
-    table = Table("COCO keypoints")
+    table = Table("figure")
     table.add_column("0..1", justify="right")
     for name, value in figures.items():
         table.add_row(name, f"{value:.4f}" if value >= 0 else "-")

@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 
 from hrnet.errors import InputError
 from hrnet.metrics.keypoints import (
-    MPII_UNSCORED,
     oks,
     oks_nms,
     pairwise_oks,
     pck,
-    pckh,
     rescore,
     soft_oks_nms,
 )
@@ -254,15 +252,3 @@ class TestPck:
     def test_a_length_must_be_positive(self, length):
         with pytest.raises(InputError, match="expected lengths above 0"):
             pck(self.predicted, self.truth, self.visible, [1.0, length], threshold=0.5)
-
-    def test_pckh_takes_three_fifths_of_the_head_diagonal(self):
-        # diagonal 50, head size 30, half of it 15
-        truth = np.zeros((1, 16, 2))
-        predicted = np.full((1, 16, 2), [15.0, 0.0])
-        predicted[0, :8] = [15.1, 0.0]
-        visible = np.ones((1, 16), dtype=bool)
-        found = pckh(predicted, truth, visible, [[10, 10, 40, 50]], unscored=MPII_UNSCORED)
-        assert found.mean == pytest.approx(8 / 14)
-        assert found.counts[list(MPII_UNSCORED)].tolist() == [0, 0]
-        assert visible.all()
-        assert pckh(predicted, truth, visible, [[10, 10, 40, 50]], threshold=0.1).mean == 0.0

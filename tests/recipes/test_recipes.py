@@ -1,22 +1,49 @@
 """Recipes: each builds, says how it is run and what to expect, and none disappears unnoticed."""
 
+import importlib
+import pkgutil
+import re
+import shlex
+
 import pytest
 
 import hrnet.recipes
-from hrnet.config import Experiment
+from hrnet.config import Experiment, override
 from hrnet.errors import InputError
 from hrnet.models import VARIANTS
 from hrnet.recipes import RECIPES, get_recipe
+from hrnet.recipes.common import COCO_2017, MPII
 
 NAMES = [
     "pose/hrnet_w32_coco_256x192",
     "pose/hrnet_w32_coco_384x288",
     "pose/hrnet_w48_coco_256x192",
     "pose/hrnet_w48_coco_384x288",
+    "pose/hrnet_w32_mpii_256x256",
+    "pose/hrnet_w48_mpii_256x256",
+    "pose/litehrnet_18_coco_256x192",
+    "pose/litehrnet_18_coco_384x288",
+    "pose/litehrnet_30_coco_256x192",
+    "pose/litehrnet_30_coco_384x288",
+    "pose/naive_litehrnet_18_coco_256x192",
+    "pose/wider_naive_litehrnet_18_coco_256x192",
+    "pose/litehrnet_18_mpii_256x256",
+    "pose/litehrnet_30_mpii_256x256",
+    "pose/naive_litehrnet_18_mpii_256x256",
+    "pose/wider_naive_litehrnet_18_mpii_256x256",
+    "pose/hrformer_small_coco_256x192",
+    "pose/hrformer_small_coco_384x288",
+    "pose/hrformer_base_coco_256x192",
+    "pose/hrformer_base_coco_384x288",
     "pose/small_hrnet_w16_coco_256x192",
     "pose/small_hrnet_w16_few_128x96",
     "pose/small_hrnet_w16_few_256x192",
 ]
+
+
+def words_of(name: str) -> str:
+    """A recipe's docstring as one line."""
+    return " ".join((RECIPES[name].__doc__ or "").split())
 
 
 def test_the_list_of_recipes():
@@ -27,39 +54,31 @@ def test_the_list_of_recipes():
 @pytest.mark.parametrize("name", NAMES)
 def test_recipe(name):
     recipe = RECIPES[name]
-    task, own_name = name.split("/")
-    assert recipe.__name__ == own_name
-    assert recipe.__module__ == f"hrnet.recipes.{task}"
+    own_name = name.removeprefix("pose/")
     first, *_ = (recipe.__doc__ or "").splitlines()
     assert first.endswith(".")
-    assert f"Command: hrnet train {name} " in recipe.__doc__
-    assert "--out runs/" in " ".join(recipe.__doc__.split())
     experiment = get_recipe(name)
     assert isinstance(experiment, Experiment)
-    assert experiment.name == own_name
+    assert experiment.name == own_name == recipe.__name__
     assert experiment.model.variant in VARIANTS
     height, width = experiment.model.input_size
     assert own_name.startswith(experiment.model.variant)
     assert own_name.endswith(f"_{height}x{width}")
+    assert experiment.data == (MPII if "_mpii_" in name else COCO_2017)
     assert Experiment.from_json(experiment.to_json()) == experiment
     assert get_recipe(name) == experiment
 
 
-def test_the_published_settings():
-    """The official HRNet configuration files for COCO."""
-    for name, sigma, batch in (
-        ("pose/hrnet_w32_coco_256x192", 2, 128),
-        ("pose/hrnet_w48_coco_384x288", 3, 96),
-    ):
-        recipe = get_recipe(name)
-        assert (recipe.model.codec, recipe.model.sigma) == ("classic", sigma)
-        train, augmentation = recipe.train, recipe.augmentation
-        assert (train.optimizer, train.lr, train.weight_decay) == ("adam", 1e-3, 0)
-        assert (train.epochs, train.milestones, train.batch_size) == (210, (170, 200), batch)
-        assert (train.loss, train.ema, train.precision) == ("mse", 0, "float32")
-        assert (augmentation.flip, augmentation.scale) == (0.5, 0.35)
-        assert (augmentation.rotation_deg, augmentation.rotation_probability) == (45, 0.6)
-        assert (augmentation.half_body, augmentation.half_body_min_visible) == (0.3, 8)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_command_in_a_docstring_runs_that_recipe(name):
+    _, command = words_of(name).split("Command: ")
+    program, verb, recipe, *options = shlex.split(command)
+    assert (program, verb, recipe) == ("hrnet", "train", name)
+    pairs = list(zip(options[::2], options[1::2], strict=True))
+    assert [value.startswith("runs/") for option, value in pairs if option == "--out"] == [True]
+    assert {option for option, _ in pairs} <= {"--out", "--set"}
+    settings = [value for option, value in pairs if option == "--set"]
+    assert isinstance(override(get_recipe(name), settings), Experiment)
 
 
 @pytest.mark.parametrize("name", ["pose/hrnet_w32_coco", "", "POSE", "hrnet_w32_coco_256x192"])
@@ -68,13 +87,21 @@ def test_an_unknown_name_lists_near_ones(name):
         get_recipe(name)
     assert repr(name) in str(caught.value)
     assert "pose/" in str(caught.value)
+    assert "`hrnet recipes` lists all" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+    assert len(str(caught.value)) < 250
 
 
 def test_every_function_of_a_recipe_file_is_listed():
-    public = {
-        value
-        for name, value in vars(hrnet.recipes.pose).items()
-        if callable(value) and not name.startswith("_") and value.__module__ == "hrnet.recipes.pose"
-    }
+    public = set()
+    for found in pkgutil.iter_modules(hrnet.recipes.__path__):
+        if found.name != "common":
+            module = importlib.import_module(f"hrnet.recipes.{found.name}")
+            public |= {
+                value
+                for name, value in vars(module).items()
+                if callable(value)
+                and not re.match("_", name)
+                and getattr(value, "__module__", "") == module.__name__
+            }
     assert public == set(RECIPES.values())

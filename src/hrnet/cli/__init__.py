@@ -148,7 +148,7 @@ def evaluate(
         typer.Option("--json", metavar="FILE", help="Write the figures and the protocol here."),
     ] = None,
 ) -> None:
-    """Measure a model's COCO AP and AR on annotated images."""
+    """Measure a model's COCO AP and AR on annotated images, and PCKh where head sizes are given."""
     from rich.console import Console
 
     from hrnet.engine.evaluate import evaluate as evaluate_model

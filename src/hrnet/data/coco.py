@@ -3,6 +3,9 @@
 Source: https://cocodataset.org/#format-data, "Keypoint Detection"; the reading of the official
 HRNet pose code: crowds and subjects without a labelled keypoint are left out and boxes are clamped
 to the picture, ending at the last pixel's centre.
+
+Two keys of ours may stand in an annotation: `crop_box` (x, y, width, height), which is cropped in
+place of the clamped `bbox` and may stick out of the picture; `head_size` in pixels, for PCKh.
 """
 
 import json
@@ -24,8 +27,9 @@ Json = Mapping[str, object]
 class Sample:
     """One labelled subject in one picture.
 
-    box_xywh: (4,) pixels. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not labelled),
-    1 (hidden) and 2 (visible). image_size: (height, width) as the annotations say.
+    box_xywh: (4,) pixels, what is cropped. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not
+    labelled), 1 (hidden) and 2 (visible). image_size: (height, width) as the annotations say.
+    head_size: the length in pixels that PCKh is measured by, where the annotations give one.
     """
 
     image_path: Path
@@ -35,6 +39,7 @@ class Sample:
     keypoints: NDArray[np.float64]
     visibility: NDArray[np.int64]
     image_size: Size
+    head_size: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,11 +190,40 @@ def _sample(
         image_path=folder / str(image["file_name"]),
         image_id=int(str(image["id"])),
         annotation_id=int(str(annotation["id"])),
-        box_xywh=box,
+        box_xywh=_crop_box(name, annotation, box),
         keypoints=triples[:, :2],
         visibility=triples[:, 2].astype(np.int64),
         image_size=size,
+        head_size=_head_size(name, annotation),
     )
+
+
+def _crop_box(name: str, annotation: Json, box: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The box to crop: `crop_box` as it stands where there is one, else the clamped `bbox`.
+
+    Data sets such as MPII say where to crop. Such a box may stick out of the picture, and clamping
+    would move its centre.
+    """
+    if "crop_box" not in annotation:
+        return box
+    xywh = _numbers(name, "crop_box", annotation["crop_box"], 4)
+    if min(xywh[2:]) <= 0:
+        raise InputError(
+            f"{name}: expected a crop_box (x, y, width, height) of positive width and height, got "
+            f"{xywh.tolist()}"
+        )
+    return xywh
+
+
+def _head_size(name: str, annotation: Json) -> float | None:
+    """The head size of one annotation in pixels, None where it has none."""
+    value = annotation.get("head_size")
+    if value is None:
+        return None
+    (size,) = _numbers(name, "head_size", [value], 1)
+    if size <= 0:
+        raise InputError(f"{name}: expected a head_size above 0 pixels, got {value!r:.60}")
+    return float(size)
 
 
 def _numbers(

@@ -1,7 +1,10 @@
-"""COCO AP and AR of a pose model, with everything that the figures depend on written beside them.
+"""COCO AP and AR of a pose model, and PCKh, with everything that the figures depend on beside them.
 
     annotations + boxes -> poses (`predict.PoseModel`, as in any prediction) -> rescoring
     -> OKS-NMS in each image -> pycocotools
+
+Where each subject has a head size and the annotated boxes are cropped, PCKh as well: of the pose in
+each box, as it is.
 
 Source: the evaluation of the official HRNet pose code (Sun et al. 2019).
 """
@@ -45,6 +48,8 @@ from hrnet.metrics.coco import (
     expect_pycocotools,
 )
 from hrnet.metrics.keypoints import oks_nms, rescore
+from hrnet.metrics.pckh import MAIN as PCKH
+from hrnet.metrics.pckh import pckh_figures
 from hrnet.predict import Job, PoseModel, load
 from hrnet.runtime.engine import DEFAULT_ENGINE, EngineName
 from hrnet.spec import PoseSpec
@@ -81,8 +86,9 @@ def evaluate(
     device: str = "cpu",
     progress: Progress | None = None,
 ) -> EvaluationResult:
-    """Measure a pose model on COCO keypoint annotations.
+    """Measure a pose model on COCO keypoint annotations: AP, AR, and PCKh where they allow it.
 
+    PCKh needs a `head_size` of every subject and the annotated boxes.
     model: as `load` takes it, with `engine` and `device` for it, or a loaded model.
     data: the annotation file, of any keypoints. images: the folder of its pictures.
     boxes: "gt" for those of the annotations, or a detector's boxes in the COCO results form.
@@ -103,22 +109,50 @@ def evaluate(
         runner = engine if file.suffix == ".onnx" else "torch"
         module = import_module(runner)  # loaded by now, and it knows its version
         facts = model_facts(pose_model.spec, file, f"{runner} {module.__version__}")
-    found = look(pose_model, dataset, wanted, flip_test=flip_test, progress=progress)
-    metrics = evaluate_poses(dataset, list(found), subjects=subjects)
+    found = list(look(pose_model, dataset, wanted, flip_test=flip_test, progress=progress))
+    metrics = evaluate_poses(dataset, found, subjects=subjects)
+    heads = head_figures(dataset, found) if on_truth else {}
     protocol = Protocol(
         model=facts,
         data=data_facts(dataset, subjects),
         boxes=box_facts(boxes, wanted),
         pose=pose_facts(pose_model.spec, flip_test),
-        metric=f"pycocotools {version('pycocotools')}, {MAX_POSES} poses an image",
+        metric=_metric_facts(len(dataset.samples) if heads else 0),
         decoder=decoder(),
     )
-    return EvaluationResult(metrics, protocol)
+    return EvaluationResult(metrics | heads, protocol)
+
+
+def _metric_facts(heads: int) -> str:
+    """What computed the figures. heads: the number of subjects that PCKh was measured on."""
+    coco = f"pycocotools {version('pycocotools')}, {MAX_POSES} poses an image"
+    ours = (
+        f"; PCKh of {heads} annotated boxes by their head_size, without rescoring and suppression"
+    )
+    return coco + ours if heads else coco
+
+
+def head_figures(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> dict[str, float]:
+    """Compute PCKh of the poses in the annotated boxes; {} unless each sample has a head size.
+
+    poses: one for each box of `annotated_boxes`, in that order. Returns `pckh_figures`.
+    """
+    samples = sorted(dataset.samples, key=lambda sample: sample.image_id)  # as annotated_boxes
+    sizes = [sample.head_size for sample in samples if sample.head_size is not None]
+    if len(sizes) < len(samples):
+        return {}
+    return pckh_figures(
+        np.concatenate([image.keypoints for image in poses]),
+        np.stack([sample.keypoints for sample in samples]),
+        np.stack([sample.visibility > 0 for sample in samples]),
+        sizes,
+        dataset.skeleton.names,
+    )
 
 
 def main_figure(metrics: Mapping[str, float]) -> tuple[str, float]:
-    """The name and value of the figure by which the best checkpoint is chosen."""
-    name = next(name for name in ("PCKh@0.5", "AP") if name in metrics)
+    """Name the figure by which checkpoints are compared, and give it: PCKh@0.5 if any, else AP."""
+    name = PCKH if PCKH in metrics else "AP"
     return name, metrics[name]
 
 

@@ -92,7 +92,10 @@ class Protocol:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """The ten COCO figures (0..1, or -1 where nothing can count) and how they came about."""
+    """The figures (0..1, or -1 where nothing can count) and how they came about.
+
+    metrics: COCO's ten, and those of `metrics.pckh` where the annotations have head sizes.
+    """
 
     metrics: dict[str, float]
     protocol: Protocol

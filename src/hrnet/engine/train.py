@@ -154,8 +154,7 @@ def _finish_epoch(job: Job, journal: Journal, row: Row) -> None:
     run, position = job.run, job.run.position
     save_checkpoint(job.folder / LAST, run.weights(), job.spec, job.experiment.to_json())
     if job.validation and "AP" in row:
-        figures = {name: value for name, value in row.items() if not isinstance(value, str)}
-        _, score = main_figure(figures)
+        _, score = main_figure(_numbers(row))
         if position.best is None or score > position.best:
             position.best = score
             with atomic_path(job.folder / BEST) as file:
@@ -250,4 +249,11 @@ def _describe(row: Row) -> str:
     """One line on the terminal; the whole row is in log.jsonl."""
     line = f"epoch {row['epoch']}  loss {row['loss']:.5f}  {row['images_per_s']:.0f} images/s"
     skipped = f"  {row['skipped']} broken pictures skipped" if row["skipped"] else ""
-    return f"{line}  AP {row['AP']:.4f}{skipped}" if "AP" in row else line + skipped
+    if "AP" not in row:
+        return line + skipped
+    name, score = main_figure(_numbers(row))
+    return f"{line}  {name} {score:.4f}{skipped}"
+
+
+def _numbers(row: Row) -> dict[str, float]:
+    return {name: value for name, value in row.items() if not isinstance(value, str)}

@@ -8,7 +8,7 @@ from PIL import Image
 from hrnet.data.coco import KeypointDataset
 from hrnet.data.coco_evaluation import annotated_boxes
 from hrnet.engine.distributed import World
-from hrnet.engine.evaluate import evaluate_poses, look
+from hrnet.engine.evaluate import evaluate_poses, head_figures, look
 from hrnet.engine.run import Run
 from hrnet.engine.torch_engine import TorchEngine
 from hrnet.images import read_image
@@ -39,7 +39,10 @@ def validate(
     wanted = annotated_boxes(validation)[world.rank :: world.size]
     own = list(look(predictor(run, spec, world), validation, wanted))
     found = [poses for share in world.gather(own) for poses in share]
-    return evaluate_poses(validation, found) if world.is_main else {}
+    if not world.is_main:
+        return {}
+    found.sort(key=lambda poses: poses.image_id)
+    return evaluate_poses(validation, found) | head_figures(validation, found)
 
 
 def draw_validation(

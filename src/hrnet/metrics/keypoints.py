@@ -5,10 +5,9 @@ areas are square pixels of the same image. Sigmas are those of `Skeleton.sigmas`
 
 Sources: object keypoint similarity and its constants, COCO keypoint evaluation; non-maximum
 suppression, soft suppression and rescoring, the official HRNet pose code (Sun et al. 2019); PCK,
-Yang and Ramanan 2013; PCKh, Andriluka et al. 2014.
+Yang and Ramanan 2013.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +17,6 @@ from hrnet.errors import InputError
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
-
-MPII_UNSCORED = (6, 7)
-"""Pelvis and thorax, which PCKh on MPII leaves out of its mean."""
-
-HEAD_SIZE_FACTOR = 0.6
-"""The head size of PCKh is this part of the diagonal of the head box."""
 
 
 def oks(
@@ -187,24 +180,3 @@ def pck(
     counts = counted.sum(axis=0, dtype=np.int64)
     parts = np.where(counts > 0, found.sum(axis=0) / np.maximum(counts, 1), np.nan)
     return Pck(parts, counts)
-
-
-def pckh(
-    predicted: ArrayLike,
-    truth: ArrayLike,
-    visible: ArrayLike,
-    head_boxes_xyxy: ArrayLike,
-    *,
-    threshold: float = 0.5,
-    unscored: Sequence[int] = (),
-) -> Pck:
-    """PCK with the head size for length: 0.6 of the diagonal of the head box (N, 4).
-
-    unscored: keypoints that do not count; MPII's own figures need `MPII_UNSCORED`. For the
-    "Mean@0.1" printed by the official HRNet code take threshold 0.11, which it reads by mistake.
-    """
-    boxes = np.asarray(head_boxes_xyxy, dtype=np.float64)
-    sizes = HEAD_SIZE_FACTOR * np.linalg.norm(boxes[..., 2:] - boxes[..., :2], axis=-1)
-    counted = np.array(visible, dtype=bool)
-    counted[:, list(unscored)] = False
-    return pck(predicted, truth, counted, sizes, threshold=threshold)
