@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrnet.errors import InputError
-from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, Skeleton, infer_flip_pairs
+from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, Skeleton, infer_flip_pairs, one_sided
 
 
 @pytest.mark.parametrize(
@@ -39,6 +39,19 @@ def test_names_without_a_partner_are_in_no_pair(names):
 
 def test_the_pairs_of_coco_follow_from_its_names():
     assert infer_flip_pairs(COCO_PERSON.names) == COCO_PERSON.flip_pairs
+
+
+@pytest.mark.parametrize(
+    ("names", "lone"),
+    [
+        (["nose", "left_eye", "right_eye", "left_ear"], (3,)),
+        (["RHip", "LHip", "R_Paw", "hip.R", "tailL"], (2, 3, 4)),
+        (["upright", "cleft", "bright_spot", "lip", "rib", "tail", "Lung"], ()),
+        (["right eye", "l_1", "Left"], (0, 1, 2)),
+    ],
+)
+def test_names_with_a_side_but_no_partner(names, lone):
+    assert one_sided(names, infer_flip_pairs(names)) == lone
 
 
 words = st.sampled_from(["left", "right", "Left", "RIGHT", "l", "r", "L", "R", "eye", "paw"])
