@@ -4,6 +4,7 @@ import glob
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,31 @@ def read_image(source: ImageSource) -> Image8:
         return _from_file(path)
 
 
+@dataclass(frozen=True, slots=True)
+class ImageHeader:
+    """What a picture's file says before its pixels are decoded; sizes are (height, width).
+
+    size: of the upright picture, as `read_image` returns it. stored_size: before the EXIF turn.
+    turned: the EXIF orientation is another one than upright.
+    """
+
+    size: tuple[int, int]
+    stored_size: tuple[int, int]
+    turned: bool
+
+
+def read_header(path: Path) -> ImageHeader:
+    """Read the size of a picture and whether EXIF turns it, without decoding its pixels.
+
+    Raises InputError as `read_image` does.
+    """
+    with _decoding(str(path)), _opened(path) as image:
+        orientation = _orientation(image)
+        stored = (image.height, image.width)
+    sideways = orientation in (5, 6, 7, 8)
+    return ImageHeader(stored[::-1] if sideways else stored, stored, orientation in _UPRIGHT)
+
+
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
     """Turn every error of a file or its decoder into an InputError that names the picture."""
@@ -83,6 +109,12 @@ def _decoding(name: str) -> Iterator[None]:
 
 
 def _from_file(path: Path) -> Image8:
+    with _opened(path) as image:
+        return _decode(image, str(path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
     if not path.is_file():
         kind = "is a folder" if path.is_dir() else "does not exist"
         raise InputError(f"expected an image file, but {path} {kind}")
@@ -93,7 +125,7 @@ def _from_file(path: Path) -> Image8:
         # second has its own limit in _decode.
         warnings.simplefilter("ignore")
         with Image.open(path) as image:
-            return _decode(image, str(path))
+            yield image
 
 
 def _too_large(name: str) -> InputError:

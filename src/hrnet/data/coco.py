@@ -163,7 +163,7 @@ def _sample(
         )
     triples = numbers.reshape(-1, 3)
     size = (int(str(image["height"])), int(str(image["width"])))
-    box = _clamp_box(_numbers(name, "bbox", annotation["bbox"], 4), size)
+    box = clamp_box(_numbers(name, "bbox", annotation["bbox"], 4), size)
     if box is None or not (triples[:, 2] > 0).any():
         return None
     return Sample(
@@ -193,8 +193,11 @@ def _numbers(
     return array
 
 
-def _clamp_box(xywh: NDArray[np.float64], size: Size) -> NDArray[np.float64] | None:
-    """Clamp as the official code does: a box ends at a pixel's centre, one less than its width."""
+def clamp_box(xywh: NDArray[np.float64], size: Size) -> NDArray[np.float64] | None:
+    """Clamp as the official code does: a box ends at a pixel's centre, one less than its width.
+
+    Returns None where nothing of the box is within the picture.
+    """
     left, top = np.maximum(xywh[:2], 0)
     right = min(size[1] - 1, left + max(0.0, xywh[2] - 1))
     bottom = min(size[0] - 1, top + max(0.0, xywh[3] - 1))

@@ -1,0 +1,60 @@
+"""`hrnet data`: check keypoint annotations, split them, import them from other tools."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hrnet.errors import one_line
+
+app = typer.Typer(
+    name="data",
+    help="Check, split and import keypoint annotations.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Annotations = Annotated[
+    Path, typer.Argument(metavar="FILE", help="COCO keypoint annotations, of any keypoints.")
+]
+
+
+@app.command()
+def check(
+    annotations: Annotations,
+    images: Annotated[Path, typer.Option(metavar="DIR", help="The folder of their images.")],
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write a contact sheet of drawn subjects, mirrored ones and check.json here.",
+        ),
+    ] = None,
+) -> None:
+    """Say what is in a keypoint file, and what would stop or spoil a training.
+
+    Decodes every image. With errors the exit code is 2; warnings leave it at 0.
+    """
+    from rich.console import Console
+
+    from hrnet.data.check.run import check_dataset
+    from hrnet.data.check.sheet import write_report
+    from hrnet.data.check.show import print_check
+    from hrnet.files import make_writable_folder
+    from hrnet.report import show_progress
+
+    if report is not None:
+        make_writable_folder(report)
+    with show_progress("checking images") as progress:
+        result = check_dataset(annotations, images, progress)
+    print_check(Console(), result)
+    if report is not None:
+        for file in write_report(result, report):
+            typer.echo(f"written: {file}")
+    if result.errors:
+        typer.echo(f"hrnet: {len(result.errors)} kinds of errors in {annotations}:", err=True)
+        for finding in result.errors:
+            typer.echo(f"  {one_line(finding.line)}", err=True)
+        raise typer.Exit(2)
