@@ -101,3 +101,18 @@ def test_check_proves_first_that_the_report_can_be_written(run, pets):
     code, out, err = run("data", "check", file, "--images", images, "--report", file)
     assert (code, out) == (2, "")
     assert "expected an output folder" in err
+
+
+def test_split_says_what_it_wrote(run, pets, tmp_path):
+    file, _ = pets
+    out = tmp_path / "parts"
+    code, text, err = run("data", "split", file, "--out", out, "--val", "0.2", "--test", "0.1")
+    assert (code, err) == (0, "")
+    assert text.splitlines() == [
+        f"{out}/train.json: 14 images, 14 subjects",
+        f"{out}/val.json: 4 images, 4 subjects",
+        f"{out}/test.json: 2 images, 2 subjects",
+    ]
+    code, text, err = run("data", "split", file, "--out", out)
+    assert (code, text) == (2, "")
+    assert "exists and is not replaced" in err

@@ -58,3 +58,31 @@ def check(
         for finding in result.errors:
             typer.echo(f"  {one_line(finding.line)}", err=True)
         raise typer.Exit(2)
+
+
+@app.command()
+def split(
+    annotations: Annotations,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Write train.json, val.json and test.json here.")
+    ],
+    val: Annotated[float, typer.Option(metavar="SHARE", help="Share of images in val.json.")] = 0.1,
+    test: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of images in test.json.")
+    ] = 0.0,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="Key of the images, such as video_id; equal values stay together."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The seed that fixes the parts.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Split a keypoint file by images into parts for training, validation and test."""
+    from hrnet.data.split import split_dataset
+
+    parts = split_dataset(annotations, out, val=val, test=test, group=group, seed=seed, force=force)
+    for part in parts:
+        groups = f" in {part.groups} groups" if group is not None else ""
+        typer.echo(f"{part.file}: {part.images} images{groups}, {part.subjects} subjects")

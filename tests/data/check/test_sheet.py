@@ -31,7 +31,8 @@ def plain(data):
 
 def center(picture, color):
     """Mean place (x, y) of the pixels of about that colour, below the title."""
-    pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    with Image.open(picture) as opened:
+        pixels = np.asarray(opened.convert("RGB")).astype(int)
     rows, columns = np.nonzero(np.abs(pixels - color).max(axis=-1) < 80)
     kept = rows > 34
     return np.array([columns[kept].mean(), rows[kept].mean()])
@@ -47,7 +48,8 @@ def test_left_and_right_are_told_apart_by_colour(plain, tmp_path):
 def test_in_the_twin_the_sides_keep_their_places(plain, tmp_path):
     """Mirrored, what was on the right is on the left, and it is now the left eye that is there."""
     path = write_report(plain(subjects=1), tmp_path)[2]
-    sheet = Image.open(path)
+    with Image.open(path) as opened:
+        sheet = opened.copy()
     half = sheet.width // 2  # two tiles fill the sheet
     for number, box in enumerate(((0, 0, half, sheet.height), (half, 0, 2 * half, sheet.height))):
         part = tmp_path / f"{number}.png"
@@ -66,7 +68,8 @@ def test_a_seed_fixes_the_sample(plain, tmp_path):
         write_report(result, tmp_path / str(seed), seed)[1].read_bytes() for seed in (1, 1, 2)
     ]
     assert sheets[0] == sheets[1] != sheets[2]
-    width, height = Image.open(tmp_path / "1" / "contact_sheet.jpg").size
+    with Image.open(tmp_path / "1" / "contact_sheet.jpg") as sheet:
+        width, height = sheet.size
     assert width > 8 * 180
     assert 6 * 240 < height < 7 * 280
 
