@@ -116,3 +116,26 @@ def test_split_says_what_it_wrote(run, pets, tmp_path):
     code, text, err = run("data", "split", file, "--out", out)
     assert (code, text) == (2, "")
     assert "exists and is not replaced" in err
+
+
+def test_import_says_what_it_took_and_how_to_look_at_it(run, tmp_path):
+    images = tmp_path / "yolo" / "images"
+    images.mkdir(parents=True)
+    (tmp_path / "yolo" / "labels").mkdir()
+    Image.new("RGB", (200, 100)).save(images / "a.png")
+    (tmp_path / "yolo" / "labels" / "a.txt").write_text("0 .5 .5 .4 .6 .5 .5 2 .4 .6 1\n")
+    out = tmp_path / "pets.json"
+    code, text, err = run(
+        "data", "import", tmp_path / "yolo", "--out", out, "--names", "left_eye, right_eye"
+    )
+    assert (code, err) == (0, "")
+    lines = text.splitlines()
+    assert lines[0] == "yolo: 1 images, 1 subjects, 2 keypoints: left_eye, right_eye"
+    assert lines[-1] == f"look at it: hrnet data check {out} --images {images} --report report/"
+    assert run("data", "check", out, "--images", images)[0] == 0
+    code, text, err = run("data", "import", tmp_path / "yolo", "--out", out)
+    assert (code, text) == (2, "")
+    assert (
+        err
+        == f"hrnet: error: {out} exists and is not replaced; name another --out or add --force\n"
+    )

@@ -86,3 +86,57 @@ def split(
     for part in parts:
         groups = f" in {part.groups} groups" if group is not None else ""
         typer.echo(f"{part.file}: {part.images} images{groups}, {part.subjects} subjects")
+
+
+@app.command("import")
+def import_source(
+    source: Annotated[Path, typer.Argument(help="What the tool wrote: a file or a folder.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The COCO keypoint file to write.")],
+    format_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="yolo|cvat|labelstudio|deeplabcut|sleap",
+            help="The tool; without it, what the source looks like.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the images are, if elsewhere.")
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(metavar="a,b,c", help="Names of the keypoints, in their order."),
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Take this class, label or skeleton alone.")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Take this part alone, such as train.")
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(help="Growth of a box that follows from the keypoints, on each side.")
+    ] = 0.1,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+) -> None:
+    """Write another tool's annotations as a COCO keypoint file."""
+    from hrnet.data.imports.common import ImportOptions
+    from hrnet.data.imports.run import import_annotations
+
+    options = ImportOptions(
+        images=images,
+        names=tuple(name.strip() for name in names.split(",")) if names else None,
+        category=category,
+        part=part,
+        extracted=out.with_name(f"{out.stem}_images"),
+    )
+    done = import_annotations(
+        source, out, options, format_name=format_name, margin=margin, force=force
+    )
+    typer.echo(
+        f"{done.format}: {done.num_images} images, {done.num_subjects} subjects, "
+        f"{len(done.names)} keypoints: {', '.join(done.names)}"
+    )
+    for note in done.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"written: {done.out}")
+    typer.echo(f"look at it: hrnet data check {done.out} --images {done.images} --report report/")
