@@ -65,6 +65,7 @@ ERRORS = {
         lambda content: [a.update(keypoints=[0.1, 0.2, 2] * 3) for a in content["annotations"]],
         "points all lie within 0..1: 3 (10, 20, 30); keypoints must be in pixels; multiply x by",
     ),
+    "float id": (first("images", id=1.0), "training's own reader refuses the file: "),
     "no category id": (without("categories", "id"), "categories that are not listed"),
 }
 

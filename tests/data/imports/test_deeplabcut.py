@@ -128,3 +128,9 @@ def test_nobody_is_labelled(project, convert):
     empty = SINGLE.replace("100.5,50,120,40", ",,,")
     with pytest.raises(InputError, match="no subject with a labelled keypoint"):
         convert(put(project, empty))
+
+
+def test_a_table_without_frames(project, convert):
+    header = "".join(SINGLE.splitlines(keepends=True)[:3])
+    with pytest.raises(InputError, match="expected labelled pictures, found none"):
+        convert(put(project, header))

@@ -177,3 +177,10 @@ def test_two_labels_of_rectangles(export, convert):
     with pytest.raises(InputError, match="expected one label of rectangles, found Person, Pet"):
         convert(file)
     assert convert(file, category="Person").points() == [[140, 30, 2]]
+
+
+def test_the_only_rectangle_takes_all_keypoints(export, convert):
+    regions = [rectangle("r1", 10, 10, 40, 60), point("nose", 20, 20), point("tail", 60, 30)]
+    done = convert(export(task(regions)))
+    assert done.points() == [[40, 20, 2], [120, 30, 2]]
+    assert done.box() == [20, 10, 80, 60]

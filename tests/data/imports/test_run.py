@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from hrnet.data.imports import FORMATS
-from hrnet.data.imports.common import ImportOptions, PictureFinder, Subject
+from hrnet.data.imports.common import ImportOptions, PictureFinder, Subject, read_text, read_yaml
 from hrnet.data.imports.run import extent_box, import_annotations
 from hrnet.errors import InputError
 
@@ -104,3 +104,9 @@ def test_pictures_are_found_by_path_then_by_their_only_name(tmp_path, picture):
     assert finder.missing == ["a.jpg"]
     with pytest.raises(InputError, match=r"expected a folder of pictures, but .* is none"):
         PictureFinder(tmp_path / "three")
+
+
+@pytest.mark.parametrize("read", [read_text, read_yaml])
+def test_files_that_cannot_be_read(read, tmp_path):
+    with pytest.raises(InputError, match=r"cannot be read: .*; check the path"):
+        read(tmp_path)

@@ -218,3 +218,9 @@ def test_without_h5py_one_line_says_what_to_install(labels, convert, monkeypatch
         InputError, match=r"needs the package h5py; install it with `pip install 'hr"
     ):
         convert(path)
+
+
+def test_a_folder_is_no_file(tmp_path, convert):
+    (tmp_path / "labels.slp").mkdir()
+    with pytest.raises(InputError, match=r"labels.slp cannot be read: no such file; check the pa"):
+        convert(tmp_path / "labels.slp")

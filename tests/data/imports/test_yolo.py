@@ -75,7 +75,7 @@ def test_a_folder_without_settings(project, convert):
 def test_two_values_a_keypoint(project, convert):
     (project / "data.yaml").unlink()
     for file in (project / "labels").rglob("*.txt"):
-        file.write_text("0 0.5 0.5 0.4 0.6 0.25 0.5 0 0 -1 -1 0.75 0.25\n")
+        file.write_text("\n0 0.5 0.5 0.4 0.6 0.25 0.5 0 0 -1 -1 0.75 0.25\n")
     done = convert(project)
     assert done.points() == [[50, 50, 2], [0, 0, 0], [0, 0, 0], [150, 25, 2]]
     assert "no visibility" in " ".join(done.report.notes)

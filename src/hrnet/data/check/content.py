@@ -1,5 +1,6 @@
 """A tolerant reading of a COCO keypoint file: whatever is malformed is noted, nothing stops it."""
 
+import json
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,8 @@ from hrnet.geometry import Size
 Key = int | str
 """An id as the file has it: a number where it is one."""
 
+_BEYOND_FLOATS = 2**53
+
 
 @dataclass(frozen=True, slots=True)
 class ListedImage:
@@ -32,13 +35,14 @@ class ListedImage:
 class ListedSubject:
     """An entry of annotations that says which image it is of.
 
+    category: as `category_key` writes it; None where it names none, which means the only one.
     triples: (K, 3) x, y, visibility; None where it has none or they cannot be read.
     box: (4,) xywh; None where it cannot be read.
     """
 
     name: str
     image: Key
-    category: Key | None
+    category: str | None
     triples: NDArray[np.float64] | None
     box: NDArray[np.float64] | None
     is_crowd: bool
@@ -55,12 +59,14 @@ class ListedSubject:
 class Content:
     """All entries that could be read. category: the one whose keypoints are checked.
 
-    raw: the file as it is. annotations: as they are in the file, those of the category.
+    raw: the file as it is. keyed: the categories with keypoints, as `category_key` writes them.
+    annotations: as they are in the file, those of the category.
     """
 
     path: Path
     raw: Json
     category: Json
+    keyed: frozenset[str]
     images: Sequence[ListedImage]
     subjects: Sequence[ListedSubject]
     annotations: Sequence[Json]
@@ -87,7 +93,7 @@ def read_content(path: Path, findings: Findings) -> Content:
             "categories; got something else; `hrnet data import` reads other formats"
         )
     images, annotations, categories = (_objects(part, raw[part], findings) for part in parts)
-    counts = {_key(c.get("id")): _keypoint_count(c, annotations) for c in categories}
+    counts = {category_key(c.get("id")): _keypoint_count(c, annotations) for c in categories}
     category = _chosen(categories, annotations, findings)
     known = [
         one for one in annotations if _of(one, category) and isinstance(one.get("keypoints"), list)
@@ -96,6 +102,7 @@ def read_content(path: Path, findings: Findings) -> Content:
         path=path,
         raw=raw,
         category=category,
+        keyed=frozenset(key for key, keypoints in counts.items() if keypoints),
         images=_images(images, findings),
         subjects=_subjects(annotations, counts, findings),
         annotations=known,
@@ -118,9 +125,17 @@ def _key(value: object) -> Key | None:
         return str(value)
 
 
+def category_key(value: object) -> str:
+    """A category's id as a text that is the same where training takes two ids for the same."""
+    if isinstance(value, int | float):
+        return repr(float(value)) if abs(value) < _BEYOND_FLOATS else repr(value)
+    return json.dumps(value)
+
+
 def _of(annotation: Json, category: Json) -> bool:
-    key = _key(annotation.get("category_id"))
-    return key is None or key == _key(category.get("id"))
+    if "category_id" not in annotation:
+        return True
+    return category_key(annotation["category_id"]) == category_key(category.get("id"))
 
 
 def _keypoint_count(category: Json, annotations: Sequence[Json]) -> int:
@@ -140,7 +155,7 @@ def _chosen(
     categories: Sequence[Json], annotations: Sequence[Json], findings: Findings
 ) -> dict[str, object]:
     """The category with keypoint names and most annotations; a stand-in where none has names."""
-    used = Counter(_key(one.get("category_id")) for one in annotations)
+    used = Counter(category_key(one.get("category_id")) for one in annotations)
     named = [c for c in categories if isinstance(c.get("keypoints"), list) and c["keypoints"]]
     if not named:
         findings.state(
@@ -155,7 +170,7 @@ def _chosen(
         "training would stop; split the file by category",
     )
     empty: Json = {}
-    most = max(named or categories, key=lambda c: used[_key(c.get("id"))], default=empty)
+    most = max(named or categories, key=lambda c: used[category_key(c.get("id"))], default=empty)
     names = most.get("keypoints")
     stand_ins = [f"kp_{k}" for k in range(_keypoint_count(most, annotations))]
     given = [str(name) for name in names] if isinstance(names, list) and names else stand_ins
@@ -195,12 +210,13 @@ def _size(height: object, width: object) -> Size | None:
 
 
 def _subjects(
-    annotations: Sequence[Json], counts: Mapping[Key | None, int], findings: Findings
+    annotations: Sequence[Json], counts: Mapping[str, int], findings: Findings
 ) -> list[ListedSubject]:
     no_id, no_image, lengths, numbers, boxes = [], [], [], [], []
     subjects = []
     for place, one in enumerate(annotations):
-        name, image, category = f"entry {place}", _key(one.get("image_id")), one.get("category_id")
+        name, image = f"entry {place}", _key(one.get("image_id"))
+        category = category_key(one["category_id"]) if "category_id" in one else None
         if isinstance(_key(one.get("id")), int):
             name = str(one["id"])
         else:
@@ -208,11 +224,7 @@ def _subjects(
         if image is None:
             no_image.append(name)
             continue
-        count = (
-            counts.get(_key(category), 0)
-            if category is not None
-            else max(counts.values(), default=0)
-        )
+        count = counts.get(category, 0) if category is not None else max(counts.values(), default=0)
         box = _numbers(one.get("bbox"))
         if box is None or len(box) != 4:
             boxes.append(name)
@@ -226,7 +238,7 @@ def _subjects(
         flat = triples if triples is not None and count and len(triples) else None
         shaped = flat.reshape(-1, 3) if flat is not None else None
         crowd = bool(one.get("iscrowd"))
-        subjects.append(ListedSubject(name, image, _key(category), shaped, box, crowd))
+        subjects.append(ListedSubject(name, image, category, shaped, box, crowd))
     stops = "training or evaluation would stop; correct them"
     findings.error("annotations without an id that is a whole number", no_id, stops)
     findings.error("annotations without an image_id", no_image, stops)

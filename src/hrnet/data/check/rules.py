@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.check.content import Content, ListedImage, ListedSubject
+from hrnet.data.check.content import Content, ListedImage, ListedSubject, category_key
 from hrnet.data.check.findings import Findings
 from hrnet.data.coco import clamp_box
 from hrnet.geometry import Size
@@ -62,10 +62,10 @@ def check_links(content: Content, findings: Findings) -> None:
     )
     categories = content.raw["categories"]
     assert isinstance(categories, list)
-    listed = {str(c.get("id")) for c in categories if isinstance(c, dict)} | {"None"}
+    listed = {category_key(c.get("id")) for c in categories if isinstance(c, dict)}
     findings.error(
         "annotations of categories that are not listed",
-        [subject.name for subject in content.subjects if str(subject.category) not in listed],
+        [s.name for s in content.subjects if s.category is not None and s.category not in listed],
         "training would leave them out; correct their category_id",
     )
 
@@ -177,6 +177,7 @@ def count(content: Content) -> Counts:
     names = len(content.names)
     sizes = {image.key: image.size for image in content.images}
     with_points = [s for s in content.subjects if s.labelled.any()]
+    samples = [s for s in with_points if is_sample(content, s, sizes.get(s.image))]
     chosen = [s for s in with_points if len(s.labelled) == names]
     states = np.zeros((len(chosen), names))
     for row, subject in enumerate(chosen):
@@ -188,7 +189,7 @@ def count(content: Content) -> Counts:
         images_without_subjects=_images_without(content.images, with_points),
         annotations=len(content.subjects),
         subjects=len(with_points),
-        samples=sum(is_sample(subject, sizes.get(subject.image)) for subject in with_points),
+        samples=len(samples),
         crowds=crowds,
         without_keypoints=len(content.subjects) - crowds - len(with_points),
         labelled=tuple((states > 0).sum(axis=0).tolist()),
@@ -196,9 +197,11 @@ def count(content: Content) -> Counts:
     )
 
 
-def is_sample(subject: ListedSubject, size: Size | None) -> bool:
-    """Whether training takes a subject: a labelled keypoint and a box within the picture."""
+def is_sample(content: Content, subject: ListedSubject, size: Size | None) -> bool:
+    """Whether training takes a subject: of the category, labelled, its box within the picture."""
     if size is None or subject.box is None or not subject.labelled.any():
+        return False
+    if subject.category is not None and subject.category not in content.keyed:
         return False
     return clamp_box(subject.box, size) is not None
 

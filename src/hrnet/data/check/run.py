@@ -73,7 +73,7 @@ def check_dataset(
     else:
         findings.state("error", "subjects with a labelled keypoint", 0, "nothing can be trained")
     sizes = {image.key: image.size for image in content.images}
-    used = {s.image for s in content.subjects if is_sample(s, sizes.get(s.image))}
+    used = {s.image for s in content.subjects if is_sample(content, s, sizes.get(s.image))}
     check_pictures(images, content.images, used, findings, progress)
     if all(finding.level == "warning" for finding in findings.found):
         _try_reading(content, images, findings)

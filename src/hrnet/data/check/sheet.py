@@ -87,7 +87,7 @@ def _sample(result: CheckResult, seed: int) -> list[ListedSubject]:
     usable = [
         subject
         for subject in result.content.subjects
-        if is_sample(subject, sizes.get(subject.image))
+        if is_sample(result.content, subject, sizes.get(subject.image))
         and len(subject.labelled) == result.skeleton.num_keypoints
     ]
     order = np.random.default_rng(seed).permutation(len(usable))[:MAX_TILES]
