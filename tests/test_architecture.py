@@ -177,6 +177,17 @@ def test_light_core_never_imports_torch(place: str) -> None:
     assert not wrong, wrong
 
 
+def test_of_the_data_only_the_loader_imports_torch() -> None:
+    wrong = [
+        f"{module} through {other}"
+        for module in MODULES
+        if module.startswith("hrnet.data") and module != "hrnet.data.loader"
+        for other in sorted(_reachable(module))
+        if _imports_torch(other)
+    ]
+    assert not wrong, wrong
+
+
 def test_public_names_are_documented() -> None:
     """The first paragraph of every docstring is a sentence."""
     wrong = []

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrnet.errors import InputError
-from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, Skeleton, infer_flip_pairs
+from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, Skeleton, infer_flip_pairs, one_sided
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, Skeleton, infer_flip_pair
     [pair.split("/") for pair in "left_eye/right_eye eye_left/eye_right l_eye/r_eye eye_l/eye_r "
      "LeftEye/RightEye leftEye/rightEye EyeLeft/EyeRight LEFT_EYE/RIGHT_EYE left-eye/right-eye "
      "leftear/rightear front_left_paw/front_right_paw LHip/RHip hipL/hipR lHip/rHip L_Eye/R_Eye "
+     "legL2/legR2 "
      "Eye_L/Eye_R hand.L/hand.R hand.l/hand.r l-eye/r-eye L_F_Paw/R_F_Paw lefteye/righteye "
      "paw_front_l_1/paw_front_r_1 l1/r1 L/R l/r left/right mixamorig:LeftArm/mixamorig:RightArm"
      .split()] + [("Left Eye", "Right Eye"), ("left eye", "right eye"), ("eye L", "eye R")],
@@ -39,6 +40,19 @@ def test_names_without_a_partner_are_in_no_pair(names):
 
 def test_the_pairs_of_coco_follow_from_its_names():
     assert infer_flip_pairs(COCO_PERSON.names) == COCO_PERSON.flip_pairs
+
+
+@pytest.mark.parametrize(
+    ("names", "lone"),
+    [
+        (["nose", "left_eye", "right_eye", "left_ear"], (3,)),
+        (["RHip", "LHip", "R_Paw", "hip.R", "tailL", "legR12"], (2, 3, 4, 5)),
+        (["upright", "cleft", "bright_spot", "lip", "rib", "tail", "Lung"], ()),
+        (["right eye", "l_1", "Left"], (0, 1, 2)),
+    ],
+)
+def test_names_with_a_side_but_no_partner(names, lone):
+    assert one_sided(names, infer_flip_pairs(names)) == lone
 
 
 words = st.sampled_from(["left", "right", "Left", "RIGHT", "l", "r", "L", "R", "eye", "paw"])

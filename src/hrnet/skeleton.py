@@ -15,9 +15,16 @@ _SIDES = (
     (re.compile("Left"), "Right"),
     (re.compile("LEFT"), "RIGHT"),
     (re.compile(r"(?<![a-zA-Z])l(?![a-z])"), "r"),
-    (re.compile(r"(?<![a-zA-Z])L(?![a-zA-Z])|^L(?=[A-Z][a-z])|(?<=[a-z])L$"), "R"),
+    (re.compile(r"(?<![a-zA-Z])L(?![a-zA-Z])|^L(?=[A-Z][a-z])|(?<=[a-z])L(?=\d*$)"), "R"),
 )
 """How a left keypoint is told, and what stands there in the right one's name."""
+
+_ONE_SIDED = (
+    re.compile("(?<!c)left|(?<!up)(?<!b)(?<!f)right", re.IGNORECASE),
+    re.compile(r"(?<![a-zA-Z])[lr](?![a-z])"),
+    re.compile(r"(?<![a-zA-Z])[LR](?![a-zA-Z])|^[LR](?=[A-Z][a-z])|(?<=[a-z])[LR](?=\d*$)"),
+)
+"""How a name says that it has a side, whichever it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +88,8 @@ def infer_flip_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Pair each left keypoint with the right one of the same name.
 
     Understands left, Left and LEFT anywhere in a name, and l and L where they stand alone: l_x,
-    x-l, x.L, LHip, hipL, lHip. A name is only taken for a left one if its right one is there too.
-    Pairs are (left index, right index); names without a partner are in no pair.
+    x-l, x.L, LHip, hipL, legL2, lHip. A name is only taken for a left one if its right one is
+    there too. Pairs are (left index, right index); names without a partner are in no pair.
     """
     index = {name: position for position, name in enumerate(names)}
     pairs: dict[int, int] = {}
@@ -92,6 +99,19 @@ def infer_flip_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
         if partner is not None and not {position, partner} & {*pairs, *pairs.values()}:
             pairs[position] = partner
     return tuple(pairs.items())
+
+
+def one_sided(names: Sequence[str], flip_pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
+    """Indices of names that say left or right and are in no mirror pair, such as a lone left_eye.
+
+    Takes left and right anywhere but in words such as upright, and l and r where they stand alone.
+    """
+    paired = {index for pair in flip_pairs for index in pair}
+    return tuple(
+        index
+        for index, name in enumerate(names)
+        if index not in paired and any(side.search(name) for side in _ONE_SIDED)
+    )
 
 
 COCO_PERSON = Skeleton(

@@ -14,7 +14,7 @@ import pytest
 import hrnet
 from hrnet.data.coco import read_keypoints
 from hrnet.data.coco_evaluation import annotated_boxes, read_detections, read_subjects
-from hrnet.engine.evaluate import ImagePoses, evaluate_engine, evaluate_poses
+from hrnet.engine.evaluate import ImagePoses, evaluate_poses
 from hrnet.metrics.coco import COCO_METRICS
 
 
@@ -74,8 +74,8 @@ def test_a_loaded_model_and_a_network_in_memory_give_the_same(scene):
     def pooling(images):
         return images.reshape(len(images), 3, 32, 4, 32, 4).mean(axis=(3, 5))
 
-    dataset = read_keypoints(scene.data, scene.images)
-    assert evaluate_engine(pooling, model.spec, dataset) == from_file
+    bare = hrnet.PoseModel(pooling, model.spec)
+    assert hrnet.evaluate(bare, data=scene.data, images=scene.images).metrics == from_file
 
 
 def test_detected_boxes(scene):

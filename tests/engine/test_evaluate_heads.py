@@ -5,7 +5,7 @@ import json
 import pytest
 
 from hrnet.data.coco import read_keypoints
-from hrnet.engine.evaluate import evaluate_engine, main_figure
+from hrnet.engine.evaluate import main_figure
 from hrnet.errors import InputError
 from hrnet.metrics.coco import COCO_METRICS
 
@@ -47,9 +47,9 @@ def test_a_network_in_memory_gives_the_same(scene):
 
     import hrnet
 
-    dataset = read_keypoints(scene.data, scene.images)
-    figures = evaluate_engine(pooling, hrnet.load(scene.model).spec, dataset)
-    assert figures == scene.evaluate().metrics
+    model = hrnet.PoseModel(pooling, hrnet.load(scene.model).spec)
+    result = hrnet.evaluate(model, data=scene.data, images=scene.images)
+    assert result.metrics == scene.evaluate().metrics
 
 
 @pytest.mark.parametrize("sizes", [(), (20, 20, 20)])

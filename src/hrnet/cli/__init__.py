@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrnet.cli.convert import convert
+from hrnet.cli.data import app as data_app
 from hrnet.cli.models import info, models
 from hrnet.cli.train import recipes, train
 from hrnet.cli.weights import app as weights_app
@@ -199,6 +200,7 @@ app.command()(models)
 app.command()(info)
 app.command()(convert)
 app.add_typer(weights_app)
+app.add_typer(data_app)
 
 
 def _say_written(folder: Path | None, json_file: Path | None) -> None:

@@ -9,18 +9,18 @@ place of the clamped `bbox` and may stick out of the picture; `head_size` in pix
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnet.data.category import describe_category
+from hrnet.data.sigmas import Json
 from hrnet.errors import InputError
 from hrnet.geometry import Size
-from hrnet.skeleton import COCO_PERSON, Skeleton, infer_flip_pairs
-
-Json = Mapping[str, object]
+from hrnet.skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,14 +75,18 @@ def read_keypoints(annotations: str | Path, images: str | Path) -> KeypointDatas
     subject, annotations of unknown pictures or categories, or lists of another length than 3 * K.
     """
     path = Path(annotations)
-    content = load_json(path, "annotations")
+    return parse_keypoints(path, Path(images), load_json(path, "annotations"))
+
+
+def parse_keypoints(path: Path, images: Path, content: object) -> KeypointDataset:
+    """Read the content of a COCO keypoint file, as `read_keypoints`; `path` is for the messages."""
     if not isinstance(content, dict):
         raise InputError(f"{path}: expected an object with images, annotations and categories")
     missing = [key for key in ("images", "annotations", "categories") if key not in content]
     if missing:
         raise InputError(f"{path}: not a COCO keypoint file, it lacks {', '.join(missing)}")
     try:
-        return _read(path, Path(images), content)
+        return _read(path, images, content)
     except InputError:
         raise
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
@@ -94,15 +98,18 @@ def _read(
     path: Path, folder: Path, content: Mapping[str, list[dict[str, object]]]
 ) -> KeypointDataset:
     category = _keypoint_category(path, content["categories"])
+    annotations = [
+        annotation
+        for annotation in content["annotations"]
+        if annotation.get("category_id", category["id"]) == category["id"]
+    ]
     try:
-        skeleton, source = skeleton_of(category)
+        skeleton, source = skeleton_of(category, annotations)
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
     images = {int(str(image["id"])): image for image in content["images"]}
     samples = []
-    for annotation in content["annotations"]:
-        if annotation.get("category_id", category["id"]) != category["id"]:
-            continue
+    for annotation in annotations:
         sample = _sample(path, folder, annotation, images, skeleton)
         if sample is not None:
             samples.append(sample)
@@ -128,37 +135,15 @@ def _keypoint_category(path: Path, categories: list[dict[str, object]]) -> dict[
     return found[0]
 
 
-def skeleton_of(category: Mapping[str, object]) -> tuple[Skeleton, str]:
+def skeleton_of(
+    category: Mapping[str, object], annotations: Iterable[Json] = ()
+) -> tuple[Skeleton, str]:
     """Read a COCO category's keypoints; returns the skeleton and where its sigmas come from.
 
-    Sigmas: the category's own `sigmas`, COCO's where the names
-    are those of COCO persons, else one default. Mirror pairs are inferred from left and right.
+    See `describe_category`. The annotations are those of the category.
     """
-    names = tuple(str(name) for name in category["keypoints"])  # type: ignore[attr-defined]
-    if names == COCO_PERSON.names and not category.get("sigmas"):
-        return COCO_PERSON, "COCO"
-    sigmas = tuple(float(value) for value in category.get("sigmas") or ())  # type: ignore[attr-defined]
-    edges = _bones(category.get("skeleton") or (), len(names))
-    skeleton = Skeleton(names, edges, infer_flip_pairs(names), sigmas)
-    return (
-        skeleton,
-        "annotation file" if sigmas else f"default {skeleton.sigmas[0]} for every keypoint",
-    )
-
-
-def _bones(pairs: object, num_keypoints: int) -> tuple[tuple[int, int], ...]:
-    """Pairs of keypoint indices from 0 of a COCO category's bones.
-
-    They count from 1 in COCO and from 0 in data sets such as ATRW, where an index 0 gives it away.
-    CrowdPose repeats COCO's bones for its own, fewer keypoints: bones with an index beyond the
-    keypoints are wrong as a whole and left out, for they are only drawn.
-    """
-    bones = [(int(a), int(b)) for a, b in pairs]  # type: ignore[attr-defined]
-    used = [index for bone in bones for index in bone]
-    first = 0 if 0 in used else 1
-    if any(not first <= index < first + num_keypoints for index in used):
-        return ()
-    return tuple((a - first, b - first) for a, b in bones)
+    described = describe_category(category, annotations)
+    return described.skeleton, described.sigmas_source
 
 
 def _sample(
@@ -183,7 +168,7 @@ def _sample(
         )
     triples = numbers.reshape(-1, 3)
     size = (int(str(image["height"])), int(str(image["width"])))
-    box = _clamp_box(_numbers(name, "bbox", annotation["bbox"], 4), size)
+    box = clamp_box(_numbers(name, "bbox", annotation["bbox"], 4), size)
     if box is None or not (triples[:, 2] > 0).any():
         return None
     return Sample(
@@ -242,8 +227,11 @@ def _numbers(
     return array
 
 
-def _clamp_box(xywh: NDArray[np.float64], size: Size) -> NDArray[np.float64] | None:
-    """Clamp as the official code does: a box ends at a pixel's centre, one less than its width."""
+def clamp_box(xywh: NDArray[np.float64], size: Size) -> NDArray[np.float64] | None:
+    """Clamp as the official code does: a box ends at a pixel's centre, one less than its width.
+
+    Returns None where nothing of the box is within the picture.
+    """
     left, top = np.maximum(xywh[:2], 0)
     right = min(size[1] - 1, left + max(0.0, xywh[2] - 1))
     bottom = min(size[0] - 1, top + max(0.0, xywh[3] - 1))

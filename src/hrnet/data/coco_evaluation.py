@@ -12,10 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.data.coco import KeypointDataset, load_json
+from hrnet.data.sigmas import AREA_OF_BOX
 from hrnet.errors import InputError
-
-AREA_OF_BOX = 0.53
-"""Area of a person as part of its box, where the annotations give none (the custom of mmpose)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,142 @@
+"""`hrnet data`: check keypoint annotations, split them, import them from other tools."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hrnet.errors import one_line
+
+app = typer.Typer(
+    name="data",
+    help="Check, split and import keypoint annotations.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Annotations = Annotated[
+    Path, typer.Argument(metavar="FILE", help="COCO keypoint annotations, of any keypoints.")
+]
+
+
+@app.command()
+def check(
+    annotations: Annotations,
+    images: Annotated[Path, typer.Option(metavar="DIR", help="The folder of their images.")],
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write a contact sheet of drawn subjects, mirrored ones and check.json here.",
+        ),
+    ] = None,
+) -> None:
+    """Say what is in a keypoint file, and what would stop or spoil a training.
+
+    Decodes every image. With errors the exit code is 2; warnings leave it at 0.
+    """
+    from rich.console import Console
+
+    from hrnet.data.check.run import check_dataset
+    from hrnet.data.check.sheet import write_report
+    from hrnet.data.check.show import print_check
+    from hrnet.files import make_writable_folder
+    from hrnet.report import show_progress
+
+    if report is not None:
+        make_writable_folder(report)
+    with show_progress("checking images") as progress:
+        result = check_dataset(annotations, images, progress)
+    print_check(Console(), result)
+    if report is not None:
+        for file in write_report(result, report):
+            typer.echo(f"written: {file}")
+    if result.errors:
+        typer.echo(f"hrnet: {len(result.errors)} kinds of errors in {annotations}:", err=True)
+        for finding in result.errors:
+            typer.echo(f"  {one_line(finding.line)}", err=True)
+        raise typer.Exit(2)
+
+
+@app.command()
+def split(
+    annotations: Annotations,
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Write train.json, val.json and test.json here.")
+    ],
+    val: Annotated[float, typer.Option(metavar="SHARE", help="Share of images in val.json.")] = 0.1,
+    test: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share of images in test.json.")
+    ] = 0.0,
+    group: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KEY", help="Key of the images, such as video_id; equal values stay together."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="The seed that fixes the parts.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Split a keypoint file by images into parts for training, validation and test."""
+    from hrnet.data.split import split_dataset
+
+    parts = split_dataset(annotations, out, val=val, test=test, group=group, seed=seed, force=force)
+    for part in parts:
+        groups = f" in {part.groups} groups" if group is not None else ""
+        typer.echo(f"{part.file}: {part.images} images{groups}, {part.subjects} subjects")
+
+
+@app.command("import")
+def import_source(
+    source: Annotated[Path, typer.Argument(help="What the tool wrote: a file or a folder.")],
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The COCO keypoint file to write.")],
+    format_name: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="yolo|cvat|labelstudio|deeplabcut|sleap",
+            help="The tool; without it, what the source looks like.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where the images are, if elsewhere.")
+    ] = None,
+    names: Annotated[
+        str | None,
+        typer.Option(metavar="a,b,c", help="Names of the keypoints, in their order."),
+    ] = None,
+    category: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Take this class, label or skeleton alone.")
+    ] = None,
+    part: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Take this part alone, such as train.")
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(help="Growth of a box that follows from the keypoints, on each side.")
+    ] = 0.1,
+    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+) -> None:
+    """Write another tool's annotations as a COCO keypoint file."""
+    from hrnet.data.imports.common import ImportOptions
+    from hrnet.data.imports.run import import_annotations
+
+    options = ImportOptions(
+        images=images,
+        names=tuple(name.strip() for name in names.split(",")) if names else None,
+        category=category,
+        part=part,
+        extracted=out.with_name(f"{out.stem}_images"),
+    )
+    done = import_annotations(
+        source, out, options, format_name=format_name, margin=margin, force=force
+    )
+    typer.echo(
+        f"{done.format}: {done.num_images} images, {done.num_subjects} subjects, "
+        f"{len(done.names)} keypoints: {', '.join(done.names)}"
+    )
+    for note in done.notes:
+        typer.echo(f"note: {note}")
+    typer.echo(f"written: {done.out}")
+    typer.echo(f"look at it: hrnet data check {done.out} --images {done.images} --report report/")

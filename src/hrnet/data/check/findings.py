@@ -1,0 +1,60 @@
+"""What a check finds: problems in one line each, with a count and the first few examples."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal, final
+
+Level = Literal["error", "warning"]
+"""error: training would stop or be wrong. warning: worth a look."""
+
+MAX_EXAMPLES = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One kind of problem: what it is, how often, where first, and what to do about it.
+
+    what names the things that are wrong, which examples then lists; where it is a statement of its
+    own, detail stands in the place of a count.
+    """
+
+    level: Level
+    what: str
+    count: int
+    examples: tuple[str, ...]
+    hint: str
+    detail: str = ""
+
+    @property
+    def line(self) -> str:
+        """The finding on one line."""
+        shown = ", ".join(self.examples)
+        more = ", ..." if self.count > len(self.examples) > 0 else ""
+        told = self.detail or f"{self.count} ({shown}{more})"
+        return " ".join(f"{self.what}: {told}; {self.hint}".split())
+
+
+@final
+@dataclass(slots=True)
+class Findings:
+    """Collects findings in the order in which they are found."""
+
+    found: list[Finding] = field(default_factory=list)
+
+    def error(self, what: str, examples: Iterable[object], hint: str) -> None:
+        """Note an error with all its examples; nothing where there are none."""
+        self._add("error", what, examples, hint)
+
+    def warning(self, what: str, examples: Iterable[object], hint: str) -> None:
+        """Note a warning with all its examples; nothing where there are none."""
+        self._add("warning", what, examples, hint)
+
+    def state(self, level: Level, what: str, detail: object, hint: str) -> None:
+        """Note one fact that has no examples."""
+        self.found.append(Finding(level, what, 1, (), hint, str(detail)[:300]))
+
+    def _add(self, level: Level, what: str, examples: Iterable[object], hint: str) -> None:
+        every = [str(example) for example in examples]
+        if every:
+            shown = tuple(f"{example:.200}" for example in every[:MAX_EXAMPLES])
+            self.found.append(Finding(level, what, len(every), shown, hint))

@@ -1,0 +1,91 @@
+"""Every picture of a data set is decoded and compared with what the annotations say of it."""
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor
+from os import cpu_count
+from pathlib import Path
+from typing import Literal
+
+from hrnet.data.check.content import ListedImage
+from hrnet.data.check.findings import Findings
+from hrnet.errors import InputError, one_line
+from hrnet.geometry import Size
+from hrnet.images import read_header, read_image
+
+State = Literal["good", "missing", "broken", "size", "unturned", "turned"]
+
+MAX_THREADS = 8
+"""Decoders work outside the interpreter's lock; each thread holds one picture."""
+
+
+def check_pictures(
+    folder: Path,
+    images: Sequence[ListedImage],
+    in_samples: Set[object],
+    findings: Findings,
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Decode every listed picture and note those that are missing, broken or of another size.
+
+    in_samples: keys of the images with subjects that training takes; only these are errors.
+    """
+    listed = {image.file_name: image for image in images if image.file_name is not None}
+    states: dict[State, dict[str, bool]] = {}
+    workers = min(MAX_THREADS, cpu_count() or 1)
+    with ThreadPoolExecutor(workers) as pool:
+        looked = pool.map(lambda image: _look(folder, image), listed.values())
+        for done, (image, (state, detail)) in enumerate(zip(listed.values(), looked, strict=True)):
+            states.setdefault(state, {})[detail] = image.key in in_samples
+            if progress is not None:
+                progress(done + 1, len(listed))
+    _judge(states, folder, findings)
+
+
+def _look(folder: Path, image: ListedImage) -> tuple[State, str]:
+    """The state of one picture, and its name or what is wrong with it."""
+    assert image.file_name is not None
+    path, name = folder / image.file_name, image.file_name
+    if not path.is_file():
+        return "missing", name
+    try:
+        pixels = read_image(path)
+        header = read_header(path)
+    except InputError as error:
+        return "broken", one_line(error)
+    actual: Size = (pixels.shape[0], pixels.shape[1])
+    if image.size is not None and image.size != actual:
+        state: State = "unturned" if image.size == header.stored_size else "size"
+        return state, f"{name} is {_as_text(actual)}, not {_as_text(image.size)}"
+    return ("turned" if header.turned and header.size == header.stored_size else "good"), name
+
+
+def _as_text(size: Size) -> str:
+    return f"{size[1]}x{size[0]}"
+
+
+def _judge(states: Mapping[State, Mapping[str, bool]], folder: Path, findings: Findings) -> None:
+    kinds: tuple[tuple[State, str, str], ...] = (
+        ("missing", f"images that are not in {folder}", "add them, or give another --images"),
+        ("broken", "images that cannot be decoded", "get the files again"),
+    )
+    for state, what, hint in kinds:
+        found = states.get(state, {})
+        needed = [name for name, needs in found.items() if needs]
+        findings.error(what, needed, f"training would stop; {hint}")
+        others = [name for name, needs in found.items() if not needs]
+        findings.warning(f"{what}, without subjects", others, hint)
+    findings.error(
+        "images that EXIF turns, annotated as they lie in the file",
+        states.get("unturned", {}),
+        "their points would be wrong; give size and points of the upright picture",
+    )
+    findings.error(
+        "images of another size (width x height) than annotated",
+        states.get("size", {}),
+        "points and boxes may be of another version of the pictures; correct sizes or pictures",
+    )
+    findings.warning(
+        "images that EXIF turns or mirrors without changing their size",
+        states.get("turned", {}),
+        "see by --report whether their points are those of the upright picture",
+    )

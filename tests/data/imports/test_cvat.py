@@ -1,0 +1,164 @@
+"""CVAT's XML for images: skeletons, lists of points, and grouped single points."""
+
+import pytest
+
+from hrnet.errors import InputError
+
+LABELS = """<meta><task><labels>
+<label><name>pet</name><type>skeleton</type><svg>&lt;line x1="1" data-type="edge"
+data-node-from="1" data-node-to="3"&gt;&lt;/line&gt;&lt;circle data-node-id="1"
+data-label-name="nose"&gt;&lt;/circle&gt;&lt;circle data-node-id="3"
+data-label-name="right_eye"&gt;&lt;/circle&gt;</svg></label>
+<label><name>nose</name><type>points</type><parent>pet</parent></label>
+<label><name>left_eye</name><type>points</type><parent>pet</parent></label>
+<label><name>right_eye</name><type>points</type><parent>pet</parent></label>
+</labels></task></meta>"""
+
+SKELETONS = """
+<skeleton label="pet" source="manual" z_order="0" group_id="4">
+  <points label="right_eye" source="manual" outside="0" occluded="1" points="30.50,20.25"></points>
+  <points label="nose" source="manual" outside="0" occluded="0" points="10.00,50.00"></points>
+  <points label="left_eye" source="manual" outside="1" occluded="0" points="1.00,1.00"></points>
+</skeleton>
+<skeleton label="pet" source="manual" z_order="0">
+  <points label="nose" outside="0" occluded="0" points="100.00,50.00"></points>
+  <points label="left_eye" outside="0" occluded="0" points="150.00,70.00"></points>
+  <points label="right_eye" outside="0" occluded="0" points="110.00,90.00"></points>
+</skeleton>
+<box label="body" xtl="5.0" ytl="6.0" xbr="55.0" ybr="86.0" group_id="4"></box>
+"""
+
+
+@pytest.fixture
+def export(tmp_path, picture):
+    """Write an export with one picture of 200 x 100."""
+    picture(tmp_path / "images" / "a.jpg")
+
+    def write(shapes, labels=LABELS, head='id="0" name="a.jpg" width="200" height="100"'):
+        file = tmp_path / "annotations.xml"
+        file.write_text(
+            '<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n<version>1.1</version>'
+            f"{labels}<image {head}>{shapes}</image></annotations>"
+        )
+        return file
+
+    return write
+
+
+def test_skeletons(export, convert):
+    done = convert(export(SKELETONS))
+    assert done.report.format == "cvat"
+    assert done.category["keypoints"] == ["nose", "left_eye", "right_eye"]
+    assert done.points(0) == [[10, 50, 2], [0, 0, 0], [30.5, 20.25, 1]]
+    assert done.box(0) == [5, 6, 50, 80]
+    assert done.points(1) == [[100, 50, 2], [150, 70, 2], [110, 90, 2]]
+    assert done.box(1) == [95, 45, 60, 50]  # extent 50 x 40, grown by 5 on each side
+    assert done.dataset.skeleton.edges == ((0, 2),)
+    assert done.dataset.skeleton.flip_pairs == ((1, 2),)
+    assert "1 of 2 subjects have no box in the source" in done.report.notes[0]
+    assert done.content["info"]["notes"] == list(done.report.notes)
+
+
+def test_the_margin(export, convert):
+    assert convert(export(SKELETONS), margin=0.5).box(1) == [75, 25, 100, 75]  # clipped below
+
+
+def test_an_unpacked_export_with_subsets(export, convert, picture, tmp_path):
+    picture(tmp_path / "images" / "train" / "b.jpg", (80, 100))
+    head = 'id="0" name="b.jpg" subset="train" width="80" height="100"'
+    export(SKELETONS.partition("</skeleton>")[0] + "</skeleton>", head=head)
+    done = convert(tmp_path)
+    assert done.content["images"][0]["part"] == "train"
+    with pytest.raises(InputError, match="expected <image> elements of the wanted part"):
+        convert(tmp_path, part="val")
+
+
+def test_two_kinds_of_skeletons(export, convert):
+    other = '<skeleton label="hand"><points label="thumb" points="9,9"></points></skeleton>'
+    file = export(SKELETONS + other)
+    with pytest.raises(InputError, match="expected one label of skeletons, found hand, pet; give"):
+        convert(file)
+    assert convert(file, category="hand").points() == [[9, 9, 2]]
+    with pytest.raises(InputError, match="give another one than dog"):
+        convert(file, category="dog")
+
+
+def test_points_beside_skeletons_are_told(export, convert):
+    done = convert(export(SKELETONS + '<points label="x" points="1,2"></points>'))
+    assert "1 <points> beside the skeletons were left out" in done.report.notes
+
+
+def test_lists_of_points(export, convert):
+    shapes = '<points label="face" occluded="1" points="10,20;30.5,40;50,60"></points>'
+    done = convert(export(shapes))
+    assert done.category["name"] == "face"
+    assert done.points() == [[10, 20, 1], [30.5, 40, 1], [50, 60, 1]]
+    done = convert(export(shapes), names=("a", "b", "c"))
+    assert done.category["keypoints"] == ["a", "b", "c"]
+    more = '<points label="face" occluded="0" points="10,20;3,4"></points>'
+    with pytest.raises(InputError, match=r"expected as many points in each face, got 3 \(a.jpg\)"):
+        convert(export(shapes + more))
+
+
+def test_single_points_by_group(export, convert):
+    shapes = "".join(
+        f'<points label="{label}" occluded="0" points="{x},20" group_id="{group}"></points>'
+        for label, x, group in (("tail", 10, 1), ("nose", 30, 1), ("nose", 90, 2))
+    )
+    done = convert(export(shapes))
+    assert done.category["keypoints"] == ["nose", "tail"]  # as the labels are defined, then others
+    assert done.points(0) == [[30, 20, 2], [10, 20, 2]]
+    assert done.points(1) == [[90, 20, 2], [0, 0, 0]]
+    assert convert(export(shapes), names=("tail", "nose")).points(0)[0] == [10, 20, 2]
+    with pytest.raises(InputError, match=r"labels \['nose'\] are not in --names"):
+        convert(export(shapes), names=("tail",))
+    with pytest.raises(InputError, match=r"a\.jpg has nose twice in one subject; group the points"):
+        convert(export(shapes.replace("group_id", "z_order")))
+
+
+BAD = {
+    "not XML": ("", "<annotations><image></annotations>", "expected XML in .*, got something else"),
+    "other XML": ("", "<svg/>", "expected CVAT's <annotations>, got <svg>"),
+    "entities": ("", '<!DOCTYPE a [<!ENTITY b "c">]><annotations/>', "without entities"),
+    "video": ("", "<annotations><track/></annotations>", "tracks of a video; export as"),
+    "nothing": ("", "<annotations/>", "expected <image> elements of the wanted part, found none"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_other_files_are_one_line(tmp_path, convert, name):
+    _, text, message = BAD[name]
+    file = tmp_path / "annotations.xml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        convert(file)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("10.00,50.00", "here", "expected points as x,y;x,y, got 'here'"),
+        ('xtl="5.0"', 'xtl="left"', "expected numbers in the boxes"),
+        (SKELETONS, "<box/>", "expected <skeleton> or <points>, found none"),
+    ],
+)
+def test_bad_shapes_are_one_line(export, convert, old, new, message):
+    with pytest.raises(InputError, match=message):
+        convert(export(SKELETONS.replace(old, new)))
+
+
+@pytest.mark.parametrize(
+    ("head", "message"),
+    [
+        (
+            'name="b.jpg" width="200" height="100"',
+            r"1 pictures are not in .*images \(b\.jpg\); give",
+        ),
+        ('name="a.jpg" width="20" height="100"', "of 20x100 pixels, it has 200x100; give the pict"),
+        ('name="a.jpg"', r"expected height and width of a\.jpg"),
+    ],
+)
+def test_pictures_must_be_those_that_were_annotated(export, convert, head, message):
+    with pytest.raises(InputError, match=message):
+        convert(export(SKELETONS, head=head))

@@ -1,0 +1,136 @@
+"""DeepLabCut projects: both layouts of the header, one animal and several."""
+
+import pytest
+
+from hrnet.errors import InputError
+
+SINGLE = """scorer,Ann,Ann,Ann,Ann,Ann,Ann
+bodyparts,nose,nose,left_ear,left_ear,right_ear,right_ear
+coords,x,y,x,y,x,y
+labeled-data/walk/img01.png,100.5,50,120,40,,
+labeled-data/walk/img02.png,,,,,,
+"""
+MULTI = """scorer,,,Ann,Ann,Ann,Ann,Ann,Ann,Ann,Ann,Ann,Ann
+individuals,,,m1,m1,m1,m1,m2,m2,m2,m2,single,single
+bodyparts,,,nose,nose,tail,tail,nose,nose,tail,tail,corner,corner
+coords,,,x,y,x,y,x,y,x,y,x,y
+labeled-data,walk,img01.png,10,20,30,40,110,20,NaN,NaN,1,1
+"""
+CONFIG = """
+Task: walks
+scorer: Ann
+skeleton:
+- [left_ear, right_ear]
+- [nose, left_ear]
+- [nose, shoulder]
+"""
+
+
+@pytest.fixture
+def project(tmp_path, picture):
+    folder = tmp_path / "walks-Ann-2024"
+    for name in ("img01.png", "img02.png"):
+        picture(folder / "labeled-data" / "walk" / name)
+    (folder / "labeled-data" / "walk" / "CollectedData_Ann.csv").write_text(SINGLE)
+    (folder / "config.yaml").write_text(CONFIG)
+    return folder
+
+
+def put(project, text, scorer="Ann", video="walk"):
+    folder = project / "labeled-data" / video
+    folder.mkdir(exist_ok=True)
+    (folder / f"CollectedData_{scorer}.csv").write_text(text)
+    return project
+
+
+def test_one_animal(project, convert):
+    done = convert(project)
+    assert done.report.format == "deeplabcut"
+    assert done.points() == [[100.5, 50, 2], [120, 40, 2], [0, 0, 0]]
+    assert done.box() == [96.5, 36, 27.5, 18]  # grown by 2 % of the picture's 200 pixels
+    assert done.dataset.skeleton.edges == ((1, 2), (0, 1))
+    assert done.dataset.skeleton.flip_pairs == ((1, 2),)
+    assert (done.report.num_images, done.report.num_subjects) == (2, 1)
+    assert [image["video"] for image in done.content["images"]] == ["walk", "walk"]
+    assert "annotator" not in done.content["annotations"][0]
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "labeled-data/walk/CollectedData_Ann.csv"])
+def test_other_ways_to_name_the_project(project, convert, name):
+    assert convert(project / name).points() == convert(project).points()
+
+
+def test_several_animals(project, convert):
+    done = convert(put(project, MULTI))
+    assert done.category["keypoints"] == ["nose", "tail"]
+    assert done.points(0) == [[10, 20, 2], [30, 40, 2]]
+    assert done.points(1) == [[110, 20, 2], [0, 0, 0]]
+    assert [one["individual"] for one in done.content["annotations"]] == ["m1", "m2"]
+    assert done.box(1) == [106, 16, 8, 8]  # of one point
+
+
+def test_several_videos_and_scorers(project, convert, picture):
+    picture(project / "labeled-data" / "run" / "img01.png")
+    put(project, SINGLE.replace("walk", "run").replace("img02", "img01"), video="run")
+    put(project, SINGLE.replace("Ann", "Bob").replace("100.5", "101.5"), scorer="Bob")
+    done = convert(project)
+    names = [image["file_name"] for image in done.content["images"]]
+    assert names == ["run/img01.png", "walk/img01.png", "walk/img02.png"]
+    walk = [one for one in done.content["annotations"] if one["image_id"] == 2]
+    assert [one["annotator"] for one in walk] == ["Ann", "Bob"]
+    assert [one["keypoints"][0] for one in walk] == [100.5, 101.5]
+
+
+def test_the_order_of_the_names(project, convert):
+    done = convert(project, names=("right_ear", "nose", "left_ear"))
+    assert done.points()[1] == [100.5, 50, 2]
+    with pytest.raises(InputError, match="expected --names from nose, left_ear, right_ear, got"):
+        convert(project, names=("nose",))
+
+
+BAD = {
+    "no header": ("a,b\n1,2\n", "expected the header rows scorer, bodyparts and coords"),
+    "empty": ("", "expected the header rows"),
+    "ragged": (SINGLE + "labeled-data/walk/img03.png,1\n", "expected 7 columns in each row"),
+    "text": (SINGLE.replace("100.5", "left"), "expected coordinates or nothing, got left, 50"),
+    "no x": (
+        SINGLE.replace("coords,x,y,x,y,x,y", "coords,a,b,a,b,a,b"),
+        "expected columns x and y",
+    ),
+    "missing": (SINGLE.replace("img02", "img09"), r"1 pictures are not in .*walk \(walk/img09.png"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_tables_are_one_line(project, convert, name):
+    text, message = BAD[name]
+    with pytest.raises(InputError, match=message) as caught:
+        convert(put(project, text))
+    assert "\n" not in str(caught.value)
+
+
+def test_tables_must_agree(project, convert):
+    with pytest.raises(
+        InputError, match=r"expected the body parts of .*nose, left_ear, right_ear, "
+    ):
+        convert(put(project, SINGLE.replace("nose", "snout"), scorer="Bob"))
+
+
+def test_a_project_without_tables(project, convert):
+    (project / "labeled-data" / "walk" / "CollectedData_Ann.csv").unlink()
+    with pytest.raises(
+        InputError, match=r"expected labeled-data/\*/CollectedData_\*.csv, found no"
+    ):
+        convert(project)
+
+
+def test_nobody_is_labelled(project, convert):
+    empty = SINGLE.replace("100.5,50,120,40", ",,,")
+    with pytest.raises(InputError, match="no subject with a labelled keypoint"):
+        convert(put(project, empty))
+
+
+def test_a_table_without_frames(project, convert):
+    header = "".join(SINGLE.splitlines(keepends=True)[:3])
+    with pytest.raises(InputError, match="expected labelled pictures, found none"):
+        convert(put(project, header))

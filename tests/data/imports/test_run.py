@@ -1,0 +1,112 @@
+"""What all imports share: finding out the format, boxes, and what is never replaced."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from hrnet.data.imports import FORMATS
+from hrnet.data.imports.common import ImportOptions, PictureFinder, Subject, read_text, read_yaml
+from hrnet.data.imports.run import extent_box, import_annotations
+from hrnet.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("points", "box"),
+    [
+        ([(10, 20), (30, 60)], (6, 16, 28, 48)),  # grown by a tenth of 40
+        ([(50, 50)], (48, 48, 4, 4)),  # one point: by 2 % of the picture
+        ([(1, 1), (99, 99)], (0, 0, 100, 100)),  # clipped
+        ([(10, 50), (30, 50)], (8, 48, 24, 4)),
+    ],
+)
+def test_a_box_of_the_labelled_points(points, box):
+    triples = np.array([*[(x, y, 2) for x, y in points], (0, 0, 0)], dtype=float)
+    assert extent_box(Subject(triples), (100, 100), 0.1) == pytest.approx(box)
+
+
+def test_no_labelled_point_has_no_box():
+    assert extent_box(Subject(np.zeros((3, 3))), (100, 100), 0.1) == (0, 0, 0, 0)
+
+
+@pytest.fixture
+def source(tmp_path, picture):
+    picture(tmp_path / "images" / "a.jpg")
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "labels" / "a.txt").write_text("0 0.5 0.5 0.4 0.6 0.5 0.5 2\n")
+    return tmp_path
+
+
+def test_what_is_there_is_not_replaced(source, tmp_path):
+    out = tmp_path / "mine.json"
+    out.write_text("mine")
+    with pytest.raises(
+        InputError, match=r"mine.json exists and is not replaced; name another --out"
+    ):
+        import_annotations(source, out, ImportOptions())
+    assert out.read_text() == "mine"
+    import_annotations(source, out, ImportOptions(), force=True)
+    assert json.loads(out.read_text())["annotations"]
+    with pytest.raises(InputError, match="is read by this command and would be lost"):
+        import_annotations(out, out, ImportOptions(), force=True)
+
+
+@pytest.mark.parametrize("margin", [-0.1, 1.5, float("nan")])
+def test_margins(source, tmp_path, margin):
+    with pytest.raises(InputError, match="expected --margin from 0 to 1, got"):
+        import_annotations(source, tmp_path / "out.json", ImportOptions(), margin=margin)
+
+
+def test_unknown_formats_and_sources(source, tmp_path):
+    out, options = tmp_path / "out.json", ImportOptions()
+    with pytest.raises(InputError, match=r"expected --format as one of yolo, cvat, .* got 'voc'"):
+        import_annotations(source, out, options, format_name="voc")
+    with pytest.raises(InputError, match="nothere does not exist; check the path"):
+        import_annotations(tmp_path / "nothere", out, options)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    with pytest.raises(InputError, match="looks like none of the formats; give --format as one of"):
+        import_annotations(empty, out, options)
+    (source / "annotations.xml").write_text("<annotations/>")
+    with pytest.raises(InputError, match="looks like yolo or cvat; give --format"):
+        import_annotations(source, out, options)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_looks_without_reading_what_is_not_there(name, tmp_path):
+    assert not FORMATS[name].fits(tmp_path)
+    assert not FORMATS[name].fits(tmp_path / "photo.jpg")
+
+
+def test_without_pyyaml_one_line_says_what_to_install(source, tmp_path, monkeypatch):
+    (source / "data.yaml").write_text("kpt_shape: [1, 3]")
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(InputError, match=r"needs the package PyYAML; install it with `pip install"):
+        import_annotations(source, tmp_path / "out.json", ImportOptions())
+
+
+def test_binary_files_where_text_is_expected(source, tmp_path):
+    (source / "labels" / "a.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match=r"expected text in .*a.txt, got something else"):
+        import_annotations(source, tmp_path / "out.json", ImportOptions())
+
+
+def test_pictures_are_found_by_path_then_by_their_only_name(tmp_path, picture):
+    for name in ("one/a.jpg", "two/a.jpg", "two/b.jpg"):
+        picture(tmp_path / name)
+    finder = PictureFinder(tmp_path)
+    assert finder.find("one/a.jpg") == tmp_path / "one" / "a.jpg"
+    assert finder.find("elsewhere/b.jpg") == tmp_path / "two" / "b.jpg"
+    assert finder.find("C:\\pets\\b.jpg") == tmp_path / "two" / "b.jpg"
+    assert finder.find("a.jpg") is None  # two of them
+    assert finder.missing == ["a.jpg"]
+    with pytest.raises(InputError, match=r"expected a folder of pictures, but .* is none"):
+        PictureFinder(tmp_path / "three")
+
+
+@pytest.mark.parametrize("read", [read_text, read_yaml])
+def test_files_that_cannot_be_read(read, tmp_path):
+    with pytest.raises(InputError, match=r"cannot be read: .*; check the path"):
+        read(tmp_path)

@@ -1,0 +1,226 @@
+"""SLEAP files in their true layout, written by h5py: skeletons, points, embedded pictures."""
+
+import io
+import json
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hrnet.errors import InputError
+
+h5py = pytest.importorskip("h5py")
+
+POINT = [("x", "f8"), ("y", "f8"), ("visible", "?"), ("complete", "?")]
+INSTANCE = [
+    ("instance_id", "i8"), ("instance_type", "u1"), ("frame_id", "u8"), ("skeleton", "u4"),
+    ("track", "i4"), ("from_predicted", "i8"), ("score", "f4"), ("point_id_start", "u8"),
+    ("point_id_end", "u8"), ("tracking_score", "f4"),
+]  # fmt: skip
+FRAME = [
+    ("frame_id", "u8"), ("video", "u4"), ("frame_idx", "u8"), ("instance_id_start", "u8"),
+    ("instance_id_end", "u8"),
+]  # fmt: skip
+NODES = ["eye_r", "nose", "eye_l"]
+NAN = float("nan")
+
+
+def kind(value) -> dict:
+    return {"py/reduce": [{"py/type": "sleap.skeleton.EdgeType"}, {"py/tuple": [value]}]}
+
+
+def link(source, target, what) -> dict:
+    return {"edge_insert_idx": 0, "key": 0, "source": source, "target": target, "type": what}
+
+
+def skeleton(name="fly", wrapped=False) -> dict:
+    """Nodes in the order nose, eye_l, eye_r; two bones, one symmetry, told both ways."""
+    graph = {
+        "directed": True,
+        "graph": {"name": name, "num_edges_inserted": 2},
+        "links": [
+            link(1, 2, kind(1)),
+            link(1, 0, {"py/id": 1}),
+            link(2, 0, kind(2)),
+            link(0, 2, {"py/id": 2}),
+        ],
+        "multigraph": True,
+        "nodes": [{"id": 1}, {"id": 2}, {"id": 0}],
+    }
+    return {"nx_graph": graph, "description": "", "preview_image": None} if wrapped else graph
+
+
+@pytest.fixture
+def labels(tmp_path, picture):
+    """Two frames of a list of pictures; the second has a predicted instance as well."""
+    folder = tmp_path / "frames"
+    names = [str(picture(folder / f"f{n}.png").name) for n in range(3)]
+
+    def write(name="labels.slp", format_id=1.2, wrapped=False, **how):
+        path = folder / name
+        backend = {"type": "ImageVideo", "filename": names[0], "filenames": names}
+        video = {"filename": names, "backend": how.get("backend", backend)}
+        metadata = {
+            "version": "2.0.0",
+            "skeletons": how.get("skeletons", [skeleton(wrapped=wrapped)]),
+            "nodes": [{"name": node, "weight": 1.0} for node in NODES],
+            "videos": [], "tracks": [], "suggestions": [], "negative_anchors": {},
+            "provenance": {},
+        }  # fmt: skip
+        user, predicted = how.get("types", (0, 0, 1))[:2], 1
+        with h5py.File(path, "w") as file:
+            group = file.create_group("metadata")
+            group.attrs["format_id"] = format_id
+            group.attrs["json"] = np.bytes_(json.dumps(metadata))
+            file["videos_json"] = np.array([np.bytes_(json.dumps(video))])
+            file["tracks_json"] = np.array([np.bytes_('[0, "one"]')])
+            file["points"] = np.array(
+                [
+                    (100.5, 50.0, True, True), (120.0, 40.0, False, True), (NAN, NAN, False, False),
+                    (10.0, 20.0, True, True), (30.0, 40.0, True, True), (50.0, 60.0, True, True),
+                ],
+                POINT,
+            )  # fmt: skip
+            file["pred_points"] = np.zeros(3, [*POINT, ("score", "f8")])
+            file["instances"] = np.array(
+                [
+                    (0, user[0], 0, 0, -1, -1, 0, 0, 3, 0),
+                    (1, user[1], 1, 0, 0, -1, 0, 3, how.get("end", 6), 0),
+                    (2, predicted, 1, 0, 0, -1, 0.9, 0, 3, 0.5),
+                ],
+                INSTANCE,
+            )
+            file["frames"] = np.array([(0, 0, 0, 0, 1), (1, 0, 2, 1, 3)], FRAME)
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_points_bones_and_symmetries(labels, convert, wrapped):
+    done = convert(labels(wrapped=wrapped))
+    assert done.report.format == "sleap"
+    assert done.category["name"] == "fly"
+    assert done.category["keypoints"] == ["nose", "eye_l", "eye_r"]
+    assert done.points(0) == [[100.5, 50, 2], [120, 40, 1], [0, 0, 0]]
+    assert done.points(1) == [[10, 20, 2], [30, 40, 2], [50, 60, 2]]
+    assert done.dataset.skeleton.edges == ((0, 1), (0, 2))
+    assert done.category["flip_pairs"] == [["eye_l", "eye_r"]]
+    assert [image["file_name"] for image in done.content["images"]] == ["f0.png", "f2.png"]
+    assert done.content["images"][1]["frame"] == 2
+    assert "1 predicted instances were left out" in done.report.notes
+
+
+def test_before_format_1_1_pixels_began_at_their_corner(labels, convert):
+    assert convert(labels(format_id=1.0)).points()[0] == [100, 49.5, 2]
+
+
+def embed(path, frames, *, encoding="png", channel_order=None):
+    """Put pictures of one red pixel on blue into a file, as SLEAP's packages hold them."""
+    pixels = np.zeros((100, 200, 3), dtype=np.uint8)
+    pixels[..., 2] = 200
+    pixels[5, 7] = (250, 0, 0)
+    stored = pixels[..., ::-1] if channel_order in ("BGR", None) else pixels
+    buffer = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(stored)).save(buffer, format="PNG")
+    encoded = np.frombuffer(buffer.getvalue(), dtype=np.int8)
+    with h5py.File(path, "a") as file:
+        group = file.create_group("video0")
+        if encoding == "png":
+            kind = h5py.special_dtype(vlen=np.dtype("int8"))
+            video = group.create_dataset("video", shape=(len(frames),), dtype=kind)
+            for row in range(len(frames)):
+                video[row] = encoded
+        else:
+            video = group.create_dataset("video", data=np.stack([pixels] * len(frames)))
+        video.attrs["format"] = encoding
+        if channel_order is not None:
+            video.attrs["channel_order"] = channel_order
+        group.create_dataset("frame_numbers", data=frames)
+    return path
+
+
+EMBEDDED = {"type": "HDF5Video", "filename": ".", "dataset": "video0/video"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "order"), [("png", "RGB"), ("png", "BGR"), ("png", None), ("hdf5", "RGB")]
+)
+def test_embedded_pictures_are_written_with_their_colours(
+    labels, convert, tmp_path, encoding, order
+):
+    path = labels("labels.pkg.slp", backend=EMBEDDED)
+    done = convert(embed(path, [0, 2], encoding=encoding, channel_order=order))
+    names = ["video0_000000.png", "video0_000002.png"]
+    assert [image["file_name"] for image in done.content["images"]] == names
+    assert done.report.images == tmp_path / "out" / "extracted"
+    with Image.open(done.report.images / names[0]) as picture:
+        assert picture.getpixel((7, 5)) == (250, 0, 0)
+        assert picture.getpixel((0, 0)) == (0, 0, 200)
+
+
+def test_frames_that_are_not_embedded(labels, convert):
+    path = embed(labels("labels.pkg.slp", backend=EMBEDDED), [0, 1])
+    with pytest.raises(InputError, match="frame 2 of video 0 is labelled but not embedded"):
+        convert(path)
+
+
+def test_videos_are_not_read(labels, convert):
+    path = labels(backend={"type": "MediaVideo", "filename": "walk.mp4"})
+    with pytest.raises(InputError, match=r"they are in walk.mp4; export a training package with"):
+        convert(path)
+
+
+def test_missing_pictures(labels, convert):
+    path = labels(backend={"filename": "a.png", "filenames": ["a.png", "b.png", "c.png"]})
+    with pytest.raises(InputError, match=r"2 pictures are not in .*frames \(a.png, c.png\); give"):
+        convert(path)
+
+
+def test_several_skeletons(labels, convert):
+    path = labels(skeletons=[skeleton("fly"), skeleton("mouse")])
+    with pytest.raises(
+        InputError, match="expected one skeleton, found fly, mouse; give one of the"
+    ):
+        convert(path)
+    assert convert(path, category="fly").report.num_subjects == 2
+    with pytest.raises(InputError, match="expected instances that people labelled, found none"):
+        convert(path, category="mouse")
+
+
+def test_instances_must_have_all_points(labels, convert):
+    with pytest.raises(InputError, match="expected 3 points in each instance, got 2"):
+        convert(labels(end=5))
+
+
+def test_only_predictions(labels, convert):
+    with pytest.raises(InputError, match="expected instances that people labelled, found none"):
+        convert(labels(types=(1, 1)))
+
+
+def test_other_files_are_one_line(tmp_path, convert):
+    path = tmp_path / "labels.slp"
+    path.write_text("no HDF5")
+    with pytest.raises(InputError, match=r"expected a SLEAP file, but .* is none"):
+        convert(path)
+    with h5py.File(path, "w") as file:
+        file["points"] = [1]
+    with pytest.raises(InputError, match=r"expected a SLEAP file, but .* is none") as caught:
+        convert(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_h5py_one_line_says_what_to_install(labels, convert, monkeypatch):
+    path = labels()
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(
+        InputError, match=r"needs the package h5py; install it with `pip install 'hr"
+    ):
+        convert(path)
+
+
+def test_a_folder_is_no_file(tmp_path, convert):
+    (tmp_path / "labels.slp").mkdir()
+    with pytest.raises(InputError, match=r"labels.slp cannot be read: no such file; check the pa"):
+        convert(tmp_path / "labels.slp")

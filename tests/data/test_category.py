@@ -1,0 +1,112 @@
+"""Mirror pairs and sigmas of a category: given, inferred or the default, and told where from."""
+
+import numpy as np
+import pytest
+
+from hrnet.data.category import describe_category
+from hrnet.data.coco import parse_keypoints, skeleton_of
+from hrnet.errors import InputError
+from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA
+
+NAMES = ["head", "wing_a", "wing_b", "tail"]
+
+
+@pytest.mark.parametrize(
+    ("given", "pairs"),
+    [
+        ([["wing_a", "wing_b"]], ((1, 2),)),
+        ([[2, 1]], ((2, 1),)),
+        ([["head", 3], [1, "wing_b"]], ((0, 3), (1, 2))),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_flip_pairs_of_the_category(given, pairs):
+    described = describe_category({"keypoints": NAMES, "flip_pairs": given})
+    assert described.skeleton.flip_pairs == pairs
+    assert described.flips_given == (given is not None)
+
+
+def test_given_pairs_come_before_names_and_names_tell_the_left_one():
+    names = ["left_eye", "right_eye", "left_ear", "right_ear"]
+    described = describe_category({"keypoints": names, "flip_pairs": [["right_eye", "left_eye"]]})
+    assert described.skeleton.flip_pairs == ((0, 1),)
+    assert describe_category({"keypoints": names}).skeleton.flip_pairs == ((0, 1), (2, 3))
+
+
+def test_coco_names_with_pairs_of_their_own():
+    described = describe_category({"keypoints": COCO_PERSON.names, "flip_pairs": []})
+    assert described.skeleton.flip_pairs == ()
+    assert described.skeleton.sigmas == COCO_PERSON.sigmas
+    assert described.sigmas_source == "COCO"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("wings", r"expected flip_pairs as pairs .* got 'wings'; write them as \[\[left, right\]"),
+        ([1, 2], "expected flip_pairs as pairs .* got 1;"),
+        ([[1, 2, 3]], r"expected flip_pairs as pairs .* got \[1, 2, 3\];"),
+        ([["wing_a", "wing_c"]], "flip_pairs names 'wing_c', which is no keypoint; use the names"),
+        ([["wing_a", 1.5]], "flip_pairs names 1.5, which is no keypoint"),
+        ([[1, 4]], r"flip pair \(1, 4\) names a keypoint outside 0..3"),
+        ([[1, 2], [1, 3]], "mirrors one other at most"),
+    ],
+)
+def test_wrong_flip_pairs_are_one_line(given, message):
+    category = {"id": 1, "keypoints": NAMES, "flip_pairs": given}
+    with pytest.raises(InputError, match=message):
+        describe_category(category)
+    content = {"images": [], "annotations": [], "categories": [category]}
+    with pytest.raises(InputError, match=f"a.json: .*{message}") as caught:
+        parse_keypoints("a.json", "images", content)
+    assert "\n" not in str(caught.value)
+
+
+def labelled_twice(subjects: int) -> list[dict]:
+    """Two annotators; of the last keypoint only nine subjects have both."""
+    generator = np.random.default_rng(1)
+    found = []
+    for image in range(subjects):
+        for who in "ab":
+            points = generator.normal(50, 3, (4, 2))
+            triples = np.column_stack([points, [2, 2, 2, 2 if image < 9 else 0]])
+            found.append(
+                {
+                    "id": len(found), "image_id": image, "category_id": 1, "annotator": who,
+                    "bbox": [1, 1, 90, 90], "area": 900, "keypoints": triples.ravel().tolist(),
+                }
+            )  # fmt: skip
+    return found
+
+
+def test_where_each_sigma_comes_from():
+    twice = labelled_twice(12)
+    described = describe_category({"keypoints": NAMES}, twice)
+    assert described.sigma_sources == ("annotators (12 subjects)",) * 3 + ("default",)
+    assert described.skeleton.sigmas[3] == DEFAULT_SIGMA
+    assert all(0.05 < sigma < 0.3 for sigma in described.skeleton.sigmas[:3])
+    assert described.sigmas_source == (
+        "spread of annotators for 3 of 4 keypoints, default 0.05 for the others"
+    )
+    assert describe_category({"keypoints": NAMES[:3]}, twice).sigmas_source.startswith("default")
+    given = describe_category({"keypoints": NAMES, "sigmas": [0.1] * 4}, twice)
+    assert given.sigma_sources == ("annotation file",) * 4
+    assert describe_category({"keypoints": NAMES}).sigma_sources == ("default",) * 4
+
+
+def test_training_and_evaluation_take_the_same(tmp_path):
+    category = {"id": 1, "keypoints": NAMES, "flip_pairs": [["wing_a", "wing_b"]]}
+    twice = labelled_twice(12)
+    images = [
+        {"id": image, "file_name": f"{image}.jpg", "height": 99, "width": 99} for image in range(12)
+    ]
+    dataset = parse_keypoints(
+        tmp_path / "a.json",
+        tmp_path,
+        {"images": images, "annotations": twice, "categories": [category, {"id": 2}]},
+    )
+    assert (dataset.skeleton, dataset.sigmas_source) == skeleton_of(category, twice)
+    assert dataset.skeleton.flip_pairs == ((1, 2),)
+    assert "3 of 4" in dataset.sigmas_source
+    assert len(dataset.samples) == 24

@@ -1,0 +1,178 @@
+"""Splits keep images and groups whole, meet the shares, and lose nothing."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from hrnet.data.coco import read_keypoints
+from hrnet.data.split import split_dataset
+from hrnet.errors import InputError
+
+
+def content_of(images: int, videos: int = 5) -> dict:
+    """Two subjects in each image; the images of a video have numbers apart."""
+    return {
+        "info": {"year": 2020},
+        "licenses": [{"id": 4, "name": "a licence"}],
+        "images": [
+            {"id": n, "file_name": f"{n}.jpg", "height": 9, "width": 9, "video_id": n % videos}
+            for n in range(1, images + 1)
+        ],
+        "annotations": [
+            {
+                "id": 10 * n + k,
+                "image_id": n,
+                "category_id": 2,
+                "bbox": [1, 1, 6, 6],
+                "keypoints": [1, 1, 2, 3, 3 + k, 2],
+            }
+            for n in range(1, images + 1)
+            for k in (0, 1)
+        ],
+        "categories": [{"id": 2, "name": "pet", "keypoints": ["a", "b"]}],
+        "more": {"kept": True},
+    }
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps(content_of(40)))
+    return path
+
+
+def ids(part) -> list[int]:
+    return [image["id"] for image in json.loads(part.file.read_text())["images"]]
+
+
+@pytest.mark.parametrize(
+    ("val", "test", "counts"),
+    [(0.1, 0, [36, 4]), (0.25, 0.25, [20, 10, 10]), (0, 0, [40]), (0.001, 0, [39, 1])],
+)
+def test_shares_are_met_and_every_image_is_in_one_part(file, tmp_path, val, test, counts):
+    parts = split_dataset(file, tmp_path / "out", val=val, test=test)
+    assert [part.images for part in parts] == counts
+    assert [part.subjects for part in parts] == [2 * images for images in counts]
+    assert [part.file.name for part in parts] == ["train.json", "val.json", "test.json"][
+        : len(counts)
+    ]
+    assert sorted(number for part in parts for number in ids(part)) == list(range(1, 41))
+
+
+def test_everything_else_is_kept_and_subjects_go_with_their_image(file, tmp_path):
+    whole = content_of(40)
+    for part in split_dataset(file, tmp_path / "out", val=0.3):
+        content = json.loads(part.file.read_text())
+        for key in ("info", "licenses", "categories", "more"):
+            assert content[key] == whole[key]
+        per_image = Counter(one["image_id"] for one in content["annotations"])
+        assert per_image == dict.fromkeys(ids(part), 2)
+        assert len(read_keypoints(part.file, tmp_path).samples) == part.subjects
+
+
+def test_a_seed_fixes_the_parts(file, tmp_path):
+    def val(seed):
+        return ids(split_dataset(file, tmp_path / "out", seed=seed, force=True)[1])
+
+    assert val(1) == val(1)
+    assert val(1) != val(2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_groups_stay_together(file, tmp_path, seed):
+    parts = split_dataset(file, tmp_path / "out", val=0.2, group="video_id", seed=seed)
+    assert [part.groups for part in parts] == [4, 1]
+    videos = [{number % 5 for number in ids(part)} for part in parts]
+    assert not videos[0] & videos[1]
+
+
+def test_a_part_smaller_than_the_groups_takes_one(file, tmp_path):
+    parts = split_dataset(file, tmp_path / "out", val=0.01, group="video_id")
+    assert [part.images for part in parts] == [32, 8]
+
+
+def test_images_without_the_key_stand_alone(tmp_path):
+    content = content_of(12)
+    for image in content["images"][:6]:
+        del image["video_id"]
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps(content))
+    parts = split_dataset(path, tmp_path / "out", val=0.3, group="video_id")
+    assert sum(part.groups for part in parts) == 6 + 5
+
+
+def test_sigmas_of_annotators_are_those_of_the_whole_file(tmp_path):
+    content = content_of(20)
+    generator = np.random.default_rng(0)
+    for one in content["annotations"]:
+        one["annotator"] = one["id"] % 2
+        one["keypoints"] = [*generator.normal(4, 1, 2).tolist(), 2] * 2
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps(content))
+    whole = read_keypoints(path, tmp_path)
+    assert whole.sigmas_source == "spread of annotators for 2 of 2 keypoints"
+    for part in split_dataset(path, tmp_path / "out", val=0.2):
+        assert read_keypoints(part.file, tmp_path).skeleton.sigmas == whole.skeleton.sigmas
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ({"val": 1}, "expected --val and --test as shares from 0, together below 1, got 1 and"),
+        ({"val": -0.1}, "shares from 0"),
+        ({"val": 0.5, "test": 0.6}, "together below 1"),
+        ({"val": float("nan")}, "shares from 0"),
+        ({"group": "clip"}, r"no image has the key 'clip' of --group; images have file_name, h"),
+    ],
+)
+def test_wrong_wishes_are_one_line(file, tmp_path, how, message):
+    with pytest.raises(InputError, match=message):
+        split_dataset(file, tmp_path / "out", **how)
+    assert not list((tmp_path / "out").glob("*.json"))
+
+
+def test_too_few_groups(tmp_path):
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps(content_of(1)))
+    with pytest.raises(InputError, match="but val would get none of 1 groups of images; change"):
+        split_dataset(path, tmp_path / "out")
+
+
+def test_nothing_is_replaced_unasked(file, tmp_path):
+    (tmp_path / "val.json").write_text("mine")
+    with pytest.raises(InputError, match=r"val\.json exists and is not replaced; name another"):
+        split_dataset(file, tmp_path)
+    assert (tmp_path / "val.json").read_text() == "mine"
+    assert not (tmp_path / "train.json").exists()
+    split_dataset(file, tmp_path, force=True)
+    assert (tmp_path / "val.json").read_text() != "mine"
+
+
+def test_the_input_is_never_replaced(tmp_path):
+    path = tmp_path / "train.json"
+    path.write_text(json.dumps(content_of(20)))
+    with pytest.raises(InputError, match=r"train\.json is read by this command and would be lost"):
+        split_dataset(path, tmp_path, force=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[1]", "expected a COCO file with the lists"),
+        ('{"images": [1], "annotations": [], "categories": []}', "expected a COCO file"),
+        ('{"images": [{}], "annotations": [], "categories": []}', "expected id in each of images"),
+        (
+            '{"images": [], "annotations": [{}], "categories": []}',
+            "expected image_id in each of annotations",
+        ),
+        ("no", "expected JSON"),
+    ],
+)
+def test_other_files_are_one_line(tmp_path, text, message):
+    path = tmp_path / "all.json"
+    path.write_text(text)
+    with pytest.raises(InputError, match=message) as caught:
+        split_dataset(path, tmp_path / "out")
+    assert str(path) in str(caught.value)

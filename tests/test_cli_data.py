@@ -1,0 +1,141 @@
+"""`hrnet data` on the command line: what is printed, where to, and the exit codes."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+
+@pytest.fixture
+def pets(tmp_path):
+    """Twenty annotated pictures; returns the annotation file and the folder."""
+    images = tmp_path / "images"
+    images.mkdir()
+    content = {
+        "images": [],
+        "annotations": [],
+        "categories": [{"id": 1, "name": "pet", "keypoints": ["nose", "left_eye", "right_eye"]}],
+    }
+    for number in range(1, 21):
+        name = f"{number:02}.png"
+        Image.fromarray(np.full((40, 60, 3), number, dtype=np.uint8)).save(images / name)
+        content["images"].append({"id": number, "file_name": name, "height": 40, "width": 60})
+        content["annotations"].append(
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": 1,
+                "bbox": [5, 5, 40, 30],
+                "keypoints": [10, 10, 2, 20, 20, 2, 30, 20, 1],
+            }
+        )
+    file = tmp_path / "pets.json"
+    file.write_text(json.dumps(content))
+    return file, images
+
+
+def test_check_prints_counts_pairs_and_sigmas(run, pets):
+    file, images = pets
+    code, out, err = run("data", "check", file, "--images", images)
+    assert (code, err) == (0, "")
+    for words in (
+        "subjects with a labelled keypoint",
+        "left_eye",
+        "100%",
+        "0.050",
+        "default",
+        "bones: none",
+        "mirror pairs, inferred from the names: left_eye - right_eye",
+        "without a partner, mirrored in their place: nose",
+        "0 kinds of errors, 0 kinds of warnings",
+    ):
+        assert words in out
+
+
+def test_check_says_loudly_that_mirroring_is_off(run, pets):
+    file, images = pets
+    content = json.loads(file.read_text())
+    content["categories"][0]["keypoints"] = ["a", "b", "c"]
+    file.write_text(json.dumps(content))
+    code, out, _ = run("data", "check", file, "--images", images)
+    assert code == 0
+    assert "WARNING: MIRRORING IS OFF in training, because no mirror pairs are known." in out
+    assert '"flip_pairs": [["name", "name"], ...]' in out
+    assert out.count("MIRRORING IS OFF") == 1
+
+
+def test_check_lists_errors_and_ends_with_2(run, pets, tmp_path):
+    file, images = pets
+    content = json.loads(file.read_text())
+    content["annotations"][0]["image_id"] = 99
+    content["annotations"][1]["keypoints"] = [1, 2]
+    file.write_text(json.dumps(content))
+    report = tmp_path / "report"
+    code, out, err = run("data", "check", file, "--images", images, "--report", report)
+    assert code == 2
+    assert "2 kinds of errors, 0 kinds of warnings" in out
+    lines = err.splitlines()
+    assert lines[0] == f"hrnet: 2 kinds of errors in {file}:"
+    assert all(line.startswith("  annotations ") for line in lines[1:])
+    assert len(lines) == 3
+    assert sorted(path.name for path in report.iterdir()) == [
+        "check.json",
+        "contact_sheet.jpg",
+        "mirrored.jpg",
+    ]
+    assert len(json.loads((report / "check.json").read_text())["errors"]) == 2
+
+
+def test_check_of_another_file_is_one_line(run, tmp_path):
+    file = tmp_path / "notes.json"
+    file.write_text("[1, 2]")
+    code, out, err = run("data", "check", file, "--images", tmp_path)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"hrnet: error: {file}: expected a COCO keypoint file")
+    assert len(err.splitlines()) == 1
+
+
+def test_check_proves_first_that_the_report_can_be_written(run, pets):
+    file, images = pets
+    code, out, err = run("data", "check", file, "--images", images, "--report", file)
+    assert (code, out) == (2, "")
+    assert "expected an output folder" in err
+
+
+def test_split_says_what_it_wrote(run, pets, tmp_path):
+    file, _ = pets
+    out = tmp_path / "parts"
+    code, text, err = run("data", "split", file, "--out", out, "--val", "0.2", "--test", "0.1")
+    assert (code, err) == (0, "")
+    assert text.splitlines() == [
+        f"{out}/train.json: 14 images, 14 subjects",
+        f"{out}/val.json: 4 images, 4 subjects",
+        f"{out}/test.json: 2 images, 2 subjects",
+    ]
+    code, text, err = run("data", "split", file, "--out", out)
+    assert (code, text) == (2, "")
+    assert "exists and is not replaced" in err
+
+
+def test_import_says_what_it_took_and_how_to_look_at_it(run, tmp_path):
+    images = tmp_path / "yolo" / "images"
+    images.mkdir(parents=True)
+    (tmp_path / "yolo" / "labels").mkdir()
+    Image.new("RGB", (200, 100)).save(images / "a.png")
+    (tmp_path / "yolo" / "labels" / "a.txt").write_text("0 .5 .5 .4 .6 .5 .5 2 .4 .6 1\n")
+    out = tmp_path / "pets.json"
+    code, text, err = run(
+        "data", "import", tmp_path / "yolo", "--out", out, "--names", "left_eye, right_eye"
+    )
+    assert (code, err) == (0, "")
+    lines = text.splitlines()
+    assert lines[0] == "yolo: 1 images, 1 subjects, 2 keypoints: left_eye, right_eye"
+    assert lines[-1] == f"look at it: hrnet data check {out} --images {images} --report report/"
+    assert run("data", "check", out, "--images", images)[0] == 0
+    code, text, err = run("data", "import", tmp_path / "yolo", "--out", out)
+    assert (code, text) == (2, "")
+    assert (
+        err
+        == f"hrnet: error: {out} exists and is not replaced; name another --out or add --force\n"
+    )
