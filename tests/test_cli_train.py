@@ -1,6 +1,7 @@
 """`hrnet train` and `hrnet recipes`: a run by settings alone, and every mistake as one line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,9 +85,11 @@ def test_what_was_trained_predicts(run, data, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], ["RECIPE or --config"]),
+        ([], ["expected one of RECIPE, --config", "got none"]),
         (["pose/hrnet_w32_coco"], ["unknown recipe", "pose/hrnet_w32_coco_256x192"]),
-        ([SMALL, "--config", "x.json"], ["RECIPE or --config"]),
+        ([SMALL, "--config", "x.json"], ["expected one of", "got RECIPE and --config"]),
+        ([SMALL, "--images", "."], ["--images and --val go with --data"]),
+        (["--resume", "run"], ["leave --out away"]),
         (["--config", "nothing.json"], ["cannot read the experiment", "nothing.json"]),
         (["--config", "."], ["cannot read the experiment"]),
         ([SMALL, "--set", "train.lr"], ["NAME=VALUE"]),
@@ -126,10 +129,20 @@ def test_data_that_cannot_be_used_is_one_line(run, data, tmp_path, monkeypatch, 
         assert word in err
 
 
-def test_a_folder_is_needed(run):
-    code, _, err = run("train", SMALL)
+def test_a_folder_is_found_where_none_is_named(run, data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("small_hrnet_w16_few_128x96", "small_hrnet_w16_few_128x96_2"):
+        code, stdout, _ = run("train", SMALL, *settings_of(data))
+        assert code == 0
+        assert f"--model {Path('runs') / name}`" in stdout
+        assert (tmp_path / "runs" / name / "last.safetensors").is_file()
+
+
+def test_several_processes_need_a_folder(run, data, monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    code, _, err = run("train", SMALL, *settings_of(data))
     assert code == 2
-    assert "--out" in err
+    assert "--out RUN, which several processes need" in err
 
 
 def test_recipes_are_listed_with_what_they_are(run):

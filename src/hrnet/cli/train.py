@@ -13,41 +13,50 @@ if TYPE_CHECKING:
     from hrnet.config import Experiment
 
 
+Recipe = Annotated[str | None, typer.Argument(help="A recipe's name; `hrnet recipes` lists them.")]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="RUN",
+        help="New folder for checkpoints, log and settings; without it one in runs/.",
+    ),
+]
+Data = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="COCO keypoint annotations of your own.")
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(metavar="DIR", help="Their images; without it beside --data or in images/."),
+]
+Val = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Annotations to measure on; without it a tenth of the images.",
+    ),
+]
+Config = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="An experiment.json, in place of a recipe.")
+]
+Resume = Annotated[
+    Path | None,
+    typer.Option(metavar="RUN", help="Go on with a run that was stopped, killed or ended."),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="a.b=c", help="Change one setting; may be repeated."),
+]
+
+
 def train(
-    recipe: Annotated[
-        str | None, typer.Argument(help="A recipe's name; `hrnet recipes` lists them.")
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="New folder for checkpoints, log and settings."),
-    ] = None,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="COCO keypoint annotations of your own."),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Their images; without it they lie beside --data."),
-    ] = None,
-    val: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Annotations to measure on; without it a tenth of the images of --data.",
-        ),
-    ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="An experiment.json, in place of a recipe."),
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(metavar="RUN", help="Go on with a run that was stopped, killed or ended."),
-    ] = None,
-    settings: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="a.b=c", help="Change one setting; may be repeated."),
-    ] = None,
+    recipe: Recipe = None,
+    out: Out = None,
+    data: Data = None,
+    images: Images = None,
+    val: Val = None,
+    config: Config = None,
+    resume: Resume = None,
+    settings: Settings = None,
 ) -> None:
     """Train a network: by a recipe, by an experiment.json, or on your own keypoints with --data.
 
@@ -67,7 +76,9 @@ def train(
         )
     if data is None and (images or val):
         raise InputError("--images and --val go with --data; in a recipe it is --set data.images=")
-    folder = _folder(out, resume)
+    if resume is not None and out is not None:
+        raise InputError("--resume goes on in its own folder; leave --out away")
+    folder = resume or out or _new_folder(data or config or Path(str(recipe)))
     if resume is not None:
         experiment = read_experiment(resume / "experiment.json")
     elif config is not None:
@@ -88,24 +99,28 @@ def _silent(line: str) -> None:
     """What the processes that do not speak say."""
 
 
-def _folder(out: Path | None, resume: Path | None) -> Path:
-    if resume is not None:
-        if out is not None:
-            raise InputError("--resume goes on in its own folder; leave --out out")
-        return resume
-    if out is None:
-        raise InputError("expected --out RUN, a new folder for the run, got none")
-    return out
+def _new_folder(source: Path) -> Path:
+    """The first of runs/NAME, runs/NAME_2, ... that is free."""
+    if os.environ.get("WORLD_SIZE", "1") != "1":
+        raise InputError("expected --out RUN, which several processes need, got none")
+    name = source.parent.name if source.name == "experiment.json" else source.stem
+    folder, count = Path("runs") / name, 1
+    while folder.exists():
+        count += 1
+        folder = Path("runs") / f"{name}_{count}"
+    return folder
 
 
 def _own(
     data: Path, images: Path | None, val: Path | None, out: Path, say: Callable[[str], None]
 ) -> "Experiment":
     """An experiment for annotations of the user's own, with what was chosen said."""
+    from hrnet.engine.train import expect_no_run
     from hrnet.recipes.own import own_experiment
 
-    experiment, reasons = own_experiment(data, images or data.parent, val=val, out=out)
-    for reason in reasons:
+    expect_no_run(out)
+    experiment, reasons = own_experiment(data, images, val=val, out=out)
+    for reason in [*reasons, f"run: {out}"]:
         say(reason)
     return experiment
 

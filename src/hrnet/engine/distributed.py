@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from hrnet.errors import InputError, one_line
+from hrnet.engine.devices import pick_device
 
 T = TypeVar("T")
 
@@ -71,24 +71,6 @@ def joined(device: str) -> Iterator[World]:
         yield World(own, rank, size, local_rank)
     finally:
         dist.destroy_process_group()
-
-
-def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
-
-    Raises InputError where there is no such device.
-    """
-    if name != "auto":
-        try:
-            return torch.empty(0, device=name).device
-        except (RuntimeError, AssertionError) as error:
-            reason = one_line(error)[:120]
-            raise InputError(
-                f"device {name} cannot be used ({reason}); try run.device=auto"
-            ) from None
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
 
 
 class _MeanOverProcesses(torch.autograd.Function):

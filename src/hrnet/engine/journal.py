@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 import torch
-from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hrnet.errors import InputError
@@ -55,15 +54,18 @@ class TensorBoard:
         self._writer = SummaryWriter(folder / "tensorboard", purge_step=step + 1 if step else None)
 
     def add(self, row: Mapping[str, float | str]) -> None:
+        """Write a row's numbers as points of curves over the steps."""
         group = "train" if row["kind"] == "step" else "epoch"
         for name, value in row.items():
             if isinstance(value, int | float) and name not in ("step", "epoch"):
                 self._writer.add_scalar(f"{group}/{name}", value, int(row["step"]))
 
     def picture(self, name: str, picture: Image8, step: int) -> None:
+        """Write a picture (H, W, 3)."""
         self._writer.add_image(name, picture, step, dataformats="HWC")
 
     def close(self) -> None:
+        """Write what is left and end the file."""
         self._writer.close()
 
 
@@ -78,7 +80,6 @@ class Journal:
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
         )
         self._task = self._bar.add_task("", total=total_steps, completed=step, note="")
 

@@ -51,7 +51,7 @@ def train(
     """
     folder = Path(out)
     if not resume:
-        _expect_no_run(folder)
+        expect_no_run(folder)
     with joined(experiment.run.device) as world:
         job = prepare(experiment, folder, world)
         if resume and (folder / STATE).is_file():
@@ -91,7 +91,7 @@ def _announce(job: Job, resume: bool, say: Callable[[str], None]) -> None:
         say(f"{job.folder} holds no saved state yet; starting from the beginning")
 
 
-def _expect_no_run(folder: Path) -> None:
+def expect_no_run(folder: Path) -> None:
     """Raise InputError where a folder already holds a run, so that nothing is lost."""
     held = [name for name in (LAST, BEST, STATE, LOG) if (folder / name).exists()]
     if held:
