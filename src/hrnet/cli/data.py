@@ -35,7 +35,8 @@ def check(
 ) -> None:
     """Say what is in a keypoint file and what is wrong with it.
 
-    Decodes every image and lists what would stop or spoil a training. With errors the exit code is 2; warnings leave it at 0.
+    Decodes every image and lists what would stop or spoil a training. With errors the exit code is
+    2; warnings leave it at 0.
     """
     from rich.console import Console
 
