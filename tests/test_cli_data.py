@@ -45,6 +45,7 @@ def test_check_prints_counts_pairs_and_sigmas(run, pets):
         "100%",
         "0.050",
         "default",
+        "sigmas: default 0.05 for every keypoint; an OKS sigma is the spread of annotators",
         "bones: none",
         "mirror pairs, inferred from the names: left_eye - right_eye",
         "without a partner, mirrored in their place: nose",
@@ -139,3 +140,11 @@ def test_import_says_what_it_took_and_how_to_look_at_it(run, tmp_path):
         err
         == f"hrnet: error: {out} exists and is not replaced; name another --out or add --force\n"
     )
+
+
+def test_the_help_lists_every_format(run):
+    from hrnet.data.imports import FORMATS
+
+    code, text, _ = run("data", "import", "--help")
+    assert code == 0
+    assert "|".join(FORMATS) in "".join(text.split())

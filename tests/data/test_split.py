@@ -167,6 +167,10 @@ def test_the_input_is_never_replaced(tmp_path):
             '{"images": [], "annotations": [{}], "categories": []}',
             "expected image_id in each of annotations",
         ),
+        (
+            '{"categories":[],"images": [{"id": 1}, {"id": 1}], "annotations": [{"image_id": 2}]}',
+            "got 1 ids again and 1 annotations of unknown images; `hrnet data check` lists them",
+        ),
         ("no", "expected JSON"),
     ],
 )

@@ -33,9 +33,10 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Say what is in a keypoint file, and what would stop or spoil a training.
+    """Say what is in a keypoint file and what is wrong with it.
 
-    Decodes every image. With errors the exit code is 2; warnings leave it at 0.
+    Decodes every image and lists what would stop or spoil a training. With errors the exit code is
+    2; warnings leave it at 0.
     """
     from rich.console import Console
 
@@ -79,7 +80,7 @@ def split(
     seed: Annotated[int, typer.Option(help="The seed that fixes the parts.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
-    """Split a keypoint file by images into parts for training, validation and test."""
+    """Split a keypoint file by its images into parts."""
     from hrnet.data.split import split_dataset
 
     parts = split_dataset(annotations, out, val=val, test=test, group=group, seed=seed, force=force)

@@ -86,6 +86,15 @@ def _read(path: Path) -> dict[str, Entries]:
     for part, key in (("images", "id"), ("annotations", "image_id")):
         if any(key not in entry for entry in content[part]):
             raise InputError(f"{path}: expected {key} in each of {part}; `hrnet data check` helps")
+    ids = [str(image["id"]) for image in content["images"]]
+    known = set(ids)
+    lost = sum(str(one["image_id"]) not in known for one in content["annotations"])
+    if lost or len(known) < len(ids):
+        raise InputError(
+            f"{path}: expected images with ids of their own and annotations of them alone, got "
+            f"{len(ids) - len(known)} ids again and {lost} annotations of unknown images; "
+            "`hrnet data check` lists them"
+        )
     return content
 
 

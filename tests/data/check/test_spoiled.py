@@ -66,7 +66,7 @@ def folder(tmp_path_factory) -> Path:
     return images
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(content=spoiled())
 def test_the_check_ends_and_keeps_its_word(folder, content):
     file = folder / "pets.json"

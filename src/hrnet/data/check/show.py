@@ -11,12 +11,18 @@ from hrnet.data.check.skeletons import HOW_TO_PAIR, MIRRORING_OFF, SkeletonRepor
 MAX_ROWS = 60
 """Keypoints, bones and pairs beyond so many are only counted; check.json has all."""
 
+_WHAT_A_SIGMA_IS = (
+    "an OKS sigma is the spread of annotators over the root of the subject's area, and COCO's k is "
+    "twice a sigma"
+)
+
 
 def print_check(console: Console, result: CheckResult) -> None:
     """Print counts, keypoints, bones, mirror pairs and warnings; errors are for the caller."""
     console.print(_counts(result))
     console.print(_keypoints(result))
     report = result.report
+    _plain(console, f"sigmas: {report.sigmas_from}; {_WHAT_A_SIGMA_IS}")
     _line(console, "bones", [f"{a} - {b}" for a, b in report.edges] or ["none"])
     _print_flips(console, report)
     for finding in result.warnings:

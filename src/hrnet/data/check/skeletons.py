@@ -24,7 +24,8 @@ class SkeletonReport:
 
     flip_pairs: pairs (left, right). no_partner: the keypoints in no pair, which keep their place
     in a mirrored picture. flips_from: "given by the category", "inferred from the names" or
-    "none". several_annotators: subjects that more than one annotator labelled.
+    "none". sigmas_from: the same words as in an evaluation's protocol. several_annotators: how many
+    subjects more than one annotator labelled.
     """
 
     names: tuple[str, ...]
@@ -34,6 +35,7 @@ class SkeletonReport:
     flips_from: str
     sigmas: tuple[float, ...]
     sigma_sources: tuple[str, ...]
+    sigmas_from: str
     several_annotators: int
 
 
@@ -63,6 +65,7 @@ def report_skeleton(content: Content, findings: Findings) -> tuple[SkeletonRepor
         flips_from="given by the category" if described.flips_given else inferred,
         sigmas=skeleton.sigmas,
         sigma_sources=described.sigma_sources,
+        sigmas_from=described.sigmas_source,
         several_annotators=several,
     )
     return report, skeleton
