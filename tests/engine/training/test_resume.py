@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from hrnet.config import read_experiment
@@ -144,10 +145,11 @@ def test_a_file_that_is_no_state_is_refused(undisturbed, data, tmp_path):
         train(settings(data), tmp_path, resume=True)
 
 
-def start_process(data: Path, out: Path, *, resume: bool) -> subprocess.Popen:
-    """A training in a process of its own, as the command line starts it."""
+def start_process(data: Path, out: Path, **changes) -> subprocess.Popen:
+    """A training in a process of its own, as the command line starts it or goes on with it."""
     file = out.parent / "settings.json"
-    file.write_text(settings(data, workers=1).to_json())
+    file.write_text(settings(data, workers=1, **changes).to_json())
+    resume = (out / "experiment.json").exists()
     how = ["--resume", str(out)] if resume else ["--config", str(file), "--out", str(out)]
     return subprocess.Popen(
         [sys.executable, "-m", "hrnet", "train", *how],
@@ -168,27 +170,39 @@ def wait_for_state(out: Path, process: subprocess.Popen, *, after: float = 0) ->
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems kill in other ways")
-def test_killed_again_and_again(data, undisturbed, tmp_path):
-    """Kill -9, twice at random moments after a state was saved, perhaps while one is written."""
-    out, rng, began = tmp_path / "run", np.random.default_rng(0), 0.0
-    for number in range(2):
-        process = start_process(data, out, resume=number > 0)
-        wait_for_state(out, process, after=began)
-        time.sleep(rng.uniform(0, 0.5))
+def test_killed_again_and_again(data, tmp_path):
+    """Kill -9 at random moments: while it starts, trains, or writes; HRNET_KILLS says how often."""
+    kills, rng = int(os.environ.get("HRNET_KILLS", "2")), np.random.default_rng(0)
+    epochs, out, steps = max(4, 3 * kills), tmp_path / "run", []
+    train(settings(data, epochs=epochs), tmp_path / "whole")
+    for number in range(kills):
+        began = time.time()
+        process = start_process(data, out, epochs=epochs)
+        if number % 4 != 3:
+            wait_for_state(out, process, after=began)
+        time.sleep(rng.uniform(0, 0.4))
         process.kill()
         process.communicate()
-        began = time.time()
-    process = start_process(data, out, resume=True)
+        steps.append(position_of(out))
+    process = start_process(data, out, epochs=epochs)
     output, _ = process.communicate()
     assert process.returncode == 0, output
+    assert steps == sorted(steps)
+    assert 0 < steps[0] < 4 * epochs
+    print("killed with a state of step", steps)  # noqa: T201
     assert not list(out.glob(".*.tmp"))
-    expect_same_run(undisturbed, out)
+    expect_same_run(tmp_path / "whole", out)
+
+
+def position_of(out: Path) -> int:
+    with safe_open(out / STATE, "np") as file:
+        return json.loads(file.metadata()["position"])["step"]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no SIGTERM")
 def test_sigterm_saves_and_ends_well(data, undisturbed, tmp_path):
     out = tmp_path / "run"
-    process = start_process(data, out, resume=False)
+    process = start_process(data, out)
     wait_for_state(out, process)
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate()
