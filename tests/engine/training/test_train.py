@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -138,7 +139,7 @@ def test_experiment_json_repeats_the_run_bit_by_bit(few, tmp_path):
 
 
 def weights_after(few, out, **settings) -> dict[str, torch.Tensor]:
-    path = train(experiment_of(few, epochs=1, **settings), out)
+    path = train(experiment_of(few, **({"epochs": 1} | settings)), out)
     assert path == out / "last.safetensors"
     assert not (out / "best.safetensors").exists()
     return read_checkpoint(path)[0]
@@ -253,6 +254,57 @@ def test_a_broken_picture_is_named(few, tmp_path, workers):
     with pytest.raises(InputError, match=r"3\.png") as caught:
         train(experiment_of(few, workers=workers), tmp_path / "run")
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_broken_pictures_can_be_skipped(few, tmp_path, workers):
+    (few.parent / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    (few.parent / "4.png").unlink()
+    experiment = experiment_of(few, workers=workers, broken_images="skip", epochs=2)
+    train(experiment, tmp_path / "run")
+    assert [row["skipped"] for row in rows_of(tmp_path / "run")] == [2, 2]
+
+
+def test_curves_and_pictures_for_tensorboard(few, tmp_path, capsys):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    out = tmp_path / "run"
+    experiment = experiment_of(few, few, tensorboard=True, batch_size=4, log_every=1)
+    train(experiment, out)
+    events = EventAccumulator(str(out / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    assert {"train/loss", "train/lr", "train/images_per_s", "train/data_wait"} <= {*tags["scalars"]}
+    assert {"epoch/loss", "epoch/AP"} <= {*tags["scalars"]}
+    rows = [row for row in rows_of(out) if row["kind"] == "step"]
+    curve = [(event.step, event.value) for event in events.Scalars("train/loss")]
+    assert curve == [(row["step"], pytest.approx(row["loss"], rel=1e-6)) for row in rows]
+    assert len(tags["images"]) == 8
+    assert len(list((out / "pictures").glob("*.jpg"))) == 8
+
+
+def test_without_tensorboard_it_is_one_line(few, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(InputError, match=r"run\.tensorboard=true needs tensorboard"):
+        train(experiment_of(few, tensorboard=True), tmp_path / "run")
+
+
+def test_parts_of_a_batch_add_up_to_the_whole(few, tmp_path):
+    """With norms that are frozen nothing but the order of the sums differs."""
+    settings = {"freeze": ("*.norm.*",), "optimizer": "sgd", "lr": 1e-3, "channels_last": False}
+    whole = weights_after(few, tmp_path / "whole", **settings)
+    parts = weights_after(few, tmp_path / "parts", accumulate=4, **settings)
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, rtol=1e-4, atol=1e-6, msg=name)
+
+
+def test_clipping_bounds_the_step(few, tmp_path):
+    settings = {"optimizer": "sgd", "lr": 1.0, "batch_size": 8, "epochs": 1, "momentum": 0}
+    start = weights_after(few, tmp_path / "start", **(settings | {"lr": 1e-12}))
+    moved = weights_after(few, tmp_path / "moved", **settings, clip_norm=0.01)
+    names = [name for name in start if "running" not in name and "num_batches" not in name]
+    step = sum(float((moved[name] - start[name]).square().sum()) for name in names) ** 0.5
+    assert step == pytest.approx(0.01, rel=1e-3)
 
 
 def test_missing_pictures_are_told_before_the_work(few, tmp_path):
