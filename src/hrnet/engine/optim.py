@@ -74,7 +74,7 @@ def _expect_fit(pattern: str, names: list[str], setting: str) -> None:
     if not any(fnmatchcase(name, pattern) for name in names):
         raise InputError(
             f"{setting}: no parameter fits {pattern!r}; names are such as {names[0]} and "
-            f"{names[-1]}, see `hrnet info`"
+            f"{names[-1]}"
         )
 
 
