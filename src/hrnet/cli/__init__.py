@@ -8,6 +8,7 @@ import typer
 
 from hrnet.cli.convert import convert
 from hrnet.cli.models import info, models
+from hrnet.cli.report import report
 from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
 
@@ -236,6 +237,7 @@ def export(
 app.command()(models)
 app.command()(info)
 app.command()(convert)
+app.command()(report)
 app.add_typer(weights_app)
 
 

@@ -70,6 +70,17 @@ class ImagePoses:
     areas: NDArray[np.floating]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """An evaluation with what it was made from: the poses of each image that has boxes."""
+
+    result: EvaluationResult
+    spec: PoseSpec
+    dataset: KeypointDataset
+    subjects: Sequence[Subject]
+    poses: Sequence[ImagePoses]
+
+
 def evaluate(
     model: str | PathLike[str] | PoseModel,
     *,
@@ -90,6 +101,30 @@ def evaluate(
     Raises InputError with one line for files of another form, a picture that is missing or of
     another size than annotated, boxes that cannot be cropped, and a model of other keypoints.
     """
+    return examine(
+        model,
+        data=data,
+        images=images,
+        boxes=boxes,
+        flip_test=flip_test,
+        engine=engine,
+        device=device,
+        progress=progress,
+    ).result
+
+
+def examine(
+    model: str | PathLike[str] | PoseModel,
+    *,
+    data: str | PathLike[str],
+    images: str | PathLike[str],
+    boxes: str | PathLike[str] = GROUND_TRUTH,
+    flip_test: bool = False,
+    engine: EngineName = DEFAULT_ENGINE,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Examination:
+    """Measure as `evaluate` does, and keep the poses and what they were compared with."""
     expect_pycocotools()
     dataset = read_keypoints(Path(data), Path(images))
     subjects = read_subjects(dataset)
@@ -103,8 +138,8 @@ def evaluate(
         runner = engine if file.suffix == ".onnx" else "torch"
         module = import_module(runner)  # loaded by now, and it knows its version
         facts = model_facts(pose_model.spec, file, f"{runner} {module.__version__}")
-    found = look(pose_model, dataset, wanted, flip_test=flip_test, progress=progress)
-    metrics = evaluate_poses(dataset, list(found), subjects=subjects)
+    found = list(look(pose_model, dataset, wanted, flip_test=flip_test, progress=progress))
+    metrics = evaluate_poses(dataset, found, subjects=subjects)
     protocol = Protocol(
         model=facts,
         data=data_facts(dataset, subjects),
@@ -113,7 +148,8 @@ def evaluate(
         metric=f"pycocotools {version('pycocotools')}, {MAX_POSES} poses an image",
         decoder=decoder(),
     )
-    return EvaluationResult(metrics, protocol)
+    result = EvaluationResult(metrics, protocol)
+    return Examination(result, pose_model.spec, dataset, subjects, found)
 
 
 def evaluate_engine(
@@ -137,11 +173,11 @@ def evaluate_poses(
     """
     sigmas = dataset.skeleton.sigmas
     truth = read_subjects(dataset) if subjects is None else subjects
-    scored = [pose for image in poses for pose in _select(image, sigmas)]
+    scored = [pose for image in poses for pose in select_poses(image, sigmas)]
     return coco_keypoint_metrics(truth, scored, sigmas, image_ids=dataset.image_paths)
 
 
-def _select(image: ImagePoses, sigmas: Sequence[float]) -> Iterator[ScoredPose]:
+def select_poses(image: ImagePoses, sigmas: Sequence[float]) -> Iterator[ScoredPose]:
     """Yield the poses of one image that stay, best first, with their final scores."""
     scores = rescore(image.box_scores, image.keypoint_scores, threshold=KEYPOINT_THRESHOLD)
     kept = oks_nms(image.keypoints, scores, image.areas, sigmas, threshold=NMS_THRESHOLD)
