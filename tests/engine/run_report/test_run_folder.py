@@ -19,7 +19,7 @@ def test_a_whole_run(made):
     assert number(run.epochs[1], "AP") == 0.25
     assert number(run.epochs[0], "AP") is None
     assert run.environment["packages.torch"] == "2.x"
-    assert run.environment["command"].startswith("hrnet, <script>")
+    assert run.environment["command"].startswith("hrnet '<script>")
     assert len(run.tail) == 9
     assert json.loads(run.tail[-1])["epoch"] == 3
     assert [path.name for path in run.pictures] == ["a.png", "b.JPG"]

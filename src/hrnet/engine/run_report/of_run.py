@@ -111,7 +111,11 @@ def curves(run: RunFolder) -> Section:
         ),
     ]
     return section(
-        "curves", "Curves", f'<div class="charts">{"".join(map(draw_chart, charts))}</div>'
+        "curves",
+        "Curves",
+        "<p>As the run wrote them to its log. Its figures are those of the validation data, with "
+        "the annotated boxes and without the flip test.</p>",
+        f'<div class="charts">{"".join(map(draw_chart, charts))}</div>',
     )
 
 
@@ -126,7 +130,7 @@ def settings(experiment: Experiment) -> Section:
     return section(
         "settings",
         "Settings",
-        "<p>What has no default or another value than it:</p>",
+        "<p>Settings that have no default, and those that differ from theirs:</p>",
         table(
             ("setting", "value", "default"),
             [

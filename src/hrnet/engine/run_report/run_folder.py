@@ -1,6 +1,7 @@
 """Read what a run folder holds besides the weights: settings, environment, log and pictures."""
 
 import json
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,6 +117,9 @@ def _read_environment(path: Path) -> dict[str, str]:
         raise InputError(
             f"expected a JSON object in {path}, got something else; mend or delete the file"
         )
+    command = content.get("command")
+    if isinstance(command, list):
+        content["command"] = shlex.join(map(str, command))
     return flatten(content)
 
 
