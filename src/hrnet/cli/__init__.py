@@ -9,6 +9,7 @@ import typer
 from hrnet.cli.convert import convert
 from hrnet.cli.data import app as data_app
 from hrnet.cli.models import info, models
+from hrnet.cli.report import report
 from hrnet.cli.train import recipes, train
 from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
@@ -199,6 +200,7 @@ app.command()(recipes)
 app.command()(models)
 app.command()(info)
 app.command()(convert)
+app.command()(report)
 app.add_typer(weights_app)
 app.add_typer(data_app)
 

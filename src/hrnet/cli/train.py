@@ -63,6 +63,7 @@ def train(
     Several GPUs or machines: torchrun --nproc-per-node=N -m hrnet train ...
     """
     from hrnet.config import override, read_experiment
+    from hrnet.engine.run_folder import EXPERIMENT
     from hrnet.recipes import get_recipe
 
     main = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks
@@ -80,7 +81,7 @@ def train(
         raise InputError("--resume goes on in its own folder; leave --out away")
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
     if resume is not None:
-        experiment = read_experiment(resume / "experiment.json")
+        experiment = read_experiment(resume / EXPERIMENT)
     elif config is not None:
         experiment = read_experiment(config)
     elif data is not None:

@@ -24,6 +24,7 @@ class Subject:
     area_given: False where the area is `AREA_OF_BOX` of the box.
     """
 
+    annotation_id: int
     image_id: int
     keypoints: NDArray[np.float64]
     visibility: NDArray[np.int64]
@@ -65,6 +66,7 @@ def _subject(name: str, annotation: Mapping[str, object], dataset: KeypointDatas
     given = area is not None
     square_px = _finite(f"{name}, area", area, ()) if given else AREA_OF_BOX * box[2] * box[3]
     return Subject(
+        annotation_id=int(str(annotation["id"])),
         image_id=int(str(annotation["image_id"])),
         keypoints=triples[:, :2],
         visibility=triples[:, 2].astype(np.int64),

@@ -12,10 +12,8 @@ import torch
 
 from hrnet.data.coco import KeypointDataset
 from hrnet.engine.distributed import World
+from hrnet.engine.run_folder import ENVIRONMENT
 from hrnet.files import atomic_path, sha256_of
-
-ENVIRONMENT = "environment.json"
-"""The file's name in a run folder."""
 
 _PACKAGES = ("hrnet", "torch", "numpy", "pillow", "safetensors", "pycocotools")
 

@@ -75,6 +75,17 @@ class ImagePoses:
     areas: NDArray[np.floating]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Examination:
+    """An evaluation with what it was made from: the poses of each image that has boxes."""
+
+    result: EvaluationResult
+    spec: PoseSpec
+    dataset: KeypointDataset
+    subjects: Sequence[Subject]
+    poses: Sequence[ImagePoses]
+
+
 def evaluate(
     model: str | PathLike[str] | PoseModel,
     *,
@@ -96,6 +107,30 @@ def evaluate(
     Raises InputError with one line for files of another form, a picture that is missing or of
     another size than annotated, boxes that cannot be cropped, and a model of other keypoints.
     """
+    return examine(
+        model,
+        data=data,
+        images=images,
+        boxes=boxes,
+        flip_test=flip_test,
+        engine=engine,
+        device=device,
+        progress=progress,
+    ).result
+
+
+def examine(
+    model: str | PathLike[str] | PoseModel,
+    *,
+    data: str | PathLike[str],
+    images: str | PathLike[str],
+    boxes: str | PathLike[str] = GROUND_TRUTH,
+    flip_test: bool = False,
+    engine: EngineName = DEFAULT_ENGINE,
+    device: str = "cpu",
+    progress: Progress | None = None,
+) -> Examination:
+    """Measure as `evaluate` does, and keep the poses and what they were compared with."""
     expect_pycocotools()
     dataset = read_keypoints(Path(data), Path(images))
     subjects = read_subjects(dataset)
@@ -120,7 +155,8 @@ def evaluate(
         metric=_metric_facts(len(dataset.samples) if heads else 0),
         decoder=decoder(),
     )
-    return EvaluationResult(metrics | heads, protocol)
+    result = EvaluationResult(metrics | heads, protocol)
+    return Examination(result, pose_model.spec, dataset, subjects, found)
 
 
 def _metric_facts(heads: int) -> str:
@@ -169,11 +205,11 @@ def evaluate_poses(
     """
     sigmas = dataset.skeleton.sigmas
     truth = read_subjects(dataset) if subjects is None else subjects
-    scored = [pose for image in poses for pose in _select(image, sigmas)]
+    scored = [pose for image in poses for pose in select_poses(image, sigmas)]
     return coco_keypoint_metrics(truth, scored, sigmas, image_ids=dataset.image_paths)
 
 
-def _select(image: ImagePoses, sigmas: Sequence[float]) -> Iterator[ScoredPose]:
+def select_poses(image: ImagePoses, sigmas: Sequence[float]) -> Iterator[ScoredPose]:
     """Yield the poses of one image that stay, best first, with their final scores."""
     scores = rescore(image.box_scores, image.keypoint_scores, threshold=KEYPOINT_THRESHOLD)
     kept = oks_nms(image.keypoints, scores, image.areas, sigmas, threshold=NMS_THRESHOLD)

@@ -16,12 +16,10 @@ from typing import Protocol, TypeVar
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from hrnet.engine.run_folder import LOG
 from hrnet.errors import InputError
 from hrnet.files import atomic_path
 from hrnet.types import Image8
-
-LOG = "log.jsonl"
-"""The file's name in a run folder."""
 
 T = TypeVar("T")
 

@@ -12,12 +12,10 @@ from hrnet.engine.distributed import World
 from hrnet.engine.environment import environment, write_environment
 from hrnet.engine.evaluate import expect_files
 from hrnet.engine.run import Run, start
+from hrnet.engine.run_folder import EXPERIMENT
 from hrnet.errors import InputError
 from hrnet.files import atomic_path, make_writable_folder
 from hrnet.spec import PoseSpec
-
-EXPERIMENT = "experiment.json"
-"""The settings of a run, in its folder."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,6 @@ from hrnet.files import atomic_path
 from hrnet.weights.checkpoint import read_safetensors
 from hrnet.weights.fit import fill
 
-STATE = "state.safetensors"
-"""The file's name in a run folder."""
-
 _FORMAT = "hrnet-training-1"
 
 

@@ -18,10 +18,11 @@ from hrnet.config import Experiment
 from hrnet.data.loader import Batch
 from hrnet.engine.distributed import joined
 from hrnet.engine.evaluate import main_figure
-from hrnet.engine.journal import LOG, Clock, Journal, Row, TensorBoard, keep_rows
+from hrnet.engine.journal import Clock, Journal, Row, TensorBoard, keep_rows
 from hrnet.engine.optim import set_training
 from hrnet.engine.prepare import Job, prepare
-from hrnet.engine.state import STATE, load_state, save_state
+from hrnet.engine.run_folder import LOG, PICTURES, STATE
+from hrnet.engine.state import load_state, save_state
 from hrnet.engine.step import run_lr, update
 from hrnet.engine.stop import StopRequest, stop_request
 from hrnet.engine.validate import draw_validation, validate
@@ -167,7 +168,7 @@ def _finish_epoch(job: Job, journal: Journal, row: Row) -> None:
 def _draw(job: Job, journal: Journal) -> None:
     """Draw some validation pictures, for the event files and into RUN/pictures."""
     assert job.validation is not None
-    folder = job.folder / "pictures"
+    folder = job.folder / PICTURES
     folder.mkdir(exist_ok=True)
     for name, picture in draw_validation(job.run, job.spec, job.validation, job.world).items():
         journal.picture(name, picture, job.run.position.step)

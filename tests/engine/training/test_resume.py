@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 
 from hrnet.config import read_experiment
 from hrnet.engine import train as module
-from hrnet.engine.state import STATE
+from hrnet.engine.run_folder import STATE
 from hrnet.engine.stop import stop_request
 from hrnet.engine.train import train
 from hrnet.errors import InputError

@@ -1,0 +1,51 @@
+"""`hrnet report`: one HTML page about a training run."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="The folder of a run, which may still go on.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The page to write; RUN/report.html without it."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="COCO keypoint annotations to measure on; the run's validation data without it.",
+        ),
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="The folder of their images.")
+    ] = None,
+    flip_test: Annotated[
+        bool, typer.Option("--flip-test", help="Average with the mirrored image; twice the time.")
+    ] = False,
+    figures: Annotated[
+        bool,
+        typer.Option("--figures/--no-figures", help="Measure the best checkpoint, or leave it."),
+    ] = True,
+) -> None:
+    """Write a page about a training run: figures, curves, pictures, settings."""
+    from hrnet.engine.run_report import report as write_report
+    from hrnet.report import show_progress
+
+    with show_progress("measuring") as progress:
+        written = write_report(
+            run,
+            out=out,
+            data=data,
+            images=images,
+            flip_test=flip_test,
+            figures=figures,
+            progress=progress,
+        )
+    if written.without_figures is not None:
+        typer.echo(f"no figures: {written.without_figures}")
+    typer.echo(f"report written to {written.path}")

@@ -1,0 +1,139 @@
+"""Read what a run folder holds besides the weights: settings, environment, log and pictures."""
+
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from hrnet.config import Experiment, read_experiment
+from hrnet.engine.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES
+from hrnet.errors import InputError
+
+TAIL_LINES = 12
+_PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png"}
+
+Row = Mapping[str, object]
+"""One line of log.jsonl. Figures are numbers; `number` reads one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RunFolder:
+    """What was written by a training that has ended, was stopped or still goes on.
+
+    environment: names such as "packages.torch" and what they are, in the file's order.
+    steps, epochs: the rows of these kinds, in the log's order. tail: the log's last lines.
+    pictures: files that were drawn during the training.
+    """
+
+    path: Path
+    experiment: Experiment
+    environment: Mapping[str, str]
+    steps: tuple[Row, ...]
+    epochs: tuple[Row, ...]
+    tail: tuple[str, ...]
+    pictures: tuple[Path, ...]
+
+
+def read_run(path: Path) -> RunFolder:
+    """Read a run folder. The environment and the pictures may be missing, the log may be empty.
+
+    Raises InputError with one line where it is no run folder, or a file of it is not what it should
+    be. The last line of a log may be half written, for the process that wrote it may have died.
+    """
+    missing = [name for name in (EXPERIMENT, LOG) if not (path / name).is_file()]
+    if missing:
+        what = f"it lacks {' and '.join(missing)}" if path.is_dir() else "it is no folder"
+        raise InputError(
+            f"expected a run folder with {EXPERIMENT} and {LOG}, but of {path} {what}; "
+            "name the folder that `hrnet train --out` wrote"
+        )
+    lines, rows = _read_log(path / LOG)
+    folder = path / PICTURES
+    pictures = sorted(folder.iterdir()) if folder.is_dir() else []
+    return RunFolder(
+        path=path,
+        experiment=read_experiment(path / EXPERIMENT),
+        environment=_read_environment(path / ENVIRONMENT),
+        steps=tuple(row for row in rows if row.get("kind") == "step"),
+        epochs=tuple(row for row in rows if row.get("kind") == "epoch"),
+        tail=tuple(lines[-TAIL_LINES:]),
+        pictures=tuple(file for file in pictures if file.suffix.lower() in _PICTURE_SUFFIXES),
+    )
+
+
+def number(row: Row, name: str) -> float | None:
+    """A figure of a row; None where it has none of that name."""
+    value = row.get(name)
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number else None  # type: ignore[arg-type]
+
+
+def _read_log(path: Path) -> tuple[list[str], list[Row]]:
+    """The lines of a log that are whole, and their rows."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"cannot read the log {path}: {error.strerror}; check the path") from None
+    lines = [(at, line) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
+    rows: list[Row] = []
+    for at, line in lines:
+        row = _row(line)
+        if row is None and at == lines[-1][0]:
+            return [line for _, line in lines[:-1]], rows
+        if row is None:
+            raise InputError(
+                f"{path}, line {at}: expected a JSON object, got {line!r:.60}; "
+                "mend or delete that line"
+            )
+        rows.append(row)
+    return [line for _, line in lines], rows
+
+
+def _row(line: str) -> Row | None:
+    try:
+        row = json.loads(line)
+    except (json.JSONDecodeError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def _read_environment(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
+    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
+        content = None
+    if not isinstance(content, dict):
+        raise InputError(
+            f"expected a JSON object in {path}, got something else; mend or delete the file"
+        )
+    command = content.get("command")
+    if isinstance(command, list):
+        content["command"] = shlex.join(map(str, command))
+    return flatten(content)
+
+
+def flatten(tree: Mapping[str, object], above: str = "") -> dict[str, str]:
+    """Nested objects as one level of dotted names with texts; lists are joined by commas."""
+    flat: dict[str, str] = {}
+    for name, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            flat |= flatten(value, f"{above}{name}.")
+        else:
+            flat[f"{above}{name}"] = _text(value)
+    return flat
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        pairs = ("/".join(map(str, one)) if isinstance(one, list) else str(one) for one in value)
+        return ", ".join(pairs) if value else "none"
+    return "none" if value == {} else str(value)
