@@ -99,11 +99,12 @@ def test_info_shows_parts_total_and_published_figures(run):
 
 def test_info_takes_the_options_of_the_network(run):
     options = ("--task", "segmentation", "--head", "ocr", "--num-classes", "7", "--window", "5")
+    options += ("--drop-path", "0.3")
     code, text, _ = run("info", "hrformer_tiny", "--input", "64x96", *options)
     assert code == 0
     assert text.splitlines()[0] == (
         "hrformer_tiny for segmentation, input 64x96 (height x width), num_classes 7, head ocr, "
-        "window 5"
+        "window 5, drop_path 0.3"
     )
     assert "linear layers" in text and "products of attention" in text
     assert "head" in text.split("total")[0]
@@ -126,6 +127,8 @@ def test_info_says_what_lite_hrnet_counts(run):
         (("info", "hrnet_w32", "--task", "x"), "no such network: task: Input should be 'pose'"),
         (("info", "hrnet_w32", "--head", "v9"), "no such network: head: Input should be 'v1'"),
         (("info", "hrnet_w32", "--window", "7"), "hrnet_w32 has no window, got 7; leave it out"),
+        (("info", "hrnet_w32", "--drop-path", "0"), "hrnet_w32 has no drop_path, got 0.0; leave"),
+        (("info", "hrformer_tiny", "--drop-path", "1"), "from 0 to below 1, got 1.0; 0 keeps all"),
         (("info", "hrnet_w32", "--num-keypoints", "0"), "num_keypoints of 1 or more, got 0"),
         (("info", "hrnet_w32", "--input", "256"), "--input as HEIGHTxWIDTH such as 256x192"),
         (("info", "hrnet_w32", "--input", "0x64"), "height and width of 1 to 32768 pixels"),

@@ -99,6 +99,7 @@ def test_overrides_follow_each_other(experiment):
         ("train.loss=l1", ["train.loss", "'mse'", "'cross_entropy'", "'l1'"]),
         ("train=1", ["setting train", "object", "1"]),
         ("model.codec=udpp", ["model.codec", "'udp'", "'udpp'"]),
+        ("model.options.drop_path=1", ["model.options.drop_path", "from 0 to below 1", "1.0"]),
         ("model.input_size=256", ["model.input_size", "256"]),
         ("model.input_size=[256]", ["model.input_size"]),
         ("model.input_size=[100,64]", ["model.input_size", "multiples of 32", "(100, 64)"]),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkOptions, NetworkSpec, PoseSpec
 
 SPEC = PoseSpec(variant="hrnet_w32", name="mine", input_size=(256, 192), skeleton=COCO_PERSON)
 sides = st.integers(1, 20).map(lambda number: 32 * number)
@@ -50,6 +50,16 @@ def test_the_codec_has_heatmaps_of_a_quarter():
     assert (codec.kind, codec.input_size, codec.heatmap_size) == ("classic", (256, 192), (64, 48))
 
 
+@pytest.mark.parametrize("rate", [None, 0.0, 0.3])
+def test_a_drop_path_is_written_where_one_was_asked_for(rate):
+    pose = SPEC.model_copy(update={"options": NetworkOptions(drop_path=rate)})
+    network = NetworkSpec(variant="hrformer_base", drop_path=rate)
+    for spec in (pose, network):
+        assert type(spec).from_json(spec.to_json()) == spec
+        assert ("drop_path" in spec.to_json()) == (rate is not None)
+    assert pose.network.drop_path == network.options.drop_path == rate
+
+
 def changed(**changes: object) -> str:
     return json.dumps({**json.loads(SPEC.to_json()), **changes})
 
@@ -66,6 +76,8 @@ def changed(**changes: object) -> str:
         (changed(sigma=float("nan")), "sigma: .*finite number"),
         (changed(mean=[0, float("inf"), 0]), "mean.1: .*finite number"),
         (changed(codec="simcc"), "codec: .*'classic', 'dark' or 'udp'"),
+        (changed(options={"drop_path": 1}), "drop_path: .*from 0 to below 1, got 1.0; 0 keeps"),
+        (changed(options={"drop_path": "x"}), "options.drop_path: .*valid number"),
         (changed(format=2), "format: Input should be 1"),
         (changed(task="segmentation"), "task: Input should be 'pose'"),
         (changed(skeleton={"names": []}), "at least one keypoint name"),

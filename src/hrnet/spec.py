@@ -19,6 +19,12 @@ def _check_input_size(size: Size) -> Size:
     return size
 
 
+def _check_drop_path(rate: float) -> float:
+    if not 0 <= rate < 1:
+        raise ValueError(f"expected a drop path from 0 to below 1, got {rate}; 0 keeps all")
+    return rate
+
+
 Task = Literal["pose", "segmentation", "detection", "classification", "features"]
 """What a network answers; "features" is the backbone alone."""
 
@@ -31,6 +37,8 @@ class NetworkOptions(BaseModel):
     upsampling: how the exchange brings a lower stream to a higher one's size.
     align_corners: of bilinear up-sampling, in the exchange and where a head joins the streams.
     relative_position, window: HRFormer's position bias, and the side of its attention windows.
+    drop_path: the share of samples for which HRFormer's last block is left out in training. It
+        changes nothing else, neither weights nor answers.
     exchange: Lite-HRNet's sum, as its published code computes it or as its paper writes it.
     """
 
@@ -41,6 +49,7 @@ class NetworkOptions(BaseModel):
     align_corners: bool | None = None
     relative_position: Literal["table", "none", "t5"] | None = None
     window: int | None = None
+    drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = None
     exchange: Literal["official", "textbook"] | None = None
 
 

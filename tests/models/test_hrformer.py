@@ -232,19 +232,22 @@ def test_drop_path_does_nothing_in_use_or_without_a_rate(module):
 
 
 @pytest.mark.parametrize(
-    ("variant", "task", "rate"),
+    ("variant", "task", "asked", "rate"),
     [
-        ("hrformer_base", "classification", 0.2),
-        ("hrformer_small", "classification", 0.0),
-        ("hrformer_base", "pose", 0.2),
-        ("hrformer_small", "pose", 0.1),
-        ("hrformer_small", "segmentation", 0.2),
-        ("hrformer_tiny", "features", 0.0),
+        ("hrformer_base", "classification", None, 0.2),
+        ("hrformer_small", "classification", None, 0.0),
+        ("hrformer_base", "pose", None, 0.2),
+        ("hrformer_small", "pose", None, 0.1),
+        ("hrformer_small", "segmentation", None, 0.2),
+        ("hrformer_tiny", "features", None, 0.0),
+        ("hrformer_base", "pose", 0.3, 0.3),
+        ("hrformer_base", "segmentation", 0.4, 0.4),
+        ("hrformer_small", "pose", 0.0, 0.0),
     ],
 )
-def test_drop_path_grows_evenly_to_the_published_rate(variant, task, rate):
+def test_drop_path_grows_evenly_to_the_rate_asked_for_or_published(variant, task, asked, rate):
     with torch.device("meta"):
-        stages = create_model(variant, task=task).backbone.stages
+        stages = create_model(variant, task=task, drop_path=asked).backbone.stages
     rates = [
         [[block.drop_path.rate for block in stream] for stream in module.streams]
         for stage in stages
@@ -259,6 +262,26 @@ def test_drop_path_grows_evenly_to_the_published_rate(variant, task, rate):
 def test_a_drop_path_is_a_share(rate):
     with pytest.raises(InputError, match=f"from 0 to below 1, got {rate}; 0 keeps all"):
         DropPath(rate)
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
+def test_a_network_with_a_drop_path_that_is_no_share(rate):
+    with pytest.raises(InputError) as caught:
+        create_model("hrformer_tiny", drop_path=rate)
+    assert str(caught.value).startswith("cannot build hrformer_tiny: drop_path: ")
+    assert f"from 0 to below 1, got {rate}; 0 keeps all" in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@torch.no_grad()
+def test_a_drop_path_changes_training_alone(images):
+    asked, own = features(drop_path=0.9), features()
+    assert {n: w.shape for n, w in asked.state_dict().items()} == {
+        n: w.shape for n, w in own.state_dict().items()
+    }
+    expected = own(images)
+    assert all(map(torch.equal, asked(images), expected))
+    assert not all(map(torch.equal, asked.train()(images), own.train()(images)))
 
 
 def test_a_dropped_block_passes_its_input_on():

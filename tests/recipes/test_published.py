@@ -12,7 +12,9 @@ import torch
 from hrnet import create_model
 from hrnet.config import override
 from hrnet.models.hrformer import VARIANTS as HRFORMERS
+from hrnet.models.hrformer import DropPath
 from hrnet.recipes import RECIPES, get_recipe
+from hrnet.spec import NetworkOptions
 from hrnet.weights.published import find_row
 
 # name: GPUs, images a GPU, sigma, score
@@ -133,13 +135,18 @@ def test_the_published_naive_networks_crash_and_it_is_said():
 
 
 def test_drop_path():
-    """There is no setting of it: what a variant has is the published one in all cases but one."""
+    """What the training has is the published one: the variant's own in all cases but one."""
     published = dict(zip(HRFORMER, (0.1, 0.1, 0.2, 0.3), strict=True))
     for name, rate in published.items():
-        own = HRFORMERS[get_recipe(f"pose/{name}").model.variant].drop_path_pose
+        model = get_recipe(f"pose/{name}").model
+        own = HRFORMERS[model.variant].drop_path_pose
         assert f"a drop path of {rate}" in words_of(name)
-        assert (own == rate) == ("The drop path here is 0.2" not in words_of(name))
-    assert "The drop path here is 0.2" in words_of("hrformer_base_coco_384x288")
+        assert model.options == NetworkOptions(drop_path=None if own == rate else rate)
+        with torch.device("meta"):
+            network = create_model(model.variant, **model.options.model_dump())
+        rates = [module.rate for module in network.modules() if isinstance(module, DropPath)]
+        assert max(rates) == pytest.approx(rate)
+    assert get_recipe("pose/hrformer_base_coco_384x288").model.options.drop_path == 0.3
 
 
 def test_weight_decay_of_hrformer_is_of_all_but_the_position_tables():

@@ -97,7 +97,7 @@ def import_source(
         str | None,
         typer.Option(
             "--format",
-            metavar="yolo|cvat|labelstudio|deeplabcut|sleap",
+            metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii",
             help="The tool; without it, what the source looks like.",
         ),
     ] = None,
@@ -114,6 +114,10 @@ def import_source(
     part: Annotated[
         str | None, typer.Option(metavar="NAME", help="Take this part alone, such as train.")
     ] = None,
+    heads: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Of mpii: head boxes, such as gt_valid.mat, for PCKh."),
+    ] = None,
     margin: Annotated[
         float, typer.Option(help="Growth of a box that follows from the keypoints, on each side.")
     ] = 0.1,
@@ -129,6 +133,7 @@ def import_source(
         category=category,
         part=part,
         extracted=out.with_name(f"{out.stem}_images"),
+        heads=heads,
     )
     done = import_annotations(
         source, out, options, format_name=format_name, margin=margin, force=force

@@ -130,6 +130,9 @@ def info(
         str | None, typer.Option(metavar="table|none|t5", help="HRFormer's position bias.")
     ] = None,
     window: Annotated[int | None, typer.Option(help="HRFormer's side of a window.")] = None,
+    drop_path: Annotated[
+        float | None, typer.Option(help="HRFormer's, of training; no figure depends on it.")
+    ] = None,
     exchange: Annotated[
         str | None, typer.Option(metavar="official|textbook", help="Lite-HRNet's sum.")
     ] = None,
@@ -145,6 +148,7 @@ def info(
         "align_corners": align_corners,
         "relative_position": relative_position,
         "window": window,
+        "drop_path": drop_path,
         "exchange": exchange,
     }
     spec = _read_spec(values)

@@ -22,6 +22,7 @@ def create_model(
     align_corners: bool | None = None,
     relative_position: Literal["table", "none", "t5"] | None = None,
     window: int | None = None,
+    drop_path: float | None = None,
     exchange: Literal["official", "textbook"] | None = None,
 ) -> Network:
     """Build a network with freshly initialised weights.
@@ -53,6 +54,7 @@ def create_model(
             align_corners=align_corners,
             relative_position=relative_position,
             window=window,
+            drop_path=drop_path,
             exchange=exchange,
         )
     except ValidationError as error:

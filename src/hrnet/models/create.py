@@ -127,6 +127,7 @@ _HEADS: Mapping[Task, tuple[str, ...]] = {
 _FAMILY_OPTIONS = {
     "relative_position": (HRFormerConfig,),
     "window": (HRFormerConfig,),
+    "drop_path": (HRFormerConfig,),
     "exchange": (LiteHRNetConfig,),
     "upsampling": (HRNetConfig, HRFormerConfig),
 }

@@ -46,7 +46,7 @@ class HRFormerConfig:
     stem_planes and stem_blocks: Bottlenecks behind the two strided convolutions ("layer1").
     drop_path, drop_path_pose, drop_path_segmentation: the share of samples that the last block
     leaves out in training, less for the earlier ones down to none for the first; `drop_path` is for
-    the tasks without a figure of their own.
+    the tasks without a figure of their own. The option `drop_path` takes the place of all three.
     """
 
     stages: Stages
@@ -68,7 +68,8 @@ VARIANTS: dict[str, HRFormerConfig] = {
     ),
 }
 """Table 1 of the paper. The published drop path of the base is 0.3 for pose at 384x288 and, for
-segmentation, 0.4 on Cityscapes; tiny has no published figures for pose and segmentation."""
+segmentation, 0.4 on Cityscapes, as the option `drop_path` sets them; tiny has no published figures
+for pose and segmentation."""
 
 
 class DropPath(nn.Module):
@@ -149,11 +150,16 @@ def _up(in_channels: int, out_channels: int, resize: nn.Module) -> nn.Sequential
     return nn.Sequential(OrderedDict(project=project, resize=resize))
 
 
-def _drop_rates(config: HRFormerConfig, task: Task) -> Iterator[float]:
-    """Yield each block's rate, stage 2's first to stage 4's last; the streams share it."""
-    special = {"pose": config.drop_path_pose, "segmentation": config.drop_path_segmentation}
+def _drop_rates(config: HRFormerConfig, task: Task, last: float | None) -> Iterator[float]:
+    """Yield each block's rate, stage 2's first to stage 4's last; the streams share it.
+
+    last: that of the last block; None takes the variant's own for the task.
+    """
+    if last is None:
+        special = {"pose": config.drop_path_pose, "segmentation": config.drop_path_segmentation}
+        last = special.get(task, config.drop_path)
     depth = sum(stage.num_modules * stage.num_blocks for stage in config.stages)
-    yield from torch.linspace(0, special.get(task, config.drop_path), depth, device="cpu").tolist()
+    yield from torch.linspace(0, last, depth, device="cpu").tolist()
 
 
 def make_backbone(config: HRFormerConfig, task: Task, options: NetworkOptions) -> HighResBackbone:
@@ -175,7 +181,8 @@ def make_backbone(config: HRFormerConfig, task: Task, options: NetworkOptions) -
     shared = BucketTable(max(config.num_heads)) if position == "t5" else None
     bilinear = (options.upsampling or ("bilinear" if task == "pose" else "nearest")) == "bilinear"
     align_corners = not bilinear if options.align_corners is None else options.align_corners
-    rates = _drop_rates(config, task)  # the skeleton asks for bodies from the first to the last
+    # The skeleton asks for bodies from the first to the last.
+    rates = _drop_rates(config, task, options.drop_path)
 
     def block(width: int, num_heads: int, rate: float) -> Block:
         attention = WindowAttention(

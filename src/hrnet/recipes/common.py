@@ -6,6 +6,7 @@ from typing import Literal
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.data.augment import Augmentation
 from hrnet.geometry import Size
+from hrnet.spec import NetworkOptions
 
 _COCO = Path("data/coco")
 _MPII = Path("data/mpii")
@@ -45,13 +46,20 @@ def experiment(
     input_size: Size,
     augmentation: Augmentation,
     train: TrainConfig,
+    drop_path: float | None = None,
 ) -> Experiment:
-    """Put a published training together: the classic codec, sigma 3 at 384x288 and 2 else."""
+    """Put a published training together: the classic codec, sigma 3 at 384x288 and 2 else.
+
+    drop_path: None takes the variant's own.
+    """
     height, width = input_size
     return Experiment(
         name=f"{variant}_{dataset}_{height}x{width}",
         model=ModelConfig(
-            variant=variant, input_size=input_size, sigma=3 if input_size == (384, 288) else 2
+            variant=variant,
+            input_size=input_size,
+            sigma=3 if input_size == (384, 288) else 2,
+            options=NetworkOptions(drop_path=drop_path),
         ),
         data=DATA[dataset],
         augmentation=augmentation,

@@ -1,6 +1,8 @@
 """MPII's JSON becomes COCO keypoints whose crops are those of the official code."""
 
 import json
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +10,11 @@ from PIL import Image
 
 from hrnet.data.coco import read_keypoints
 from hrnet.data.coco_evaluation import annotated_boxes, read_subjects
-from hrnet.data.imports.mpii import read_mpii
+from hrnet.data.imports.common import ImportOptions
+from hrnet.data.imports.run import import_annotations
 from hrnet.errors import InputError
 from hrnet.geometry import box_to_crop
+from hrnet.recipes import common
 from hrnet.weights.skeletons import published_skeleton
 
 JOINTS = [[100.0 + k, 50.0 + 2 * k] for k in range(16)]
@@ -42,14 +46,16 @@ class Folder:
         return file
 
     def convert(self, entries, heads=None):
+        """Import, and return the content that was written."""
         self.source.write_text(entries if isinstance(entries, str) else json.dumps(entries))
-        return read_mpii(self.source, self.path, heads)
+        file, options = self.path / "coco.json", ImportOptions(images=self.path, heads=heads)
+        import_annotations(self.source, file, options, format_name="mpii", force=True)
+        return json.loads(file.read_text())
 
     def read(self, entries, heads=None):
-        """Convert, write, and read again as training and evaluation do."""
-        file = self.path / "coco.json"
-        file.write_text(json.dumps(self.convert(entries, heads)))
-        return read_keypoints(file, self.path)
+        """Import, and read again as training and evaluation do."""
+        self.convert(entries, heads)
+        return read_keypoints(self.path / "coco.json", self.path)
 
 
 @pytest.fixture
@@ -97,12 +103,17 @@ def test_joints_count_from_zero_and_unlabelled_ones_are_nowhere(folder):
 
 
 def test_persons_share_their_pictures(folder):
-    dataset = folder.read([person("b.jpg"), person("a.jpg"), person("b.jpg", scale=1.0)])
-    assert [sample.image_id for sample in dataset.samples] == [1, 2, 1]
+    """Those of one picture follow each other, and each keeps its own head."""
+    heads = folder.heads([[0, 0, 6, 8], [0, 0, 12, 16], [0, 0, 18, 24]])
+    persons = [person("b.jpg"), person("a.jpg"), person("b.jpg", scale=1.0)]
+    dataset = folder.read(persons, heads)
+    assert [sample.image_id for sample in dataset.samples] == [1, 1, 2]
     assert [sample.annotation_id for sample in dataset.samples] == [1, 2, 3]
+    assert [sample.head_size for sample in dataset.samples] == pytest.approx([6.0, 18.0, 12.0])
+    assert [sample.box_xywh[2] for sample in dataset.samples] == [100, 200, 100]
     assert [path.name for path in dataset.image_paths.values()] == ["b.jpg", "a.jpg"]
     assert dataset.samples[0].image_size == (400, 300)
-    assert dataset.samples[0].head_size is None
+    assert folder.read(persons).samples[0].head_size is None
 
 
 def test_the_skeleton_is_that_of_the_published_weights(folder):
@@ -147,7 +158,7 @@ def test_without_scipy(folder, monkeypatch):
         ([3], "expected a list of MPII persons"),
         ("nothing", "expected JSON in MPII annotations"),
         ([person(), {"image": "a.jpg"}], "person 2 lacks joints, joints_vis, center, scale"),
-        ([person("c.jpg"), person("d.jpg"), person()], "2 of 3 annotated images are missing"),
+        ([person("c.jpg"), person("d.jpg"), person()], "2 pictures are not in .*; give their"),
         ([person(joints=JOINTS[:15])], r"expected 16 x 2 finite numbers in joints, got \["),
         ([person(joints_vis=[1] * 17)], "expected 16 finite numbers in joints_vis"),
         ([person(center=[1, None])], r"expected 2 finite numbers in center, got \[1, None\]"),
@@ -187,21 +198,83 @@ def test_wrong_heads(folder):
         assert len(str(caught.value).splitlines()) == 1
 
 
-def test_real_annotations(data_dir, tmp_path):
+def test_what_is_there_tells_the_format(folder, picture, convert):
+    folder.source.write_text(json.dumps([person()]))
+    done = convert(folder.source)  # beside its pictures
+    assert done.report.format == "mpii"
+    assert done.category["flip_pairs"][0] == ["left_ankle", "right_ankle"]
+    visibility, heads = done.report.notes
+    assert "all labelled keypoints count as visible" in visibility
+    assert "give --heads" in heads
+    boxes = folder.heads([[10, 10, 40, 50]])
+    assert convert(folder.source, heads=boxes).report.notes == (visibility,)
+
+
+def documented_commands() -> list[list[str]]:
+    """The commands in the text below `MPII` of hrnet.recipes.common."""
+    source = Path(common.__file__).read_text("utf-8")
+    _, _, text = source.partition('"""What `hrnet data import --format mpii` makes')
+    lines = text.partition('"""')[0].replace("\\\\\n", " ").splitlines()
+    return [shlex.split(line) for line in lines if line.startswith("    hrnet ")]
+
+
+def test_the_documented_commands_make_what_the_recipes_read(run, tmp_path, monkeypatch, picture):
+    savemat = pytest.importorskip("scipy.io").savemat
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        picture(common.MPII.images / name)
+    annot = Path("data/mpii/annot")
+    annot.mkdir()
+    (annot / "train.json").write_text(json.dumps([person("b.jpg"), person()]))
+    (annot / "valid.json").write_text(json.dumps([person("c.jpg")]))
+    savemat(annot / "gt_valid.mat", {"headboxes_src": np.array([[[10], [10]], [[40], [50]]])})
+    commands = documented_commands()
+    assert len(commands) == 2
+    for program, *arguments in commands:
+        code, text, error = run(*arguments)
+        assert (program, code, error) == ("hrnet", 0, "")
+        assert text.startswith("mpii: ")
+    for file, images, heads in (
+        (common.MPII.annotations, common.MPII.images, [None, None]),
+        (common.MPII.val_annotations, common.MPII.val_images, [pytest.approx(30)]),
+    ):
+        assert run("data", "check", file, "--images", images)[0] == 0
+        dataset = read_keypoints(file, images)
+        assert [sample.head_size for sample in dataset.samples] == heads
+        assert all(sample.image_path.is_file() for sample in dataset.samples)
+
+
+def test_heads_are_for_mpii_alone(run, folder):
+    folder.source.write_text("[]")
+    out, heads = folder.path / "out.json", folder.heads([[10, 10, 40, 50]])
+    code, text, error = run("data", "import", folder.source, "--out", out, "--heads", heads)
+    assert (code, text) == (2, "")
+    assert "expected --heads with the format mpii alone, got labelstudio; leave it out" in error
+    assert len(error.splitlines()) == 1
+    assert not out.exists()
+
+
+def test_real_annotations(data_dir, tmp_path, run):
     """Persons of MPII: each joint that is labelled lies within the official crop or near it."""
     images = data_dir / "keypoint_formats" / "mpii"
     file = tmp_path / "coco.json"
-    file.write_text(json.dumps(read_mpii(images / "test_mpii.json", images)))
+    code, text, error = run("data", "import", images / "test_mpii.json", "--out", file)
+    assert (code, error) == (0, "")
+    assert text.startswith("mpii: 5 images, 5 subjects, 16 keypoints: right_ankle, right_knee")
+    code, text, error = run("data", "check", file, "--images", images)
+    assert (code, error) == (0, "")
+    assert "0 kinds of errors" in text
     dataset = read_keypoints(file, images)
-    assert len(dataset.samples) == 5
     official = json.loads((images / "test_mpii.json").read_text())
     for sample, entry in zip(dataset.samples, official, strict=True):
-        assert sample.image_path.is_file()
+        assert sample.image_path == images / entry["image"]
         found, size = box_to_crop(sample.box_xywh, (256, 256), padding=1.25)
         middle, side = official_crop(entry["center"], entry["scale"])
         np.testing.assert_allclose(found, middle)
         np.testing.assert_allclose(size, side)
         points = sample.keypoints[sample.visibility > 0]
+        labelled = np.array(entry["joints"])[np.array(entry["joints_vis"]) > 0]
+        np.testing.assert_allclose(points, labelled - 1, atol=6e-4)
         assert (abs(points - found) < 0.6 * side).all()
         with Image.open(sample.image_path) as picture:
             assert sample.image_size == (picture.height, picture.width)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet.data.imports import cvat, deeplabcut, labelstudio, sleap, yolo
+from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, yolo
 from hrnet.data.imports.common import Imported, ImportOptions
 
 
@@ -22,5 +22,6 @@ FORMATS: Mapping[str, Format] = {
     "labelstudio": Format(labelstudio.fits, labelstudio.read),
     "deeplabcut": Format(deeplabcut.fits, deeplabcut.read),
     "sleap": Format(sleap.fits, sleap.read),
+    "mpii": Format(mpii.fits, mpii.read),
 }
 """Values of --format."""

@@ -26,7 +26,7 @@ class ImportOptions:
 
     images: folder of the pictures. names: keypoint names in their order. category: take this
     class, label or skeleton alone. part: take this part of a source that is split.
-    extracted: folder for pictures that lie inside the source.
+    extracted: folder for pictures that lie inside the source. heads: MPII's head boxes.
     """
 
     images: Path | None = None
@@ -34,6 +34,7 @@ class ImportOptions:
     category: str | None = None
     part: str | None = None
     extracted: Path = Path("images")
+    heads: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +68,7 @@ class Picture:
 class Imported:
     """All that was read from a source.
 
-    edges, flip_pairs: pairs of indices from 0; flip_pairs None where the source has none.
+    edges, flip_pairs: pairs of indices from 0. flip_pairs, sigmas: None where the source has none.
     notes: sentences for the user on what was taken and what was left out.
     """
 
@@ -76,6 +77,7 @@ class Imported:
     pictures: tuple[Picture, ...]
     edges: tuple[tuple[int, int], ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] | None = None
+    sigmas: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
 
 

@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import numpy as np
 
 from hrnet.data.coco import load_json
+from hrnet.data.imports import mpii
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
@@ -44,8 +45,8 @@ class _Found:
 
 
 def fits(source: Path) -> bool:
-    """Whether a source is a JSON file; whether it is one of Label Studio is seen in reading."""
-    return source.suffix == ".json"
+    """Whether a source is a JSON file, but for MPII's; the rest is seen in reading."""
+    return source.suffix == ".json" and not mpii.fits(source)
 
 
 def read(source: Path, options: ImportOptions) -> Imported:

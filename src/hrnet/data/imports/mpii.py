@@ -1,4 +1,4 @@
-"""MPII annotations, in the JSON form of the official HRNet pose code, to COCO keypoints.
+"""MPII annotations, in the JSON form of the official HRNet pose code.
 
 Source: https://github.com/leoxiaobin/deep-high-resolution-net.pytorch (Sun et al. 2019), whose
 files train.json and valid.json mmpose uses too; the data set is that of Andriluka et al. 2014.
@@ -15,6 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.data.coco import load_json
+from hrnet.data.imports.common import (
+    Imported,
+    ImportOptions,
+    Picture,
+    PictureFinder,
+    Subject,
+    read_text,
+)
 from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size
 from hrnet.images import read_header
@@ -26,89 +34,82 @@ NUM_JOINTS = 16
 HEAD_BOXES = "headboxes_src"
 """The array (2, 2, N) in the official gt_valid.mat: two corners, x and y, N persons."""
 
+_KEYS = ("joints", "joints_vis", "image", "center", "scale")
 _DOWN = 15
 _PIXELS_PER_SCALE = 200
 
 Json = Mapping[str, object]
 
 
-def read_mpii(source: Path, images: Path, heads: Path | None = None) -> dict[str, object]:
-    """Read MPII's JSON as the content of a COCO keypoint file.
+def fits(source: Path) -> bool:
+    """Whether a source is a JSON file that speaks of joints_vis, as MPII's alone does."""
+    return source.suffix == ".json" and source.is_file() and '"joints_vis"' in read_text(source)
+
+
+def read(source: Path, options: ImportOptions) -> Imported:
+    """Read MPII's JSON.
 
     source: a list of {"joints": 16 x [x, y], "joints_vis": 16 x 0 or 1, "image", "center", "scale"}
-        in pixels that count from 1. images: the folder of the pictures; only their sizes are read.
-    heads: the head boxes of the same persons in the same order, in the official gt_valid.mat (needs
-        scipy), or an .npz or .json that holds the same `headboxes_src`.
+        in pixels that count from 1.
+    options.heads: the head boxes of the same persons in the same order, in the official
+        gt_valid.mat (needs scipy), or an .npz or .json that holds the same `headboxes_src`.
 
-    Each annotation has `crop_box`, which with padding 1.25 and a square input is the official crop:
-    the centre 15 * scale further down, 1.25 * 200 * scale wide. `bbox` is its part within the
-    picture. With `heads` it has `head_size` in pixels, which PCKh is measured by.
+    Each subject has `crop_box`, which with padding 1.25 and a square input is the official crop:
+    the centre 15 * scale further down, 1.25 * 200 * scale wide. Its box is the part of that within
+    the picture. With heads it has `head_size` in pixels, which PCKh is measured by.
     Raises InputError with one line for another form, missing pictures and persons outside of them,
     and for heads of other persons.
     """
+    entries = _entries(source)
+    heads = None if options.heads is None else _read_heads(options.heads, len(entries))
+    finder = PictureFinder(options.images or source.parent)
+    found = {name: finder.find(name) for name in dict.fromkeys(str(e["image"]) for e in entries)}
+    finder.expect_all(source)
+    paths = {name: path for name, path in found.items() if path is not None}
+    sizes = {name: read_header(path).size for name, path in paths.items()}
+    subjects: dict[str, list[Subject]] = {name: [] for name in paths}
+    for row, entry in enumerate(entries):
+        name = str(entry["image"])
+        extra = {} if heads is None else {"head_size": float(heads[row])}
+        subjects[name].append(_subject(f"{source}: person {row + 1}", entry, sizes[name], extra))
+    skeleton = published_skeleton("mpii")
+    return Imported(
+        names=skeleton.names,
+        category="person",
+        pictures=tuple(Picture(paths[name], tuple(those)) for name, those in subjects.items()),
+        edges=skeleton.edges,
+        flip_pairs=skeleton.flip_pairs,
+        sigmas=skeleton.sigmas,
+        notes=_NOTES if heads is None else _NOTES[:1],
+    )
+
+
+_NOTES = (
+    "the format has no visibility: all labelled keypoints count as visible",
+    "without head boxes there is no PCKh; those of valid.json are in gt_valid.mat, give --heads",
+)
+
+
+def _entries(source: Path) -> list[Json]:
+    """The persons of a file, each with all that is read of one."""
     entries = load_json(source, "MPII annotations")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InputError(
-            f"{source}: expected a list of MPII persons with joints, joints_vis, image, center and "
-            "scale, as in the official train.json and valid.json"
+            f"{source}: expected a list of MPII persons with {', '.join(_KEYS)}, as in the "
+            "official train.json and valid.json"
         )
-    sizes_px = _read_heads(heads, len(entries)) if heads is not None else None
-    files = list(dict.fromkeys(_file_name(source, row, one) for row, one in enumerate(entries, 1)))
-    sizes = _sizes(images, files)
-    ids = {file: number for number, file in enumerate(files, 1)}
-    annotations = []
     for row, entry in enumerate(entries, 1):
-        file = str(entry["image"])
-        person = _person(f"{source}: person {row}", entry, sizes[file])
-        extra = {} if sizes_px is None else {"head_size": float(sizes_px[row - 1])}
-        annotations.append({"id": row, "image_id": ids[file], "category_id": 1, **person, **extra})
-    return {
-        "images": [
-            {"id": ids[file], "file_name": file, "height": sizes[file][0], "width": sizes[file][1]}
-            for file in files
-        ],
-        "annotations": annotations,
-        "categories": [_category()],
-    }
+        missing = [key for key in _KEYS if key not in entry]
+        if missing:
+            raise InputError(
+                f"{source}: person {row} lacks {', '.join(missing)}; give the official train.json "
+                "or valid.json (test.json has no joints)"
+            )
+    return entries
 
 
-def _category() -> dict[str, object]:
-    """MPII's joints as a COCO category, whose bones count from 1."""
-    skeleton = published_skeleton("mpii")
-    return {
-        "id": 1,
-        "name": "person",
-        "keypoints": list(skeleton.names),
-        "skeleton": [[a + 1, b + 1] for a, b in skeleton.edges],
-        "sigmas": list(skeleton.sigmas),
-    }
-
-
-def _file_name(source: Path, row: int, entry: Json) -> str:
-    missing = [
-        key for key in ("joints", "joints_vis", "image", "center", "scale") if key not in entry
-    ]
-    if missing:
-        raise InputError(
-            f"{source}: person {row} lacks {', '.join(missing)}; give the official train.json or "
-            "valid.json (test.json has no joints)"
-        )
-    return str(entry["image"])
-
-
-def _sizes(folder: Path, files: list[str]) -> dict[str, Size]:
-    """Sizes (height, width) of all pictures."""
-    missing = [file for file in files if not (folder / file).is_file()]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(files)} annotated images are missing, the first is "
-            f"{folder / missing[0]}; check the folder of the images"
-        )
-    return {file: read_header(folder / file).size for file in files}
-
-
-def _person(name: str, entry: Json, size: Size) -> dict[str, object]:
-    """The parts of a COCO annotation that follow from one entry."""
+def _subject(name: str, entry: Json, size: Size, extra: Json) -> Subject:
+    """What follows from one entry and the size of its picture."""
     joints = _numbers(name, "joints", entry["joints"], (NUM_JOINTS, 2))
     visible = _numbers(name, "joints_vis", entry["joints_vis"], (NUM_JOINTS,)) > 0
     center = _numbers(name, "center", entry["center"], (2,))
@@ -121,22 +122,16 @@ def _person(name: str, entry: Json, size: Size) -> dict[str, object]:
     side = _PIXELS_PER_SCALE * scale
     left, top = center + np.array([0, _DOWN * scale]) - 1 - side / 2
     right, bottom = min(left + side, size[1]), min(top + side, size[0])
-    bbox = [max(left, 0.0), max(top, 0.0)]
-    bbox += [right - bbox[0], bottom - bbox[1]]
-    if min(bbox[2:]) <= 1:
+    x, y = max(left, 0.0), max(top, 0.0)
+    if min(right - x, bottom - y) <= 1:
         raise InputError(
             f"{name}: its box lies outside of {entry['image']} with {size[1]}x{size[0]} pixels; "
             "give the images that were annotated"
         )
     triples = np.zeros((NUM_JOINTS, 3))
     triples[visible] = np.column_stack([joints[visible] - 1, np.full(visible.sum(), 2)])
-    return {
-        "bbox": [float(number) for number in bbox],
-        "crop_box": [float(left), float(top), side, side],
-        "iscrowd": 0,
-        "keypoints": triples.ravel().tolist(),
-        "num_keypoints": int(visible.sum()),
-    }
+    box = (float(x), float(y), float(right - x), float(bottom - y))
+    return Subject(triples, box, {"crop_box": [float(left), float(top), side, side], **extra})
 
 
 def _read_heads(file: Path, count: int) -> NDArray[np.floating]:

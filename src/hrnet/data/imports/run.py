@@ -59,6 +59,8 @@ def import_annotations(
     if out.exists() and not force:
         raise InputError(f"{out} exists and is not replaced; name another --out or add --force")
     name = _format(source, format_name)
+    if options.heads is not None and name != "mpii":
+        raise InputError(f"expected --heads with the format mpii alone, got {name}; leave it out")
     imported = FORMATS[name].read(source, options)
     if not imported.pictures:
         raise InputError(f"{source}: expected labelled pictures, found none")
@@ -117,6 +119,8 @@ def _category(imported: Imported) -> dict[str, object]:
     }
     if imported.flip_pairs is not None:
         category["flip_pairs"] = [[names[a], names[b]] for a, b in imported.flip_pairs]
+    if imported.sigmas is not None:
+        category["sigmas"] = list(imported.sigmas)
     return category
 
 
