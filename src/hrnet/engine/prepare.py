@@ -1,4 +1,4 @@
-"""Read the data of a training, build its network and write its settings down."""
+"""Read the data of a training and build its network; write its settings down."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from hrnet.engine.evaluate import expect_files
 from hrnet.engine.run import Run, start
 from hrnet.engine.run_folder import EXPERIMENT
 from hrnet.errors import InputError
-from hrnet.files import atomic_path, make_writable_folder
+from hrnet.files import atomic_path
 from hrnet.spec import PoseSpec
 
 
@@ -53,8 +53,11 @@ def make_spec(experiment: Experiment, dataset: KeypointDataset) -> PoseSpec:
     )
 
 
-def prepare(experiment: Experiment, folder: Path, world: World) -> Job:
-    """Read the data, build the network and write the settings down."""
+def prepare(experiment: Experiment, folder: Path, world: World, *, goes_on: bool = False) -> Job:
+    """Read the data and build the network; nothing is written.
+
+    goes_on: the weights will come from a saved state, so `train.init` need not be there any more.
+    """
     config = experiment.train
     expect_equal_shares(experiment, world)
     dataset = read_keypoints(experiment.data.annotations, experiment.data.images)
@@ -68,15 +71,20 @@ def prepare(experiment: Experiment, folder: Path, world: World) -> Job:
     batches = EpochBatches(
         count, config.batch_size, seed=config.seed, rank=world.rank, size=world.size
     )
-    if world.is_main:
-        make_writable_folder(folder)
-        with atomic_path(folder / EXPERIMENT) as file:
-            file.write_text(experiment.to_json(), encoding="utf-8")
-        data = {"training": dataset} | ({"validation": validation} if validation else {})
-        write_environment(folder, environment(world, data))
     loader = _load_data(experiment, dataset, spec, batches, world)
-    run = start(experiment, spec, world)
+    run = start(experiment, spec, world, goes_on=goes_on)
     return Job(experiment, folder, world, spec, dataset, validation, batches, loader, run)
+
+
+def write_settings(job: Job) -> None:
+    """Write experiment.json, and environment.json where the run begins."""
+    with atomic_path(job.folder / EXPERIMENT) as file:
+        file.write_text(job.experiment.to_json(), encoding="utf-8")
+    if not job.run.position.step:
+        data = {"training": job.dataset} | (
+            {"validation": job.validation} if job.validation else {}
+        )
+        write_environment(job.folder, environment(job.world, data))
 
 
 def expect_equal_shares(experiment: Experiment, world: World) -> None:

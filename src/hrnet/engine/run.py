@@ -69,15 +69,17 @@ class Run:
         return copy.deepcopy(self.smoothed()).eval()
 
 
-def start(experiment: Experiment, spec: PoseSpec, world: World) -> Run:
+def start(experiment: Experiment, spec: PoseSpec, world: World, *, goes_on: bool = False) -> Run:
     """Build the network, its average and the optimiser; the same in every process.
+
+    goes_on: leave `train.init` alone, since the weights will come from a saved state.
 
     Raises InputError where weights to start from do not fit, or a pattern of names fits nothing.
     """
     config = experiment.train
     torch.manual_seed(config.seed)
     network = build_network(spec)
-    if config.init is not None:
+    if config.init is not None and not goes_on:
         load_weights(network, config.init, new_head=not config.init_head)
     freeze(network, config.freeze)
     network = network.to(world.device)

@@ -20,16 +20,17 @@ from hrnet.engine.distributed import joined
 from hrnet.engine.evaluate import main_figure
 from hrnet.engine.journal import Clock, Journal, Row, TensorBoard, keep_rows
 from hrnet.engine.optim import set_training
-from hrnet.engine.prepare import Job, prepare
+from hrnet.engine.prepare import Job, prepare, write_settings
 from hrnet.engine.run_folder import LOG, PICTURES, STATE
 from hrnet.engine.state import load_state, save_state
 from hrnet.engine.step import run_lr, update
 from hrnet.engine.stop import StopRequest, stop_request
 from hrnet.engine.validate import draw_validation, validate
 from hrnet.errors import InputError
-from hrnet.files import atomic_path
+from hrnet.files import atomic_path, make_writable_folder
 from hrnet.weights.catalog import BEST, LAST
 from hrnet.weights.checkpoint import save_checkpoint
+from hrnet.weights.lock import exclusive
 
 
 def train(
@@ -53,14 +54,16 @@ def train(
     folder = Path(out)
     if not resume:
         expect_no_run(folder)
+    goes_on = (folder / STATE).is_file()
     with joined(experiment.run.device) as world:
-        job = prepare(experiment, folder, world)
-        if resume and (folder / STATE).is_file():
-            load_state(folder / STATE, job.run)
-        _announce(job, resume, say if world.is_main else _silent)
-        if job.run.position.epoch < experiment.train.epochs:
-            with _journal(job) as journal, stop_request() as request:
-                _train_epochs(job, journal, request)
+        job = prepare(experiment, folder, world, goes_on=goes_on)
+        with _claimed(job):
+            if goes_on:
+                load_state(folder / STATE, job.run)
+            _announce(job, resume, say if world.is_main else _silent)
+            if job.run.position.epoch < experiment.train.epochs:
+                with _journal(job) as journal, stop_request() as request:
+                    _train_epochs(job, journal, request)
     usable = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
     return usable[0] if usable else None
 
@@ -103,12 +106,28 @@ def expect_no_run(folder: Path) -> None:
 
 
 @contextmanager
+def _claimed(job: Job) -> Iterator[None]:
+    """Keep other trainings out of the run folder for the block; the first process does."""
+    if not job.world.is_main:
+        yield
+        return
+
+    def refuse() -> None:
+        raise InputError(f"{job.folder} is in use by another training; wait for it or stop it")
+
+    make_writable_folder(job.folder)
+    with exclusive(job.folder / ".lock", refuse):
+        yield
+
+
+@contextmanager
 def _journal(job: Job) -> Iterator[Journal | None]:
     """The journal of the process that speaks, cut to the rows of the state; None in the others."""
     if not job.world.is_main:
         yield None
         return
     step = job.run.position.step
+    write_settings(job)
     for leftover in job.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
         leftover.unlink(missing_ok=True)
     keep_rows(job.folder, job.run.position.rows)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from hrnet.engine.run_folder import STATE
 from hrnet.engine.stop import stop_request
 from hrnet.engine.train import train
 from hrnet.errors import InputError
+from hrnet.weights.lock import exclusive
 
 from .discs import differ, experiment_of, rows_of, write_discs
 
@@ -137,6 +139,34 @@ def test_the_state_of_another_network_is_refused(undisturbed, data, tmp_path):
     with pytest.raises(InputError, match=r"another train\.ema"):
         train(settings(data, ema=0), tmp_path, resume=True)
     assert (tmp_path / STATE).read_bytes() == state
+
+
+def test_a_refused_resume_leaves_the_settings(undisturbed, data, tmp_path, run):
+    out = tmp_path / "run"
+    shutil.copytree(undisturbed, out)
+    before = (out / "experiment.json").read_text()
+    code, _, error = run(
+        "train", "--resume", out, "--set", "train.ema=0", "--set", "train.epochs=9"
+    )
+    assert (code, len(error.splitlines())) == (2, 1)
+    assert (out / "experiment.json").read_text() == before
+
+
+def test_weights_to_start_from_are_not_needed_again(data, tmp_path, monkeypatch):
+    start, out = tmp_path / "start", tmp_path / "run"
+    train(settings(data, epochs=1), start)
+    experiment = settings(data, init=str(start))
+    train_until(3, experiment, out, monkeypatch, resume=False)
+    shutil.rmtree(start)
+    assert train(experiment, out, resume=True) == out / "best.safetensors"
+
+
+def test_two_trainings_at_once_in_a_folder_are_refused(data, tmp_path):
+    out = tmp_path / "run"
+    out.mkdir()
+    with exclusive(out / ".lock"), pytest.raises(InputError, match="in use by another training"):
+        train(settings(data), out)
+    assert [path.name for path in out.iterdir()] == [".lock"]
 
 
 def test_a_file_that_is_no_state_is_refused(undisturbed, data, tmp_path):
