@@ -174,6 +174,14 @@ def test_spatial_weights_are_one_a_channel():
     assert close(weights, weights[:, :, :1, :1].expand_as(weights))
 
 
+def test_spatial_weighting_is_the_same_in_training():
+    module = SpatialWeighting(8, reduction=4).double()
+    x = torch.randn(2, 8, 4, 6, dtype=torch.double, requires_grad=True)
+    answers = [module.train(mode)(x) for mode in (True, False)]
+    assert close(*answers)
+    assert close(*(torch.autograd.grad(y.square().sum(), x)[0] for y in answers))
+
+
 # The network
 
 

@@ -205,7 +205,10 @@ class SpatialWeighting(nn.Module):
         self.expand = nn.Conv2d(inner, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(dim=(2, 3), keepdim=True)  # (N, channels, 1, 1)
+        if self.training:  # the gradient of pooling is added up faster than that of `mean`
+            mean = nn.functional.avg_pool2d(x, x.shape[-2:])
+        else:
+            mean = x.mean(dim=(2, 3), keepdim=True)  # (N, channels, 1, 1)
         return x * torch.sigmoid(self.expand(torch.relu(self.reduce(mean))))
 
 
