@@ -3,6 +3,7 @@
 Comparisons with the published code's outputs are in tests/parity.
 """
 
+import copy
 from collections.abc import Iterator
 
 import pytest
@@ -123,6 +124,18 @@ def test_shuffle_takes_one_channel_of_each_half_in_turn():
     assert torch.equal(shuffled, nn.functional.channel_shuffle(x, 2))
 
 
+@pytest.mark.parametrize("channels", [3, 8])
+def test_a_shuffle_in_channels_last_is_the_same_and_stays_so(channels):
+    parts = torch.randn(2, 2 * channels, 4, 5, dtype=torch.double)
+    last = parts.contiguous(memory_format=torch.channels_last)
+    halved = [half.contiguous(memory_format=torch.channels_last) for half in halves(last)]
+    for pair in (halves(last), halved):
+        shuffled = shuffle(pair[0].requires_grad_(), halved[1].requires_grad_())
+        assert torch.equal(shuffled, shuffle(*halves(parts)))
+        assert shuffled.is_contiguous(memory_format=torch.channels_last)
+    assert torch.autograd.gradcheck(shuffle, [half.detach().requires_grad_() for half in halved])
+
+
 def test_a_shuffle_block_leaves_the_first_half_alone():
     block, x = ShuffleBlock(8).eval(), torch.randn(2, 8, 4, 4)
     assert torch.equal(block(x)[:, ::2], x[:, :4])
@@ -159,6 +172,14 @@ def test_spatial_weights_are_one_a_channel():
         weights = SpatialWeighting(8, reduction=4)(x) / x
     assert 0 < weights.min() < weights.max() < 1
     assert close(weights, weights[:, :, :1, :1].expand_as(weights))
+
+
+def test_spatial_weighting_is_the_same_in_training():
+    module = SpatialWeighting(8, reduction=4).double()
+    x = torch.randn(2, 8, 4, 6, dtype=torch.double, requires_grad=True)
+    answers = [module.train(mode)(x) for mode in (True, False)]
+    assert close(*answers)
+    assert close(*(torch.autograd.grad(y.square().sum(), x)[0] for y in answers))
 
 
 # The network
@@ -232,6 +253,17 @@ def test_channels_last_gives_the_same(weighting):
         expected = network(images)
         last = network.to(memory_format=torch.channels_last)
         assert close(last(images.contiguous(memory_format=torch.channels_last)), expected)
+
+
+@both_weightings
+def test_channels_last_learns_the_same(weighting):
+    network = tiny_network(weighting).train().double()
+    images = torch.randn(4, 3, 64, 64, dtype=torch.double)
+    last = copy.deepcopy(network).to(memory_format=torch.channels_last)
+    network(images).square().sum().backward()
+    last(images.contiguous(memory_format=torch.channels_last)).square().sum().backward()
+    for ours, expected in zip(last.parameters(), network.parameters(), strict=True):
+        assert torch.allclose(ours.grad, expected.grad, rtol=1e-8, atol=1e-10)
 
 
 def test_export_and_compile_capture_the_whole_network():

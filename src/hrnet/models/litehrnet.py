@@ -17,7 +17,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -95,7 +95,30 @@ def shuffle(first: Tensor, last: Tensor) -> Tensor:
     This is the channel shuffle with two groups of ShuffleNet (Zhang et al. 2018) behind a
     concatenation, with one copy of the data in place of two.
     """
+    if last.is_contiguous(memory_format=torch.channels_last) and not torch.compiler.is_compiling():
+        joined: Tensor = _ShuffleChannelsLast.apply(first, last)  # type: ignore[no-untyped-call]
+        return joined
     return torch.stack((first, last), dim=2).flatten(1, 2)  # (N, C, 2, H, W) -> (N, 2C, H, W)
+
+
+class _ShuffleChannelsLast(torch.autograd.Function):
+    """`shuffle` of maps in channels last memory, which stay so; `torch.stack` would undo it."""
+
+    @staticmethod
+    def forward(ctx: Any, first: Tensor, last: Tensor) -> Tensor:
+        n, c, h, w = last.shape
+        joined = last.new_empty(n, h, w, c, 2)
+        joined[..., 0] = first.permute(0, 2, 3, 1)
+        joined[..., 1] = last.permute(0, 2, 3, 1)
+        return joined.flatten(3).permute(0, 3, 1, 2)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
+        layout = torch.channels_last
+        return (
+            grad[:, ::2].contiguous(memory_format=layout),
+            grad[:, 1::2].contiguous(memory_format=layout),
+        )
 
 
 class Stem(nn.Module):
@@ -182,7 +205,10 @@ class SpatialWeighting(nn.Module):
         self.expand = nn.Conv2d(inner, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        mean = x.mean(dim=(2, 3), keepdim=True)  # (N, channels, 1, 1)
+        if self.training:  # the gradient of pooling is added up faster than that of `mean`
+            mean = nn.functional.avg_pool2d(x, x.shape[-2:])
+        else:
+            mean = x.mean(dim=(2, 3), keepdim=True)  # (N, channels, 1, 1)
         return x * torch.sigmoid(self.expand(torch.relu(self.reduce(mean))))
 
 
