@@ -114,6 +114,9 @@ def test_few_subjects_are_seen_more_often(count, epochs):
 
     train = schedule(count, is_person=False)
     assert train.epochs == epochs
+    known = schedule(count, is_person=True)
+    assert known.lr < train.lr
+    assert known.epochs <= train.epochs
     assert 0.9 <= train.ema <= 0.999
     assert train.precision in ("float32", "bf16")
 
