@@ -9,7 +9,7 @@ from PIL import Image
 
 from hrnet.config import read_experiment
 from hrnet.data.coco import read_keypoints
-from hrnet.recipes.own import own_experiment
+from hrnet.recipes.own import about_training, own_experiment
 from hrnet.skeleton import COCO_PERSON
 
 PAW = ("pad", "left_claw", "right_claw", "left_toe", "right_toe")
@@ -53,6 +53,7 @@ def test_from_the_check_to_an_exported_model(run, tmp_path, monkeypatch, names):
     code, out, _ = run("train", "--data", "things.json", *quick, "--set", "run.device=cpu")
     assert code == 0
     assert f"keypoints: {len(names)}:" in out
+    assert "training: 1 epochs of batches of 4" in out
     loud = "NO MIRRORING" in out
     assert ("left_claw/right_claw" in out) == (names == PAW)
     assert loud == (names == HAND)
@@ -96,16 +97,16 @@ def test_validation_of_ones_own_is_taken_as_it_is(tmp_path):
 )
 def test_the_input_follows_the_boxes(tmp_path, box, size):
     file = write_things(tmp_path, PAW, box=box)
-    experiment, lines = own_experiment(file, None, val=file, out=tmp_path / "run")
+    experiment, _ = own_experiment(file, None, val=file, out=tmp_path / "run")
     assert experiment.model.input_size == size
-    assert any(f"{size[0]}x{size[1]}" in line for line in lines)
+    assert any(f"{size[0]}x{size[1]}" in line for line in about_training(experiment))
 
 
 def test_persons_start_from_all_weights(tmp_path):
     file = write_things(tmp_path, COCO_PERSON.names)
-    experiment, lines = own_experiment(file, None, val=file, out=tmp_path / "run")
+    experiment, _ = own_experiment(file, None, val=file, out=tmp_path / "run")
     assert experiment.train.init_head
-    assert any("all weights of the embedded model" in line for line in lines)
+    assert any("from all weights of default" in line for line in about_training(experiment))
 
 
 @pytest.mark.parametrize(("count", "epochs"), [(12, 150), (1000, 40), (5000, 20)])

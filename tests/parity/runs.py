@@ -105,17 +105,30 @@ class Comparison:
 
 
 def compare(name: str, recorded: Arrays) -> Iterator[Comparison]:
-    """Compare every recorded array of a model with what our network gives."""
+    """Compare every recorded array of a model with what our network gives.
+
+    Where a recording has an output in float64 too, its float32 arrays are noisier than the
+    tolerance, and so would ours be, each machine in its own way. There our network runs in float64:
+    it must give the float64 output, and their float32 arrays within twice the noise that their own
+    output has.
+    """
     for tag in sorted({key.split("/")[0] for key in recorded}):
         arrays = {key: recorded[key] for key in recorded if key.split("/")[0] == tag}
-        double = {key.removesuffix("__f64run") for key in arrays if key.endswith("__f64run")}
-        single = [key for key in arrays if not key.endswith("__f64run")]
-        # Where a recording in float64 exists, the float32 noise of theirs is above the tolerance.
-        single = {key: arrays[key] for key in single if key not in double}
-        yield from _compare(single, run(name, tag), TOLERANCE)
-        if double:
-            exact = {f"{key}__f64run": arrays[f"{key}__f64run"] for key in sorted(double)}
-            yield from _compare(exact, run(name, tag, torch.float64), TOLERANCE_FLOAT64)
+        exact = {key: array for key, array in arrays.items() if key.endswith("__f64run")}
+        if not exact:
+            yield from _compare(arrays, run(name, tag), TOLERANCE)
+            continue
+        answers = run(name, tag, torch.float64)
+        noise = max(_noise(arrays[key.removesuffix("__f64run")], exact[key]) for key in exact)
+        single = {key: array for key, array in arrays.items() if f"{key}__f64run" not in exact}
+        rough = {key: array for key, array in single.items() if key not in exact}
+        yield from _compare(exact, answers, TOLERANCE_FLOAT64)
+        yield from _compare(rough, answers, max(TOLERANCE, 2 * noise))
+
+
+def _noise(single: np.ndarray, double: np.ndarray) -> float:
+    """The largest error of a float32 recording, by the largest value."""
+    return float(np.abs(single.astype(np.float64) - double).max() / np.abs(double).max())
 
 
 def _compare(recorded: Arrays, answers: Arrays, allowed: float) -> Iterable[Comparison]:

@@ -1,7 +1,6 @@
 """`hrnet train` and `hrnet recipes`."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -79,16 +78,22 @@ def train(
         raise InputError("--images and --val go with --data; in a recipe it is --set data.images=")
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
+    about: list[str] = []
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
     if resume is not None:
         experiment = read_experiment(resume / EXPERIMENT)
     elif config is not None:
         experiment = read_experiment(config)
     elif data is not None:
-        experiment = _own(data, images, val, folder, say)
+        experiment, about = _own(data, images, val, folder)
     else:
         experiment = get_recipe(str(recipe))
     experiment = override(experiment, settings or [])
+    if data is not None:
+        from hrnet.recipes.own import about_training
+
+        for line in [*about, *about_training(experiment), f"run: {folder}"]:
+            say(line)
     from hrnet.engine.train import train as run
 
     best = run(experiment, folder, resume=resume is not None, say=say)
@@ -113,17 +118,14 @@ def _new_folder(source: Path) -> Path:
 
 
 def _own(
-    data: Path, images: Path | None, val: Path | None, out: Path, say: Callable[[str], None]
-) -> "Experiment":
-    """An experiment for annotations of the user's own, with what was chosen said."""
+    data: Path, images: Path | None, val: Path | None, out: Path
+) -> tuple["Experiment", list[str]]:
+    """An experiment for annotations of the user's own, and what is to be said of them."""
     from hrnet.engine.train import expect_no_run
     from hrnet.recipes.own import own_experiment
 
     expect_no_run(out)
-    experiment, reasons = own_experiment(data, images, val=val, out=out)
-    for reason in [*reasons, f"run: {out}"]:
-        say(reason)
-    return experiment
+    return own_experiment(data, images, val=val, out=out)
 
 
 def recipes() -> None:

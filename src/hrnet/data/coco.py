@@ -238,3 +238,12 @@ def clamp_box(xywh: NDArray[np.float64], size: Size) -> NDArray[np.float64] | No
     if right <= left or bottom <= top:
         return None
     return np.array([left, top, right - left, bottom - top])
+
+
+def expect_size(path: Path, found: Size, annotated: Size) -> None:
+    """Raise InputError where a picture is not of the size (height, width) that was annotated."""
+    if found != annotated:
+        raise InputError(
+            f"{path} has {found[1]}x{found[0]} pixels (EXIF applied) but the annotations say "
+            f"{annotated[1]}x{annotated[0]}; use the images that were annotated"
+        )

@@ -1,5 +1,6 @@
 """Training batches of crops with heatmap targets."""
 
+import signal
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hrnet.data.augment import Augmentation, distort, draw_crop
-from hrnet.data.coco import Sample
+from hrnet.data.coco import Sample, expect_size
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, warp_affine
 from hrnet.images import read_image
@@ -100,12 +101,18 @@ class CropDataset(Dataset[Item | InputError]):
         if self.pictures is not None and sample.image_id in self.pictures:
             return self.pictures[sample.image_id]
         try:
-            picture: Image8 | InputError = read_image(sample.image_path)
+            picture: Image8 | InputError = _read(sample)
         except InputError as error:
             picture = error
         if self.pictures is not None:
             self.pictures[sample.image_id] = picture
         return picture
+
+
+def _read(sample: Sample) -> Image8:
+    picture = read_image(sample.image_path)
+    expect_size(sample.image_path, (picture.shape[0], picture.shape[1]), sample.image_size)
+    return picture
 
 
 def epoch_order(length: int, seed: int, epoch: int) -> NDArray[np.int64]:
@@ -192,4 +199,11 @@ def make_loader(
         persistent_workers=workers > 0,
         prefetch_factor=4 if workers else None,
         pin_memory=pin_memory,
+        worker_init_fn=_leave_signals_to_the_training if workers else None,
     )
+
+
+def _leave_signals_to_the_training(worker: int) -> None:
+    """Let a signal to the whole process group reach the training alone, which ends its workers."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

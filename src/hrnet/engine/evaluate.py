@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.coco import KeypointDataset, read_keypoints
+from hrnet.data.coco import KeypointDataset, expect_size, read_keypoints
 from hrnet.data.coco_evaluation import (
     ScoredBoxes,
     Subject,
@@ -40,7 +40,7 @@ from hrnet.engine.protocol import (
     pose_facts,
 )
 from hrnet.errors import InputError
-from hrnet.geometry import Size, box_to_crop
+from hrnet.geometry import box_to_crop
 from hrnet.metrics.coco import (
     MAX_POSES,
     ScoredPose,
@@ -239,7 +239,7 @@ def look(
     for done, (path, page, poses) in enumerate(zip(paths, wanted, stream, strict=True), 1):
         if isinstance(poses, InputError):
             raise poses
-        _expect_size(path, poses.image_size, sizes.get(page.image_id, poses.image_size))
+        expect_size(path, poses.image_size, sizes.get(page.image_id, poses.image_size))
         yield _image_poses(page, poses, model.spec)
         if progress is not None:
             progress(done, len(wanted))
@@ -276,12 +276,4 @@ def expect_files(paths: Sequence[Path]) -> None:
         raise InputError(
             f"{len(missing)} of {len(paths)} annotated images are missing, the first is "
             f"{missing[0]}; check the folder of the images"
-        )
-
-
-def _expect_size(path: Path, found: Size, annotated: Size) -> None:
-    if found != annotated:
-        raise InputError(
-            f"{path} has {found[1]}x{found[0]} pixels (EXIF applied) but the annotations say "
-            f"{annotated[1]}x{annotated[0]}; use the images that were annotated"
         )

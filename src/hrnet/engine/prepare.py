@@ -60,6 +60,8 @@ def prepare(experiment: Experiment, folder: Path, world: World, *, goes_on: bool
     """
     config = experiment.train
     expect_equal_shares(experiment, world)
+    if config.precision == "fp16" and world.device.type == "cpu":
+        raise InputError("train.precision=fp16 needs a GPU; on a CPU take bf16 or float32")
     dataset = read_keypoints(experiment.data.annotations, experiment.data.images)
     validation = _read_validation(experiment, dataset)
     if experiment.run.broken_images == "error":

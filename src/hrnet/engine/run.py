@@ -23,7 +23,8 @@ class Position:
     """Where a run is: `epoch` and `batch` count from 0 and are the next to be done.
 
     step: updates made so far. loss_sum, samples, skipped: of the epoch so far. best: the best main
-    figure so far, None before the first. rows: lines of log.jsonl that belong to this position.
+    figure so far, None before the first; best_epoch: its epoch, from 1. rows: lines of
+    log.jsonl that belong to this position.
     """
 
     epoch: int = 0
@@ -33,6 +34,7 @@ class Position:
     samples: int = 0
     skipped: int = 0
     best: float | None = None
+    best_epoch: int = 0
     rows: int = 0
 
     def next_epoch(self) -> None:

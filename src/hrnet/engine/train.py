@@ -21,7 +21,7 @@ from hrnet.engine.evaluate import main_figure
 from hrnet.engine.journal import Clock, Journal, Row, TensorBoard, keep_rows
 from hrnet.engine.optim import set_training
 from hrnet.engine.prepare import Job, prepare, write_settings
-from hrnet.engine.run_folder import LOG, PICTURES, STATE
+from hrnet.engine.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES, STATE
 from hrnet.engine.state import load_state, save_state
 from hrnet.engine.step import run_lr, update
 from hrnet.engine.stop import StopRequest, stop_request
@@ -64,6 +64,8 @@ def train(
             if job.run.position.epoch < experiment.train.epochs:
                 with _journal(job) as journal, stop_request() as request:
                     _train_epochs(job, journal, request)
+                if job.run.position.best is not None and world.is_main:
+                    say(_best(job))
     usable = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
     return usable[0] if usable else None
 
@@ -95,14 +97,26 @@ def _announce(job: Job, resume: bool, say: Callable[[str], None]) -> None:
         say(f"{job.folder} holds no saved state yet; starting from the beginning")
 
 
+def _best(job: Job) -> str:
+    position = job.run.position
+    return (
+        f"the best of {position.epoch} epochs was epoch {position.best_epoch} with "
+        f"{position.best:.4f} ({BEST}); {LAST} is of the last one"
+    )
+
+
 def expect_no_run(folder: Path) -> None:
-    """Raise InputError where a folder already holds a run, so that nothing is lost."""
+    """Raise InputError where a folder already holds a run or other things, so nothing is lost."""
     held = [name for name in (LAST, BEST, STATE, LOG) if (folder / name).exists()]
     if held:
         raise InputError(
             f"{folder} already holds a run ({held[0]}); go on with it by "
             f"`hrnet train --resume {folder}`, or name a new folder for --out"
         )
+    known = {"data", EXPERIMENT, ENVIRONMENT, ".lock"}  # of a run that has not begun
+    others = [] if not folder.is_dir() else sorted({p.name for p in folder.iterdir()} - known)
+    if others:
+        raise InputError(f"{folder} holds other things ({others[0]}); name a new folder for --out")
 
 
 @contextmanager
@@ -176,7 +190,7 @@ def _finish_epoch(job: Job, journal: Journal, row: Row) -> None:
     if job.validation and "AP" in row:
         _, score = main_figure(_numbers(row))
         if position.best is None or score > position.best:
-            position.best = score
+            position.best, position.best_epoch = score, position.epoch + 1
             with atomic_path(job.folder / BEST) as file:
                 shutil.copyfile(job.folder / LAST, file)
         _draw(job, journal)

@@ -31,10 +31,12 @@ def own_experiment(
     images: their folder. None: that of the annotations, or images/ in it.
     val: annotations to measure on, of images in the same folder. None: a tenth of the images is
         set apart, and both parts are written to `out`/data.
-    Returns the experiment and a line for each choice that says what was chosen, and why.
+    Returns the experiment and lines about the data; `about_training` has those about the rest.
     Raises InputError where the files cannot be used.
     """
-    images = images or _images_of(annotations)
+    annotations, out = annotations.resolve(), out.resolve()  # so that it resumes from anywhere
+    images = (images or _images_of(annotations)).resolve()
+    val = val and val.resolve()
     whole = read_keypoints(annotations, images)
     train_file, val_file = (annotations, val) if val else _parts(annotations, out)
     training = read_keypoints(train_file, images)
@@ -61,7 +63,6 @@ def own_experiment(
     return experiment, [
         f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})",
         *_about_keypoints(whole),
-        *_about_training(experiment, is_person),
     ]
 
 
@@ -128,13 +129,15 @@ def _about_keypoints(dataset: KeypointDataset) -> list[str]:
     ]
 
 
-def _about_training(experiment: Experiment, is_person: bool) -> list[str]:
+def about_training(experiment: Experiment) -> list[str]:
+    """Lines about the network and the training, with what was changed by settings."""
     model, train = experiment.model, experiment.train
     height, width = model.input_size
-    part = "all weights" if is_person else "the backbone"
+    part = "all weights" if train.init_head else "the backbone"
+    start = f"from {part} of {train.init}" if train.init else "from new weights"
     return [
-        f"network: {model.variant} at {height}x{width} (height x width, by the usual box), from "
-        f"{part} of the embedded model; --set model.variant=... takes another, see `hrnet models`",
+        f"network: {model.variant} at {height}x{width} (height x width), {start}; "
+        "--set model.variant=... takes another, see `hrnet models`",
         f"training: {train.epochs} epochs of batches of {train.batch_size}, {train.optimizer} at "
         f"{train.lr:g}, {train.precision}; every value can be changed by --set",
     ]

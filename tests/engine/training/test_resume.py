@@ -175,7 +175,9 @@ def test_a_file_that_is_no_state_is_refused(undisturbed, data, tmp_path):
         train(settings(data), tmp_path, resume=True)
 
 
-def start_process(data: Path, out: Path, **changes) -> subprocess.Popen:
+def start_process(
+    data: Path, out: Path, *, start_new_session: bool = False, **changes
+) -> subprocess.Popen:
     """A training in a process of its own, as the command line starts it or goes on with it."""
     file = out.parent / "settings.json"
     file.write_text(settings(data, workers=1, **changes).to_json())
@@ -187,6 +189,7 @@ def start_process(data: Path, out: Path, **changes) -> subprocess.Popen:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=start_new_session,
     )
 
 
@@ -239,6 +242,19 @@ def test_sigterm_saves_and_ends_well(data, undisturbed, tmp_path):
     assert process.returncode == 0, output
     assert "SIGTERM" in output
     assert f"--resume {out}" in output.replace("\n", "")
+    train(read_experiment(out / "experiment.json"), out, resume=True)
+    expect_same_run(undisturbed, out)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="other systems have no process groups")
+def test_sigterm_to_the_whole_group_spares_the_workers(data, undisturbed, tmp_path):
+    out = tmp_path / "run"
+    process = start_process(data, out, start_new_session=True)
+    wait_for_state(out, process)
+    os.killpg(process.pid, signal.SIGTERM)
+    output, _ = process.communicate()
+    assert process.returncode == 0, output
+    assert "stopped at step" in output
     train(read_experiment(out / "experiment.json"), out, resume=True)
     expect_same_run(undisturbed, out)
 

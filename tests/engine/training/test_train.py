@@ -258,6 +258,24 @@ def test_a_broken_picture_is_named(few, tmp_path, workers):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_picture_of_another_size_than_annotated_stops(few, tmp_path):
+    content = json.loads(few.read_text())
+    content["images"][2]["width"] *= 2
+    few.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"2\.png has 96x80 pixels .* but the annotations say"):
+        train(experiment_of(few), tmp_path / "run")
+
+
+def test_half_floats_need_a_gpu(few, tmp_path):
+    with pytest.raises(InputError, match="fp16 needs a GPU; on a CPU take bf16"):
+        train(experiment_of(few, precision="fp16"), tmp_path / "run")
+
+
+def test_a_folder_of_other_things_is_refused(few):
+    with pytest.raises(InputError, match=r"holds other things \(0\.png\); name a new folder"):
+        train(experiment_of(few), few.parent)
+
+
 @pytest.mark.parametrize("workers", [0, 1])
 def test_broken_pictures_can_be_skipped(few, tmp_path, workers):
     (few.parent / "3.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
