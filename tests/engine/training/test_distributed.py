@@ -32,7 +32,7 @@ def data(tmp_path_factory) -> Path:
 
 def settings(data: Path, **changes):
     """Without channels_last, whose norms are far less exact in torch's kernels for the CPU."""
-    usual = {"epochs": 3, "batch_size": 8, "optimizer": "sgd", "lr": 0.001, "log_every": 1}
+    usual = {"epochs": 3, "batch_size": 8, "optimizer": "sgd", "lr": 2e-4, "log_every": 1}
     usual |= {"ema": 0.5, "evaluate_every": 3, "channels_last": False}
     return experiment_of(data, data, **(usual | changes))
 
@@ -71,7 +71,7 @@ def test_two_processes_learn_what_one_does(data, tmp_path, accumulate):
     one, two = (rows_of(tmp_path / name) for name in ("one", "two"))
     losses = [[row["loss"] for row in rows if row["kind"] == "step"] for rows in (one, two)]
     assert len(losses[0]) == 6
-    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-3 if accumulate == 1 else 0.05)
+    np.testing.assert_allclose(losses[1], losses[0], rtol=2e-4 if accumulate == 1 else 0.05)
     if accumulate == 1:
         np.testing.assert_allclose(losses[1][:2], losses[0][:2], rtol=2e-6)  # later noise grows
         weights = [load_file(tmp_path / name / "last.safetensors") for name in ("one", "two")]
