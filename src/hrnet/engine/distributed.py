@@ -3,6 +3,7 @@
 Source of the environment's names: https://docs.pytorch.org/docs/stable/elastic/run.html
 """
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,7 +70,9 @@ def joined(device: str) -> Iterator[World]:
     dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
     try:
         yield World(own, rank, size, local_rank)
+        dist.barrier()  # none leaves while another still writes
     finally:
+        gc.collect()  # networks hold on to the group in cycles; its threads must end before Python
         dist.destroy_process_group()
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from hrnet.config import Experiment
 from hrnet.data.loader import Batch
-from hrnet.engine.distributed import joined
+from hrnet.engine.distributed import World, joined
 from hrnet.engine.evaluate import main_figure
 from hrnet.engine.journal import Clock, Journal, Row, TensorBoard, keep_rows
 from hrnet.engine.optim import set_training
@@ -54,20 +54,27 @@ def train(
     folder = Path(out)
     if not resume:
         expect_no_run(folder)
-    goes_on = (folder / STATE).is_file()
     with joined(experiment.run.device) as world:
-        job = prepare(experiment, folder, world, goes_on=goes_on)
-        with _claimed(job):
-            if goes_on:
-                load_state(folder / STATE, job.run)
-            _announce(job, resume, say if world.is_main else _silent)
-            if job.run.position.epoch < experiment.train.epochs:
-                with _journal(job) as journal, stop_request() as request:
-                    _train_epochs(job, journal, request)
-                if job.run.position.best is not None and world.is_main:
-                    say(_best(job))
+        _train_in(world, experiment, folder, resume, say if world.is_main else _silent)
     usable = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
     return usable[0] if usable else None
+
+
+def _train_in(
+    world: World, experiment: Experiment, folder: Path, resume: bool, say: Callable[[str], None]
+) -> None:
+    """Train as one of the processes. What holds on to the others is gone when this returns."""
+    goes_on = (folder / STATE).is_file()
+    job = prepare(experiment, folder, world, goes_on=goes_on)
+    with _claimed(job):
+        if goes_on:
+            load_state(folder / STATE, job.run)
+        _announce(job, resume, say)
+        if job.run.position.epoch < experiment.train.epochs:
+            with _journal(job) as journal, stop_request() as request:
+                _train_epochs(job, journal, request)
+            if job.run.position.best is not None:
+                say(_best(job))
 
 
 def _silent(line: str) -> None:
