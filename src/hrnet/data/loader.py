@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -201,6 +202,24 @@ def make_loader(
         pin_memory=pin_memory,
         worker_init_fn=_leave_signals_to_the_training if workers else None,
     )
+
+
+@contextmanager
+def ending_workers(loader: DataLoader[Batch | InputError]) -> Iterator[None]:
+    """End the loader's processes after the block, however it is left.
+
+    They ignore SIGTERM, by which Python ends what is left when it exits, and would then be waited
+    for without end.
+    """
+    try:
+        yield
+    finally:
+        if loader.num_workers and loader._iterator is not None:
+            iterator, loader._iterator = loader._iterator, None
+            iterator._shutdown_workers()  # type: ignore[attr-defined]  # as its destructor does
+            for worker in iterator._workers:  # type: ignore[attr-defined]
+                worker.kill()  # one that did not listen
+                worker.join()
 
 
 def _leave_signals_to_the_training(worker: int) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from hrnet.config import Experiment
-from hrnet.data.loader import Batch
+from hrnet.data.loader import Batch, ending_workers
 from hrnet.engine.distributed import World, joined
 from hrnet.engine.evaluate import main_figure
 from hrnet.engine.journal import Clock, Journal, Row, TensorBoard, keep_rows
@@ -66,7 +66,7 @@ def _train_in(
     """Train as one of the processes. What holds on to the others is gone when this returns."""
     goes_on = (folder / STATE).is_file()
     job = prepare(experiment, folder, world, goes_on=goes_on)
-    with _claimed(job):
+    with _claimed(job), ending_workers(job.loader):
         if goes_on:
             load_state(folder / STATE, job.run)
         _announce(job, resume, say)

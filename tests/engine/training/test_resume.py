@@ -1,6 +1,7 @@
 """A run that was stopped in any way goes on to the weights it would have had anyway, bit by bit."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -97,6 +98,20 @@ def test_it_goes_on_within_an_epoch(data, undisturbed, tmp_path, monkeypatch, wo
         train_until(step, experiment, out, monkeypatch, resume=number > 0)
     train(experiment, out, resume=True)
     expect_same_run(whole, out)
+
+
+def test_a_training_that_falls_over_leaves_no_worker(data, tmp_path, monkeypatch):
+    """Python would wait for it without end when it exits, since workers ignore SIGTERM."""
+
+    def fall_over(job, batch, **options):
+        raise Killed
+
+    monkeypatch.setattr(module, "update", fall_over)
+    before = multiprocessing.active_children()
+    with pytest.raises(Killed) as kept:  # its traceback keeps the loader alive
+        train(settings(data, workers=2), tmp_path / "run")
+    assert multiprocessing.active_children() == before
+    assert kept
 
 
 def test_what_was_drawn_at_random_is_drawn_again(tmp_path, data, monkeypatch):
