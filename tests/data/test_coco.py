@@ -180,7 +180,7 @@ BAD = {
     "infinite box": (spoil(bbox=[1, 2, float("inf"), 3]), ["annotation 8", "infinity"]),
     "short box": (spoil(bbox=[1, 2, 3]), ["annotation 8", "bbox"]),
     "null box": (spoil(bbox=None), ["annotation 8", "bbox"]),
-    "no box": (without("annotations", "bbox"), ["COCO keypoint form", "bbox"]),
+    "no box": (without("annotations", "bbox"), ["annotation 8", "expected numbers in bbox"]),
     "no id": (without("annotations", "id"), ["COCO keypoint form", "'id'"]),
     "no image id": (without("annotations", "image_id"), ["COCO keypoint form", "'image_id'"]),
     "no file name": (without("images", "file_name"), ["COCO keypoint form", "'file_name'"]),

@@ -138,6 +138,7 @@ def test_too_few_groups(tmp_path):
     path.write_text(json.dumps(content_of(1)))
     with pytest.raises(InputError, match="but val would get none of 1 groups of images; change"):
         split_dataset(path, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
 
 
 def test_nothing_is_replaced_unasked(file, tmp_path):

@@ -167,7 +167,7 @@ def test_what_cannot_be_exported_is_one_line(run, exported, tmp_path, model, wor
 
 def test_an_output_that_cannot_be_written_is_one_line(run, checkpoint, tmp_path):
     (tmp_path / "file").write_text("")
-    for out in (tmp_path, tmp_path / "file" / "model.onnx"):
+    for out in (tmp_path / "a.pt", tmp_path, tmp_path / "file" / "model.onnx"):
         code, _, err = run("export", checkpoint, "--out", out)
         assert code == 2
         assert len(err.splitlines()) == 1

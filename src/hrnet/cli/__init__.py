@@ -186,6 +186,8 @@ def export(
     path = find_model(Path(model))
     if path.suffix != ".safetensors":
         raise InputError(f"expected a .safetensors checkpoint or a run folder, got {path}")
+    if out.suffix.lower() != ".onnx":
+        raise InputError(f"expected an .onnx file to write, got {out}; name one that ends in .onnx")
     check_writable_file(out, [path])
     from hrnet.export.onnx import export_onnx
     from hrnet.weights.checkpoint import load_checkpoint

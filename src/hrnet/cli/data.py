@@ -55,7 +55,7 @@ def check(
         for file in write_report(result, report):
             typer.echo(f"written: {file}")
     if result.errors:
-        typer.echo(f"hrnet: {len(result.errors)} kinds of errors in {annotations}:", err=True)
+        typer.echo(f"hrnet: errors in {annotations}:", err=True)
         for finding in result.errors:
             typer.echo(f"  {one_line(finding.line)}", err=True)
         raise typer.Exit(2)

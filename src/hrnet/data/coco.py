@@ -168,7 +168,7 @@ def _sample(
         )
     triples = numbers.reshape(-1, 3)
     size = (int(str(image["height"])), int(str(image["width"])))
-    box = clamp_box(_numbers(name, "bbox", annotation["bbox"], 4), size)
+    box = clamp_box(_numbers(name, "bbox", annotation.get("bbox"), 4), size)
     if box is None or not (triples[:, 2] > 0).any():
         return None
     return Sample(
@@ -214,6 +214,8 @@ def _head_size(name: str, annotation: Json) -> float | None:
 def _numbers(
     name: str, field: str, values: object, length: int | None = None
 ) -> NDArray[np.float64]:
+    if values is None:
+        raise InputError(f"{name}: expected numbers in {field}, but it has none")
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError):

@@ -50,7 +50,6 @@ def split_dataset(
     images = content["images"]
     shares = _shares(val, test)
     files = {name: folder / f"{name}.json" for name in shares}
-    _expect_free(files.values(), annotations, force)
     members = _groups(annotations, images, group)
     dealt = _deal([len(rows) for rows in members], shares, len(images), seed)
     chosen = {
@@ -63,6 +62,7 @@ def split_dataset(
             f"{annotations}: expected images for each part, but {', '.join(empty)} would get none "
             f"of {len(members)} groups of images; change --val and --test, or add images"
         )
+    _expect_free(files.values(), annotations, force)
     shared = {**content, "categories": _with_sigmas(content)}
     return [
         _write(files[name], shared, sorted(rows), len(dealt[name])) for name, rows in chosen.items()

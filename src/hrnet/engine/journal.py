@@ -1,7 +1,8 @@
 """What a training says while it runs: log.jsonl, files for TensorBoard, a bar on the terminal.
 
 A row is a dict of plain numbers and names with a `kind`: "step" rows come every so many updates,
-"epoch" rows at the end of each epoch, with the figures of an evaluation where there was one.
+"epoch" rows at the end of each epoch, with the figures of an evaluation where there was one. A
+"start" row has those of weights that a training starts from.
 """
 
 import json

@@ -23,8 +23,8 @@ class Position:
     """Where a run is: `epoch` and `batch` count from 0 and are the next to be done.
 
     step: updates made so far. loss_sum, samples, skipped: of the epoch so far. best: the best main
-    figure so far, None before the first; best_epoch: its epoch, from 1. rows: lines of
-    log.jsonl that belong to this position.
+    figure so far, None before the first; best_epoch: its epoch, from 1, or 0 for the weights the
+    training started from. rows: lines of log.jsonl that belong to this position.
     """
 
     epoch: int = 0

@@ -106,6 +106,11 @@ def _announce(job: Job, resume: bool, say: Callable[[str], None]) -> None:
 
 def _best(job: Job) -> str:
     position = job.run.position
+    if not position.best_epoch:
+        return (
+            f"no epoch was better than the weights it started from with {position.best:.4f}, which "
+            f"{BEST} holds; {LAST} is of the last epoch; a smaller train.lr may help"
+        )
     return (
         f"the best of {position.epoch} epochs was epoch {position.best_epoch} with "
         f"{position.best:.4f} ({BEST}); {LAST} is of the last one"
@@ -159,8 +164,12 @@ def _journal(job: Job) -> Iterator[Journal | None]:
 
 def _train_epochs(job: Job, journal: Journal | None, request: StopRequest) -> None:
     """Train from the run's position to the last epoch, or until a stop is asked for."""
-    position = job.run.position
-    while position.epoch < job.experiment.train.epochs:
+    position, config = job.run.position, job.experiment.train
+    if job.validation and config.init and config.init_head and not position.step:
+        figures = validate(job.run, job.spec, job.validation, job.world)
+        if journal:
+            _note_start(job, journal, figures)
+    while position.epoch < config.epochs:
         row = _train_epoch(job, journal, request)
         if row is None:
             _stop(job, journal, request)
@@ -172,6 +181,15 @@ def _train_epochs(job: Job, journal: Journal | None, request: StopRequest) -> No
         position.next_epoch()
         if journal:
             save_state(job.folder / STATE, job.run)
+
+
+def _note_start(job: Job, journal: Journal, figures: dict[str, float]) -> None:
+    """Keep what the weights that the training starts from reach: a training may make them worse."""
+    name, score = main_figure(figures)
+    save_checkpoint(job.folder / BEST, job.run.weights(), job.spec, job.experiment.to_json())
+    job.run.position.best = score
+    _add_row(job, journal, {"kind": "start", "step": 0, "epoch": 0, **figures})
+    journal.say(f"before training  {name} {score:.4f}")
 
 
 def _is_due(job: Job) -> bool:

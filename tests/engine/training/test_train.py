@@ -187,6 +187,21 @@ def test_it_starts_from_a_checkpoint(few, tmp_path, trained):
     assert rows_of(tmp_path / "run")[0]["loss"] < 0.8 * np.log(16 * 16)
 
 
+def test_a_training_that_makes_it_worse_keeps_what_it_started_from(
+    discs, val_discs, tmp_path, trained, capsys
+):
+    out, start = tmp_path / "run", trained / "best.safetensors"
+    settings = {"init": str(start), "epochs": 1, "batch_size": 16, "lr": 0.5, "optimizer": "sgd"}
+    train(experiment_of(discs, val_discs, **settings), out)
+    first, *rest = rows_of(out)
+    assert first["kind"] == "start"
+    assert first["AP"] == rows_of(trained)[-1]["AP"] > rest[-1]["AP"]
+    assert not differ(read_checkpoint(out / "best.safetensors")[0], read_checkpoint(start)[0])
+    said = capsys.readouterr().out
+    assert f"before training  AP {first['AP']:.4f}" in said
+    assert "no epoch was better than the weights it started from" in said
+
+
 @pytest.mark.parametrize("count", [1, 5])
 def test_any_number_of_keypoints(tmp_path, count):
     data = write_discs(tmp_path / "data", 8, count)

@@ -28,8 +28,8 @@ def print_check(console: Console, result: CheckResult) -> None:
     for finding in result.warnings:
         if finding.what != MIRRORING_OFF:
             _plain(console, f"warning: {finding.line}")
-    few = len(result.errors), len(result.warnings)
-    _plain(console, f"{few[0]} kinds of errors, {few[1]} kinds of warnings")
+    errors, warnings = len(result.errors), len(result.warnings)
+    _plain(console, f"kinds of errors: {errors}, of warnings: {warnings}")
 
 
 def _counts(result: CheckResult) -> Table:

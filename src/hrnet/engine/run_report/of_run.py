@@ -36,7 +36,7 @@ def progress(run: RunFolder) -> str:
     ]
     if run.epochs and (loss := number(run.epochs[-1], "loss")) is not None:
         done.append(("loss of the last epoch", f"{loss:.4g}"))
-    best = best_epoch(run.epochs)
+    best = best_epoch(run.measured)
     if best is not None:
         name, value, epoch = best
         done.append((f"best {name} in the log", f"{value:.3f} (epoch {epoch:g})"))
@@ -78,7 +78,7 @@ def curves(run: RunFolder) -> Section:
             "Figures on the validation data",
             "epoch",
             "0..1",
-            tuple(Series(name, _points(run.epochs, "epoch", name)) for name in _FIGURES),
+            tuple(Series(name, _points(run.measured, "epoch", name)) for name in _FIGURES),
             from_zero=True,
         ),
         Chart(

@@ -22,7 +22,8 @@ class RunFolder:
     """What was written by a training that has ended, was stopped or still goes on.
 
     environment: names such as "packages.torch" and what they are, in the file's order.
-    steps, epochs: the rows of these kinds, in the log's order. tail: the log's last lines.
+    steps, epochs: the rows of these kinds, in the log's order. measured: the epochs, and before
+    them what the weights reached that the training started from. tail: the log's last lines.
     pictures: files that were drawn during the training.
     """
 
@@ -31,6 +32,7 @@ class RunFolder:
     environment: Mapping[str, str]
     steps: tuple[Row, ...]
     epochs: tuple[Row, ...]
+    measured: tuple[Row, ...]
     tail: tuple[str, ...]
     pictures: tuple[Path, ...]
 
@@ -57,6 +59,7 @@ def read_run(path: Path) -> RunFolder:
         environment=_read_environment(path / ENVIRONMENT),
         steps=tuple(row for row in rows if row.get("kind") == "step"),
         epochs=tuple(row for row in rows if row.get("kind") == "epoch"),
+        measured=tuple(row for row in rows if row.get("kind") in ("start", "epoch")),
         tail=tuple(lines[-TAIL_LINES:]),
         pictures=tuple(file for file in pictures if file.suffix.lower() in _PICTURE_SUFFIXES),
     )
