@@ -38,17 +38,20 @@ def pairs() -> Iterator[tuple[str, tuple[int, int], nn.Module, nn.Module]]:
     if found("mmpose"):
         for variant, make, options in mmpose_backbones():
             ours = random_weights(create_model(variant, **options))
-            state = to_upstream(ours.state_dict(), ours.spec, "mmpose 1.x")
-            theirs = make()
-            prefix = "backbone."
-            body = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
-            theirs.load_state_dict(body)
-            last = ours.head.conv if "lite" in variant else ours.head
-            whole = nn.Sequential(theirs, Highest(), nn.Conv2d(last_channels(last), 17, 1))
-            whole[2].load_state_dict(
-                {"weight": state["head.final_layer.weight"], "bias": state["head.final_layer.bias"]}
-            )
-            yield f"{variant} pose, mmpose", (256, 192), ours, whole.eval()
+            yield f"{variant} pose, mmpose", (256, 192), ours, mmpose_twin(ours, make).eval()
+
+
+def mmpose_twin(ours: nn.Module, make: Callable[[], nn.Module]) -> nn.Module:
+    """A network of mmpose's backbone that `make` builds, with the weights of ours."""
+    state = to_upstream(ours.state_dict(), ours.spec, "mmpose 1.x")
+    prefix, final = "backbone.", "head.final_layer."
+    backbone = make()
+    backbone.load_state_dict(
+        {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    )
+    last = nn.Conv2d(state[final + "weight"].shape[1], 17, 1)
+    last.load_state_dict({"weight": state[final + "weight"], "bias": state[final + "bias"]})
+    return nn.Sequential(backbone, Highest(), last)
 
 
 class Highest(nn.Module):
@@ -56,10 +59,6 @@ class Highest(nn.Module):
 
     def forward(self, streams: list[Tensor]) -> Tensor:
         return streams[0]
-
-
-def last_channels(head: nn.Module) -> int:
-    return next(m for m in head.modules() if isinstance(m, nn.Conv2d)).in_channels
 
 
 def found(package: str) -> bool:

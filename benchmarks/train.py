@@ -1,16 +1,18 @@
 """Our training loop beside a plain one on the CPU: images a second, losses and the wait for data.
 
 Run on a quiet machine: python benchmarks/train.py [ANNOTATIONS IMAGES] [--variant small_hrnet_w16]
-[--rounds N] [--steps N] [--threads 2] [--set NAME=VALUE] [--profile]. Without a COCO keypoint file
-and its folder of images, pictures of discs are made in a temporary folder.
+[--rounds N] [--steps N] [--threads 2] [--network mmpose] [--set NAME=VALUE] [--profile]. Without a
+COCO keypoint file and its folder of images, pictures of discs are made in a temporary folder.
 
 Ours is `engine.step.update` over the batches of one worker, in bf16 and channels last. Plain is the
 loop as it is usually written: float32, eager, contiguous memory, Adam; each sample is decoded,
 cropped and normalised by itself in the main process, its targets are drawn keypoint by keypoint
-as in the official code, and then the samples are stacked. Both start from the same weights and see
-the same crops in the same order with the same loss. A turn is an epoch over as many samples as it
-has steps for. Ours keeps decoded pictures, as it does unless told otherwise (run.cache_images), and
-has a turn that is not counted, in which it decodes them; plain decodes each picture each time.
+as in the official code, and then the samples are stacked. Its network is ours too, or with
+`--network mmpose` that of mmpose, which is as the official code. Both start from the same weights
+and see the same crops in the same order with the same loss. A turn is an epoch over as many samples
+as it has steps for. Ours keeps decoded pictures, as it does unless told otherwise
+(run.cache_images), and has a turn that is not counted, in which it decodes them; plain decodes each
+picture each time.
 
 The loops take turns, each going first in every second round. The first step of a turn is not timed:
 it starts the worker's queue again. Printed are the totals over all timed steps, the ratio as the
@@ -27,10 +29,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 import torch
+from eager import mmpose_backbones, mmpose_twin
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -48,6 +52,7 @@ from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size, warp_affine
 from hrnet.images import read_image
 from hrnet.losses import mse
+from hrnet.models import Network
 from hrnet.spec import PoseSpec
 from hrnet.weights.checkpoint import build_network
 
@@ -140,13 +145,14 @@ class Plain:
 
     name = "plain"
 
-    def __init__(self, like: Ours) -> None:
+    def __init__(self, like: Ours, network: str) -> None:
         self.job = like.job
         config = like.job.experiment.train
         spec = like.job.spec
-        self.network: nn.Module = build_network(spec)
+        own = build_network(spec)
         state = like.job.run.network.state_dict()
-        self.network.load_state_dict({name: value.contiguous() for name, value in state.items()})
+        own.load_state_dict({name: value.contiguous() for name, value in state.items()})
+        self.network: nn.Module = own if network == "ours" else of_mmpose(own)
         self.network.train()
         self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr)
         self.timed = Timed()
@@ -207,6 +213,17 @@ class Plain:
         loss.backward()
         self.optimizer.step()
         self.timed.losses.append(loss.item())
+
+
+def of_mmpose(network: Network) -> nn.Module:
+    """mmpose's network with the same weights; see `eager.py` for what must be installed."""
+    if find_spec("mmpose") is None:
+        raise InputError("--network mmpose needs mmpose and mmcv-lite, which are not installed")
+    variant = network.spec.variant
+    makers = {name: make for name, make, _ in mmpose_backbones()}
+    if variant not in makers:
+        raise InputError(f"--network mmpose is there for {', '.join(makers)}, not for {variant}")
+    return mmpose_twin(network, makers[variant])
 
 
 def draw_targets(
@@ -340,12 +357,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4)
     parser.add_argument("--steps", type=int, default=12, help="batches of 32 in a turn")
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--network", choices=["ours", "mmpose"], default="ours", help="of plain")
     parser.add_argument("--set", dest="settings", action="append", default=[], help="of our loop")
     parser.add_argument("--profile", action="store_true", help="print where the time goes")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     print(
-        f"{asked.variant}, 256x192, batch 32, {asked.rounds} rounds of {asked.steps} steps; "
+        f"{asked.variant} beside {asked.network}, 256x192, batch 32, "
+        f"{asked.rounds} rounds of {asked.steps} steps; "
         f"torch {torch.__version__}, Python {platform.python_version()}, {asked.threads} threads, "
         f"{platform.system()} {platform.machine()} {processor_name()}"
     )
@@ -358,7 +377,7 @@ def main() -> None:
             if len(job.dataset.samples) < 32 * asked.steps:
                 raise InputError(f"expected {32 * asked.steps} subjects or more; lower --steps")
             ours = Ours(job, asked.steps)
-            plain = Plain(ours)
+            plain = Plain(ours, asked.network)
             measure(ours, plain, asked.rounds)
             if asked.profile:
                 print_profile(ours)
