@@ -43,7 +43,7 @@ from torch.profiler import profile
 from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig, override
 from hrnet.data.augment import Augmentation, draw_crop
 from hrnet.data.coco import Sample
-from hrnet.data.loader import Collate, CropDataset, EpochBatches, make_loader
+from hrnet.data.loader import Collate, CropDataset, EpochBatches, ending_workers, make_loader
 from hrnet.engine.distributed import joined
 from hrnet.engine.optim import set_training
 from hrnet.engine.prepare import Job, prepare
@@ -378,7 +378,8 @@ def main() -> None:
                 raise InputError(f"expected {32 * asked.steps} subjects or more; lower --steps")
             ours = Ours(job, asked.steps)
             plain = Plain(ours, asked.network)
-            measure(ours, plain, asked.rounds)
+            with ending_workers(ours.job.loader):
+                measure(ours, plain, asked.rounds)
             if asked.profile:
                 print_profile(ours)
                 print_profile(plain)

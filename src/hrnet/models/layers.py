@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from hrnet.models.norm import BatchNorm2d
+
 
 def resize_like(x: Tensor, like: Tensor, *, align_corners: bool) -> Tensor:
     """Resize (N, C, h, w) bilinearly to the height and width of another map; equal sizes stay."""
@@ -90,7 +92,7 @@ class ConvNorm(nn.Module):
             bias=bias,
             groups=groups,
         )
-        self.norm = nn.BatchNorm2d(out_channels)
+        self.norm = BatchNorm2d(out_channels)
         self.act = nn.ReLU(inplace=True) if relu else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
