@@ -37,6 +37,7 @@ NAMES = [
     "pose/hrformer_base_coco_384x288",
     "pose/small_hrnet_w16_coco_256x192",
     "pose/small_hrnet_w16_few_128x96",
+    "pose/small_hrnet_w16_few_192x128",
     "pose/small_hrnet_w16_few_256x192",
 ]
 

@@ -34,6 +34,7 @@ _POSE: tuple[Callable[[], Experiment], ...] = (
     hrformer.hrformer_base_coco_384x288,
     small_hrnet.small_hrnet_w16_coco_256x192,
     small_hrnet.small_hrnet_w16_few_128x96,
+    small_hrnet.small_hrnet_w16_few_192x128,
     small_hrnet.small_hrnet_w16_few_256x192,
 )
 
