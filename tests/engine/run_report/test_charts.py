@@ -5,7 +5,7 @@ import re
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hrnet.engine.run_report.axes import Scale, fit_scale, nice_step, tick_label
@@ -35,6 +35,7 @@ def test_places_rise_with_values(values, may_log):
     assert all(10 - 1e-6 <= place <= 200 + 1e-6 for place in found)
 
 
+@example(85900.0, 1e-5, 2)
 @given(st.floats(-1e5, 1e5), st.floats(1e-5, 1e5), st.integers(2, 8))
 def test_ticks_rise_within_the_scale(low, width, about):
     scale = Scale(low, low + width, 0, 1)

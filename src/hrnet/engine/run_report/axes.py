@@ -34,7 +34,8 @@ class Scale:
     def _linear_ticks(self, about: int) -> list[float]:
         step = nice_step((self.high - self.low) / about)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
-        return [index * step for index in range(first, last + 1)]
+        ticks = (index * step for index in range(first, last + 1))
+        return [min(max(tick, self.low), self.high) for tick in ticks]  # rounding leads out of it
 
 
 def nice_step(least: float) -> float:
