@@ -214,7 +214,7 @@ def ending_workers(loader: DataLoader[Batch | InputError]) -> Iterator[None]:
     try:
         yield
     finally:
-        if loader.num_workers and loader._iterator is not None:
+        if loader._iterator is not None:  # there is none without workers
             iterator, loader._iterator = loader._iterator, None
             iterator._shutdown_workers()  # type: ignore[attr-defined]  # as its destructor does
             for worker in iterator._workers:  # type: ignore[attr-defined]

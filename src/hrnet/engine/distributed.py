@@ -15,6 +15,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from hrnet.engine.devices import pick_device
+from hrnet.models.norm import BatchNorm2d
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ def _differentiable_mean(values: Tensor) -> Tensor:
     return mean
 
 
-class SyncBatchNorm2d(nn.BatchNorm2d):
+class SyncBatchNorm2d(BatchNorm2d):
     """Batch normalisation with the statistics of all processes, on any device.
 
     (N, C, H, W) -> the same shape. torch's own works on GPUs alone; this one does where it does
@@ -109,20 +110,12 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         mean = _differentiable_mean(own.mean(dim=(0, 2, 3)))
         spread = (own - mean[:, None, None]).square().mean(dim=(0, 2, 3))
         variance = _differentiable_mean(spread)
-        self._remember(mean.detach(), variance.detach(), x.numel() // x.shape[1])
+        count = x.numel() // x.shape[1] * dist.get_world_size()
+        self.remember(mean.detach(), variance.detach(), count)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         out: Tensor = x * scale[:, None, None].to(x.dtype) + shift[:, None, None].to(x.dtype)
         return out
-
-    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
-        """Move the running statistics, the variance corrected for the size of the whole sample."""
-        whole = count * dist.get_world_size()
-        with torch.no_grad():
-            found = {"running_mean": mean, "running_var": variance * whole / max(1, whole - 1)}
-            for name, value in found.items():
-                self.get_buffer(name).lerp_(value, self.momentum or 0.0)
-            self.get_buffer("num_batches_tracked").add_(1)
 
 
 def synchronise_norms(network: nn.Module, world: World) -> None:

@@ -73,7 +73,7 @@ def _train_in(
         if job.run.position.epoch < experiment.train.epochs:
             with _journal(job) as journal, stop_request() as request:
                 _train_epochs(job, journal, request)
-            if job.run.position.best is not None:
+            if job.run.position.epoch and job.run.position.best is not None:
                 say(_best(job))
 
 
@@ -165,7 +165,7 @@ def _journal(job: Job) -> Iterator[Journal | None]:
 def _train_epochs(job: Job, journal: Journal | None, request: StopRequest) -> None:
     """Train from the run's position to the last epoch, or until a stop is asked for."""
     position, config = job.run.position, job.experiment.train
-    if job.validation and config.init and config.init_head and not position.step:
+    if job.validation and _is_start(job):
         figures = validate(job.run, job.spec, job.validation, job.world)
         if journal:
             _note_start(job, journal, figures)
@@ -190,6 +190,13 @@ def _note_start(job: Job, journal: Journal, figures: dict[str, float]) -> None:
     job.run.position.best = score
     _add_row(job, journal, {"kind": "start", "step": 0, "epoch": 0, **figures})
     journal.say(f"before training  {name} {score:.4f}")
+
+
+def _is_start(job: Job) -> bool:
+    """Whether weights that know the keypoints are still to be measured, before the first update."""
+    config, position = job.experiment.train, job.run.position
+    unmeasured = not position.step and position.best is None
+    return bool(config.init) and config.init_head and unmeasured
 
 
 def _is_due(job: Job) -> bool:

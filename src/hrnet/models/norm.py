@@ -21,20 +21,21 @@ class BatchNorm2d(nn.BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not (self.training and self.weight.dtype == torch.float32 and _is_slow(x)):
             return super().forward(x)
-        assert self.running_mean is not None
-        assert self.running_var is not None
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
         out: Tensor
         out, mean, variance = _Folded.apply(  # type: ignore[no-untyped-call]
             x, self.weight, self.bias, self.eps
         )
-        count = x.numel() // self.num_features
-        momentum = self.momentum or 0.0
-        with torch.no_grad():
-            self.running_mean.lerp_(mean, momentum)
-            self.running_var.lerp_(variance * count / (count - 1), momentum)
+        self.remember(mean, variance, x.numel() // self.num_features)
         return out
+
+    def remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Move the running statistics to those (C,) of `count` values, the variance corrected."""
+        with torch.no_grad():
+            found = {"running_mean": mean, "running_var": variance * count / max(1, count - 1)}
+            for name, value in found.items():
+                self.get_buffer(name).lerp_(value, self.momentum or 0.0)
+            if self.num_batches_tracked is not None:
+                self.num_batches_tracked.add_(1)
 
 
 def _is_slow(x: Tensor) -> bool:

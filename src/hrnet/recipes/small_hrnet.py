@@ -5,6 +5,19 @@ from hrnet.data.augment import Augmentation
 from hrnet.recipes.common import COCO_2017, experiment
 from hrnet.recipes.litehrnet import ON_COCO, TRAIN
 
+_TRAIN = TrainConfig(
+    epochs=100,
+    optimizer="adamw",
+    lr=1.5e-3,
+    weight_decay=0.02,
+    schedule="cosine",
+    warmup_steps=200,
+    loss="cross_entropy",
+    ema=0.999,
+    precision="bf16",
+)
+"""The first phase of the embedded model; the others change parts of it."""
+
 
 def small_hrnet_w16_coco_256x192() -> Experiment:
     """Small HRNet-W16 on COCO at 256x192, a baseline of Lite-HRNet (Yu et al. 2021).
@@ -51,18 +64,7 @@ def small_hrnet_w16_few_128x96() -> Experiment:
     card says what was trained and what it reached.
     Command: hrnet train pose/small_hrnet_w16_few_128x96 --set data.annotations=... --out runs/p1
     """
-    train = TrainConfig(
-        epochs=100,
-        optimizer="adamw",
-        lr=1.5e-3,
-        weight_decay=0.02,
-        schedule="cosine",
-        warmup_steps=200,
-        loss="cross_entropy",
-        ema=0.999,
-        precision="bf16",
-    )
-    return _few((128, 96), 1.5, train)
+    return _few((128, 96), 1.5, _TRAIN)
 
 
 def small_hrnet_w16_few_192x128() -> Experiment:
@@ -73,9 +75,8 @@ def small_hrnet_w16_few_192x128() -> Experiment:
     Command: hrnet train pose/small_hrnet_w16_few_192x128 --set data.annotations=...
     --set train.init=runs/p1 --out runs/p2
     """
-    first = small_hrnet_w16_few_128x96().train
     changes = {"epochs": 36, "lr": 1e-3, "schedule": "constant"}
-    return _few((192, 128), 1.75, first.model_copy(update=changes))
+    return _few((192, 128), 1.75, _TRAIN.model_copy(update=changes))
 
 
 def small_hrnet_w16_few_256x192() -> Experiment:
@@ -85,5 +86,4 @@ def small_hrnet_w16_few_256x192() -> Experiment:
     Command: hrnet train pose/small_hrnet_w16_few_256x192 --set data.annotations=...
     --set train.init=runs/p2 --out runs/p3
     """
-    first = small_hrnet_w16_few_128x96().train
-    return _few((256, 192), 2.0, first.model_copy(update={"epochs": 60, "lr": 1e-3}))
+    return _few((256, 192), 2.0, _TRAIN.model_copy(update={"epochs": 60, "lr": 1e-3}))

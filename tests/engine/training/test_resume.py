@@ -19,6 +19,7 @@ from safetensors.torch import load_file
 from hrnet.config import read_experiment
 from hrnet.engine import train as module
 from hrnet.engine.run_folder import STATE
+from hrnet.engine.state import save_state
 from hrnet.engine.stop import stop_request
 from hrnet.engine.train import train
 from hrnet.errors import InputError
@@ -112,6 +113,23 @@ def test_a_training_that_falls_over_leaves_no_worker(data, tmp_path, monkeypatch
         train(settings(data, workers=2), tmp_path / "run")
     assert multiprocessing.active_children() == before
     assert kept
+
+
+def test_what_a_run_starts_from_is_measured_once(data, undisturbed, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "run"
+    experiment = settings(data, epochs=1, init=str(undisturbed / "last.safetensors"))
+
+    def saves_and_falls_over(job, batch, **options):
+        save_state(job.folder / STATE, job.run)  # as where a worker dies before the first update
+        raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(module, "update", saves_and_falls_over)
+        train(experiment, out)
+    assert "no epoch was better" not in capsys.readouterr().out
+    train(experiment, out, resume=True)
+    assert [row["kind"] for row in rows_of(out)].count("start") == 1
+    assert "before training" not in capsys.readouterr().out
 
 
 def test_what_was_drawn_at_random_is_drawn_again(tmp_path, data, monkeypatch):
