@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
 from hrnet.errors import InputError, one_line
-from hrnet.types import Image8
+from hrnet.geometry import Image8
 
 ImageSource = str | PathLike[str] | Image.Image | NDArray[Any]
 """A path, a Pillow image, or an array: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey, uint8."""
