@@ -93,8 +93,8 @@ def evaluate(
     images: str | PathLike[str],
     boxes: str | PathLike[str] = GROUND_TRUTH,
     flip_test: bool = False,
-    engine: EngineName = DEFAULT_ENGINE,
-    device: str = "cpu",
+    engine: EngineName | None = None,
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Measure a pose model on COCO keypoint annotations: AP, AR, and PCKh where they allow it.
@@ -126,8 +126,8 @@ def examine(
     images: str | PathLike[str],
     boxes: str | PathLike[str] = GROUND_TRUTH,
     flip_test: bool = False,
-    engine: EngineName = DEFAULT_ENGINE,
-    device: str = "cpu",
+    engine: EngineName | None = None,
+    device: str = "auto",
     progress: Progress | None = None,
 ) -> Examination:
     """Measure as `evaluate` does, and keep the poses and what they were compared with."""
@@ -141,9 +141,10 @@ def examine(
     else:
         file = find_model(model if isinstance(model, str) else Path(model))
         pose_model = load(file, engine=engine, device=device)
-        runner = engine if file.suffix == ".onnx" else "torch"
+        runner = (engine or DEFAULT_ENGINE) if file.suffix == ".onnx" else "torch"
         module = import_module(runner)  # loaded by now, and it knows its version
-        facts = model_facts(pose_model.spec, file, f"{runner} {module.__version__}")
+        place = "" if pose_model.device == "cpu" else f" on {pose_model.device}"
+        facts = model_facts(pose_model.spec, file, f"{runner} {module.__version__}{place}")
     found = list(look(pose_model, dataset, wanted, flip_test=flip_test, progress=progress))
     metrics = evaluate_poses(dataset, found, subjects=subjects)
     heads = head_figures(dataset, found) if on_truth else {}
