@@ -130,11 +130,9 @@ def test_poses_as_files(tmp_path):
         assert picture.size == (80, 60)
     rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
     assert len(rows) == 4
-    assert rows[3] == {
-        **{"subject": "1", "score": "0.25000", "keypoint": "b"},
-        **{"left": "1.000", "top": "2.000", "right": "31.000", "bottom": "42.000"},
-        **{"x": "7.500", "y": "7.500", "keypoint_score": "0.50000"},
-    }
+    numbers = {"score": "0.25000", "x": "7.500", "y": "7.500", "keypoint_score": "0.50000"}
+    box = {"left": "1.000", "top": "2.000", "right": "31.000", "bottom": "42.000"}
+    assert rows[3] == {"subject": "1", "keypoint": "b"} | numbers | box
 
 
 @pytest.mark.parametrize("name", ["p.txt", "p", "p.png", "missing/../q.gif"])

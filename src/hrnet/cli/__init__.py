@@ -29,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         import hrnet

@@ -1,8 +1,10 @@
-"""Options that several commands share, so that they are called and explained the same everywhere."""
+"""Options that several commands share, called and explained the same everywhere."""
 
 from typing import Annotated
 
 import typer
+
+from hrnet.runtime import EngineName
 
 Model = Annotated[
     str,
@@ -15,7 +17,9 @@ Model = Annotated[
 ]
 FlipTest = Annotated[
     bool,
-    typer.Option("--flip-test", help="Average with the mirrored image: a bit better, half as fast."),
+    typer.Option(
+        "--flip-test", help="Average with the mirrored image: a bit better, half as fast."
+    ),
 ]
 Device = Annotated[
     str,
@@ -25,7 +29,7 @@ Device = Annotated[
     ),
 ]
 Engine = Annotated[
-    str | None,
+    EngineName | None,
     typer.Option(
         metavar="ENGINE",
         help="What runs an .onnx file: onnxruntime (default) or openvino.",

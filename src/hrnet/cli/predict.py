@@ -1,7 +1,9 @@
 """`hrnet predict`."""
 
 import json
+from collections.abc import Generator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +14,9 @@ from hrnet.errors import InputError, one_line, printable
 from hrnet.files import exists, parse_json
 
 if TYPE_CHECKING:
-    from hrnet.batch import Outputs
+    from rich.console import Console
+
+    from hrnet.batch import FileResult, Outputs
     from hrnet.data.boxes import BoxFile
 
 EXAMPLES = """\b
@@ -23,42 +27,44 @@ Examples:
   hrnet predict photo.jpg --json - | python -m json.tool
 """
 
+STDOUT = Path("-")
+
 _FULL_TABLES = 5
 """Up to this many images the keypoints are printed; above, one line an image."""
 
-STDOUT = Path("-")
+Sources = Annotated[
+    list[str], typer.Argument(metavar="IMAGE", help="Images, folders or glob patterns.")
+]
+Boxes = Annotated[
+    str | None,
+    typer.Option(
+        "--boxes",
+        "-b",
+        metavar="FILE|x,y,w,h",
+        help="The persons' boxes: one for every image, or a JSON file: COCO annotations, COCO "
+        'detections or {"file.jpg": [[x,y,w,h], ...]} (default: each whole image is a person).',
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option("--out", "-o", metavar="DIR", help="Write drawn images and keypoints.json here."),
+]
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", "-j", metavar="FILE", help="Write the keypoints here; - prints them."),
+]
+Recursive = Annotated[
+    bool, typer.Option("--recursive", "-r", help="Search the folders in a folder, too.")
+]
 
 
 def predict(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="IMAGE...", help="Images, folders or glob patterns.")
-    ],
+    sources: Sources,
     model: Model = "default",
-    boxes: Annotated[
-        str | None,
-        typer.Option(
-            "--boxes",
-            "-b",
-            metavar="FILE|x,y,w,h",
-            help="The persons' boxes: one for every image, or a JSON file: COCO annotations, COCO "
-            'detections or {"file.jpg": [[x,y,w,h], ...]} (default: each whole image is a person).',
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="DIR", help="Write drawn images and keypoints.json here."
-        ),
-    ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", "-j", metavar="FILE", help="Write the keypoints here; - prints them."
-        ),
-    ] = None,
-    recursive: Annotated[
-        bool, typer.Option("--recursive", "-r", help="Search the folders in a folder, too.")
-    ] = False,
+    boxes: Boxes = None,
+    out: Out = None,
+    json_file: JsonFile = None,
+    recursive: Recursive = False,
     flip_test: FlipTest = False,
     device: Device = "auto",
     engine: Engine = None,
@@ -66,10 +72,10 @@ def predict(
     batch_size: BatchSize = 16,
 ) -> None:
     """Find the keypoints of persons in images."""
-    from hrnet.batch import JSON_NAME, Outputs, json_entries, predict_files
+    from hrnet.batch import JSON_NAME, Outputs, predict_files
     from hrnet.images import find_images
     from hrnet.predict import load
-    from hrnet.report import print_poses, terminal
+    from hrnet.report import terminal
 
     # Everything that the user named is checked before any work is done.
     paths, errors = find_images(sources)
@@ -81,41 +87,69 @@ def predict(
     where = parse_boxes(boxes)
     loaded = load(model, device=device, engine=engine, threads=threads)
 
-    # Results are shown as they come; with --json - stdout holds the JSON alone.
+    # With --json - stdout holds the JSON alone, and the rest goes to stderr.
     results = predict_files(
         loaded, paths, boxes=where, outputs=outputs, flip_test=flip_test, batch_size=batch_size
     )
     console = terminal(stderr=printed)
-    entries: list[dict[str, object]] = []
-    done = 0
-    stopped: BaseException | None = None
-    try:
-        for result in results:
-            done += 1
-            if result.undrawn is not None:
-                errors.append(result.undrawn)
-            if isinstance(result.outcome, InputError):
-                errors.append(result.outcome)
-                continue
-            print_poses(console, result.path, result.outcome, full=len(paths) <= _FULL_TABLES)
-            if printed:
-                entries += json_entries(result.path, result.image_id, result.outcome)
-    except (KeyboardInterrupt, SystemExit) as end:
-        stopped = end
-        with suppress(KeyboardInterrupt, SystemExit):  # lets the run write what is finished
-            results.throw(end)
+    shown = _show(results, console, full=len(paths) <= _FULL_TABLES, keep_json=printed)
+    errors += shown.errors
 
-    # Say where the results are, then list what failed.
+    # The results come first, also where Ctrl-C ended the run; the errors are last.
     if printed:
-        typer.echo(json.dumps(entries, ensure_ascii=False, indent=1))
-    elif len(errors) < attempted and done:
+        lines = (json.dumps(entry, ensure_ascii=False) for entry in shown.entries)
+        typer.echo("[\n" + ",\n".join(lines) + "\n]")
+    elif shown.done and len(errors) < attempted:
         if where is None:
             typer.echo("no boxes given: each whole image was taken as one person")
         _print_written(outputs)
-    if stopped is not None:
-        typer.echo(f"hrnet: stopped after {done} of {len(paths)} images", err=True)
-        raise stopped
+    if shown.stopped is not None:
+        typer.echo(f"hrnet: stopped after {shown.done} of {len(paths)} images", err=True)
+        raise shown.stopped
     _report_errors(errors, attempted)
+
+
+@dataclass(slots=True)
+class _Shown:
+    """What came of a run: how many results, their errors, the signal that ended it, if any.
+
+    entries: their JSON, where it is to be printed.
+    """
+
+    done: int = 0
+    errors: list[InputError] = field(default_factory=list)
+    entries: list[dict[str, object]] = field(default_factory=list)
+    stopped: BaseException | None = None
+
+
+def _show(
+    results: Generator["FileResult", None, None],
+    console: "Console",
+    *,
+    full: bool,
+    keep_json: bool,
+) -> _Shown:
+    """Print each result as it comes, until the last one, Ctrl-C or SIGTERM."""
+    from hrnet.batch import json_entries
+    from hrnet.report import print_poses
+
+    shown = _Shown()
+    try:
+        for result in results:
+            shown.done += 1
+            if result.undrawn is not None:
+                shown.errors.append(result.undrawn)
+            if isinstance(result.outcome, InputError):
+                shown.errors.append(result.outcome)
+                continue
+            print_poses(console, result.path, result.outcome, full=full)
+            if keep_json:
+                shown.entries += json_entries(result.path, result.image_id, result.outcome)
+    except (KeyboardInterrupt, SystemExit) as end:
+        shown.stopped = end
+        with suppress(KeyboardInterrupt, SystemExit):  # lets the run write what is finished
+            results.throw(end)
+    return shown
 
 
 def _print_written(outputs: "Outputs") -> None:
@@ -145,12 +179,13 @@ def parse_boxes(text: str | None) -> "BoxFile | list[list[float]] | None":
 
         return read_boxes(Path(text))
     rows = _listed_boxes(text) if text.lstrip().startswith("[") else [_plain_box(text)]
-    if rows is None or None in rows:
+    boxes = [row for row in rows if row is not None]
+    if len(boxes) < len(rows) or not boxes:
         raise InputError(
             "expected --boxes as four numbers x,y,w,h, a list [[x,y,w,h], ...] or a file that "
             f"exists, got {text:.80}"
         )
-    return [row for row in rows if row is not None]
+    return boxes
 
 
 def _plain_box(text: str) -> list[float] | None:
@@ -161,12 +196,11 @@ def _plain_box(text: str) -> list[float] | None:
     return box if len(box) == 4 else None
 
 
-def _listed_boxes(text: str) -> list[list[float] | None] | None:
+def _listed_boxes(text: str) -> list[list[float] | None]:
     from hrnet.numbers import to_floats
 
     content = parse_json(text, "--boxes")
-    if not isinstance(content, list) or not content:
-        return None
-    rows = content if isinstance(content[0], list) else [content]
-    boxes = [to_floats(row, 4) for row in rows]
+    rows = content if isinstance(content, list) else []
+    several = bool(rows) and all(isinstance(row, list) for row in rows)
+    boxes = [to_floats(row, 4) for row in (rows if several else [rows])]
     return [None if box is None else box.tolist() for box in boxes]
