@@ -14,7 +14,7 @@ from hrnet.cli.report import report
 from hrnet.cli.streams import guarded_streams
 from hrnet.cli.train import recipes, train
 from hrnet.cli.weights import app as weights_app
-from hrnet.errors import InputError, one_line
+from hrnet.errors import InputError, one_line, printable
 
 if TYPE_CHECKING:
     from hrnet.data.boxes import BoxFile
@@ -84,11 +84,11 @@ def predict(
 ) -> None:
     """Find the keypoints of persons in images."""
     from hrnet.batch import JSON_NAME, Outputs, predict_files
-    from hrnet.images import find_images
+    from hrnet.images import find_images, list_left_out
     from hrnet.predict import load
     from hrnet.report import print_poses, terminal
 
-    paths, errors = find_images(sources)
+    paths, errors, left_out = find_images(sources)
     attempted = len(paths) + len(errors)
     outputs = Outputs(out, json_file or (out / JSON_NAME if out else None))
     outputs.check(paths)
@@ -100,6 +100,9 @@ def predict(
             errors.append(result.outcome)
         else:
             print_poses(console, result.path, result.outcome, full=len(paths) <= _FULL_TABLES)
+    if left_out:
+        left = printable(list_left_out(left_out))
+        typer.echo(f"left out, of no kind that is read in folders: {left}")
     if len(errors) < attempted:
         if where is None:
             typer.echo("no boxes given: each whole image was taken as one person")
