@@ -70,6 +70,10 @@ def test_poses_do_not_change_and_share_nothing_with_their_input():
         result.image_size = (1, 1)
 
 
+def test_a_short_representation():
+    assert repr(poses(3)) == "Poses(3 of 2 keypoints, in 80x60 pixels)"
+
+
 def test_the_coco_form():
     (entry,) = poses().to_coco(image_id=42)
     assert json.loads(json.dumps(entry)) == {

@@ -99,6 +99,11 @@ class Poses:
             array.setflags(write=False)
             object.__setattr__(self, name, array)
 
+    def __repr__(self) -> str:
+        height, width = self.image_size
+        points = self.skeleton.num_keypoints
+        return f"Poses({len(self)} of {points} keypoints, in {width}x{height} pixels)"
+
     def __len__(self) -> int:
         return len(self.scores)
 

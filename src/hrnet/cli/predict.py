@@ -73,12 +73,12 @@ def predict(
 ) -> None:
     """Find the keypoints of persons in images."""
     from hrnet.batch import JSON_NAME, Outputs, predict_files
-    from hrnet.images import find_images
+    from hrnet.images import find_images, list_left_out
     from hrnet.predict import load
     from hrnet.report import terminal
 
     # Everything that the user named is checked before any work is done.
-    paths, errors = find_images(sources)
+    paths, errors, left_out = find_images(sources, recursive=recursive)
     attempted = len(paths) + len(errors)
     printed = json_file == STDOUT
     file = None if printed else json_file or (out / JSON_NAME if out else None)
@@ -96,6 +96,9 @@ def predict(
     errors += shown.errors
 
     # The results come first, also where Ctrl-C ended the run; the errors are last.
+    if left_out:
+        listed = printable(list_left_out(left_out))
+        console.print(f"left out, of no kind that is read in folders: {listed}", soft_wrap=True)
     if printed:
         lines = (json.dumps(entry, ensure_ascii=False) for entry in shown.entries)
         typer.echo("[\n" + ",\n".join(lines) + "\n]")
