@@ -136,16 +136,50 @@ def test_other_files_are_one_line(tmp_path, convert, name):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "note", "subjects"),
     [
-        ("10.00,50.00", "here", "expected points as x,y;x,y, got 'here'"),
-        ('xtl="5.0"', 'xtl="left"', "expected numbers in the boxes"),
-        (SKELETONS, "<box/>", "expected <skeleton> or <points>, found none"),
+        (
+            "10.00,50.00",
+            "here",
+            "1 points were left out ({file}: a.jpg: nose: expected points as x,y;x,y, got 'here')",
+            2,
+        ),
+        ("10.00,50.00", "1e400,5", "1 points were left out (", 2),
+        ("10.00,50.00", "1,2;3,4", "nose: expected one point in each skeleton", 2),
+        ('label="nose"', 'label="left_eye"', "left_eye: expected one point in each skeleton", 2),
+        ('xtl="5.0"', 'xtl="left"', "a.jpg: body: expected numbers in the boxes, got {", 2),
+        ('xtl="5.0"', 'xtl="5.0" rotation="30"', "1 boxes that are turned were left out (", 2),
+        ("</skeleton>", '<attribute name="x">1</attribute></skeleton>', "2 attributes were", 2),
+        ("<box", '<polygon points="1,2"/><mask/><box', "other shapes were left out (1 <poly", 2),
+        ('rbr="86.0" group_id="4"', "", "", 2),
+        ('group_id="4">', ">", "1 boxes without a group were left out", 2),
+        ('outside="0"', 'outside="1"', "1 subjects without a labelled keypoint were left out (", 1),
     ],
 )
-def test_bad_shapes_are_one_line(export, convert, old, new, message):
-    with pytest.raises(InputError, match=message):
-        convert(export(SKELETONS.replace(old, new)))
+def test_odd_shapes_are_left_out_and_counted(export, convert, old, new, note, subjects):
+    shapes = SKELETONS.replace('outside="0" occluded="1"', 'occluded="1"').replace(old, new)
+    file = export(shapes)
+    done = convert(file)
+    assert note.replace("{file}", str(file)) in " | ".join(done.report.notes)
+    assert done.report.num_subjects == subjects
+
+
+def test_nothing_but_odd_shapes_is_one_line(export, convert):
+    shapes = '<points label="face" points="1,2;x,4"></points>'
+    with pytest.raises(InputError, match=r"a\.jpg: face: expected points as x,y;x,y, got '1,2;x"):
+        convert(export(shapes))
+    with pytest.raises(InputError, match="expected <skeleton> or <points>, found none"):
+        convert(export("<box/>"))
+
+
+def test_a_list_of_another_length_is_left_out(export, convert):
+    good = '<points label="face" points="10,20;30.5,40;50,60"></points>'
+    odd = '<points label="face" points="10,20;3,4"></points>'
+    done = convert(export(good * 2 + odd + odd.replace("face", "hand")), category="face")
+    assert done.report.num_subjects == 2
+    notes = " | ".join(done.report.notes)
+    assert "a.jpg: face: expected 3 points in each face, got 2)" in notes
+    assert "1 points of other labels were left out (hand)" in notes
 
 
 @pytest.mark.parametrize(

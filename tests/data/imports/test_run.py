@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from hrnet.data.imports import FORMATS
-from hrnet.data.imports.common import ImportOptions, PictureFinder, Subject, read_text, read_yaml
+from hrnet.data.imports.common import ImportOptions, Subject
+from hrnet.data.imports.pictures import PictureFinder
 from hrnet.data.imports.run import extent_box, import_annotations
+from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 
 
@@ -89,7 +91,7 @@ def test_without_pyyaml_one_line_says_what_to_install(source, tmp_path, monkeypa
 
 def test_binary_files_where_text_is_expected(source, tmp_path):
     (source / "labels" / "a.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"expected text in .*a.txt, got something else"):
+    with pytest.raises(InputError, match=r"expected text .*a.txt, got something else"):
         import_annotations(source, tmp_path / "out.json", ImportOptions())
 
 
@@ -98,15 +100,18 @@ def test_pictures_are_found_by_path_then_by_their_only_name(tmp_path, picture):
         picture(tmp_path / name)
     finder = PictureFinder(tmp_path)
     assert finder.find("one/a.jpg") == tmp_path / "one" / "a.jpg"
-    assert finder.find("elsewhere/b.jpg") == tmp_path / "two" / "b.jpg"
-    assert finder.find("C:\\pets\\b.jpg") == tmp_path / "two" / "b.jpg"
+    assert finder.find("C:\\pets\\two\\b.jpg") == tmp_path / "two" / "b.jpg"
+    assert PictureFinder(tmp_path).find("b.jpg") == tmp_path / "two" / "b.jpg"
+    assert PictureFinder(tmp_path / "two").find("pets/b.jpg") == tmp_path / "two" / "b.jpg"
     assert finder.find("a.jpg") is None  # two of them
-    assert finder.missing == ["a.jpg"]
+    assert finder.find("elsewhere/b.jpg") is None  # that of another folder
+    assert finder.find("n" * 10_000) is None
+    assert finder.find("") is None
+    assert finder.missing == ["a.jpg", "elsewhere/b.jpg", "n" * 10_000, ""]
     with pytest.raises(InputError, match=r"expected a folder of pictures, but .* is none"):
         PictureFinder(tmp_path / "three")
 
 
-@pytest.mark.parametrize("read", [read_text, read_yaml])
-def test_files_that_cannot_be_read(read, tmp_path):
-    with pytest.raises(InputError, match=r"cannot be read: .*; check the path"):
-        read(tmp_path)
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match=r"expected settings in a file, but .* is a folder"):
+        read_yaml(tmp_path)
