@@ -180,7 +180,9 @@ def test_what_is_left_out_is_counted(project, convert):
         r"^1 of 2 subjects have a box in the source without an area within the picture: theirs is",
         r"^1 keypoints are never labelled \(kp_2\)$",
     ):
-        assert [one for one in done.report.notes if re.search(note, one)], (note, done.report.notes)
+        assert [one for one in done.report.notes if re.search(note, one)], (
+            f"{note}: {done.report.notes}"
+        )
 
 
 def test_parts_that_are_not_there_are_left_out(project, convert):

@@ -28,6 +28,7 @@ class FolderSearch:
     def __init__(self) -> None:
         self.others: Counter[str] = Counter()
         self._pictures = 0
+        self._counted: set[str] = set()
 
     def pictures_below(self, folder: Path) -> list[Path]:
         """All picture files in a folder and the folders in it, by name.
@@ -37,14 +38,17 @@ class FolderSearch:
         """
         found = []
         for base, folders, files in os.walk(folder):
-            self.others[_LINKS] += sum(Path(base, name).is_symlink() for name in folders)
+            others = Counter({_LINKS: sum(Path(base, name).is_symlink() for name in folders)})
             for name in files:
                 path = Path(base, name)
                 suffix = "" if name.startswith(".") else path.suffix.lower()
                 if suffix in SUFFIXES and is_file(path):
                     found.append(path)
                 else:
-                    self.others[suffix] += 1
+                    others[suffix] += 1
+            if base not in self._counted:  # a folder may be searched for several parts
+                self._counted.add(base)
+                self.others += others
             self._expect_pictures(folder, self._pictures + len(found))
         self._pictures += len(found)
         return sorted(found)

@@ -60,11 +60,10 @@ def find(
         _in_folder(found, search, source, options, left_out)
     else:
         _listed(found, search, yaml, settings, options, left_out)
-    labels = set(found.labels.values())
-    for folder in found.folders:
-        for path in _text_files(_label_place(folder)):
-            if path not in labels and path.name not in _NO_LABELS:
-                left_out.add("label files without a picture", path.name)
+    texts = {path for folder in found.folders for path in _text_files(_label_place(folder))}
+    for path in sorted(texts - set(found.labels.values())):
+        if path.name not in _NO_LABELS:
+            left_out.add("label files without a picture", path.name)
     search.count_others(left_out, _OWN_SUFFIXES)
     return found
 
