@@ -87,10 +87,10 @@ class LeftOut:
         if count and place and place not in places and len(places) <= _SHOWN_PLACES:
             places.append(f"{place:.300}")
 
-    def wrong(self, kind: str, line: str) -> None:
-        """Count one thing that cannot be read; `line` names its place and what was expected."""
+    def wrong(self, kind: str, line: str, count: int = 1) -> None:
+        """Count what cannot be read; `line` names the first place and what was expected there."""
         self.first_wrong = self.first_wrong or line
-        self.add(kind, line)
+        self.add(kind, line, count)
 
     def nothing_left(self, otherwise: str) -> InputError:
         """Return the error for a source of which nothing could be taken."""

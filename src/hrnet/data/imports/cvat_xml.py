@@ -13,7 +13,7 @@ Element = ElementTree.Element
 _LONGEST_FILE = 1 << 29
 _LONGEST_TAG = re.compile(r"<[^<>]{4000000}")
 _DEEPEST = 50
-_MOST_ELEMENTS = 5_000_000
+_MOST_ELEMENTS = 2_500_000
 
 
 class _BoundedTree(ElementTree.TreeBuilder):

@@ -97,17 +97,16 @@ def _tasks(source: Path, left_out: LeftOut) -> Iterator[tuple[str, Json]]:
         )
     if not isinstance(content, list):
         raise InputError(f"{source}: expected a list of tasks, Label Studio's export as JSON")
-    for count, task in enumerate(content, 1):
-        if isinstance(task, dict) and "data" in task:
+    if others := [task for task in content if not isinstance(task, dict)]:
+        line = f"{source}: expected a list of tasks, Label Studio's export as JSON"
+        left_out.wrong("tasks", f"{line}, got {shown(others[0])} in it", len(others))
+    tasks = [task for task in content if isinstance(task, dict)]
+    if bare := [task for task in tasks if "data" not in task]:
+        line = f"{source}: expected tasks with data and annotations"
+        left_out.wrong("tasks", f"{line}; export as JSON, not as JSON-MIN", len(bare))
+    for count, task in enumerate(tasks, 1):
+        if "data" in task:
             yield f"{source}: task {name_of(task.get('id')) or f'no. {count}'}", task
-            continue
-        left_out.wrong(
-            "tasks",
-            f"{source}: expected tasks with data and annotations; export as JSON, not as JSON-MIN"
-            if isinstance(task, dict)
-            else f"{source}: expected a list of tasks, Label Studio's export as JSON, got "
-            f"{shown(task)}",
-        )
 
 
 def _annotations(place: str, task: Json, left_out: LeftOut) -> Iterator[tuple[str, Json]]:
@@ -129,9 +128,8 @@ def _listed(line: str, parent: Json, key: str, left_out: LeftOut) -> list[Json]:
     if values is not None and not isinstance(values, list):
         left_out.wrong(key, f"{line}, got {shown(values)}")
     entries = values if isinstance(values, list) else []
-    for entry in entries:
-        if not isinstance(entry, dict):
-            left_out.wrong(key, f"{line}, got {shown(entry)} in it")
+    if others := [entry for entry in entries if not isinstance(entry, dict)]:
+        left_out.wrong(key, f"{line}, got {shown(others[0])} in it", len(others))
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
@@ -235,7 +233,7 @@ def _percent(
     value = region.get("value")
     values = value if isinstance(value, dict) else {}
     numbers = [to_float(values.get(key)) for key in keys]
-    place = f"{where}, region {name_of(region.get('id'))}"
+    place = f"{where}, region {name_of(region.get('id')) or 'without an id'}"
     good = [one for one in numbers if one is not None]
     if len(good) < len(keys):
         line = f"{place}: expected numbers {', '.join(keys)} in each region"

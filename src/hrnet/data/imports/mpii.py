@@ -36,6 +36,9 @@ NUM_JOINTS = 16
 HEAD_BOXES = "headboxes_src"
 """The array (2, 2, N) in the official gt_valid.mat: two corners, x and y, N persons."""
 
+_LARGEST = 1 << 26
+"""Bytes of an unpacked array; that of MPII has 100,000."""
+
 _KEYS = ("joints", "joints_vis", "image", "center", "scale")
 _DOWN = 15
 _PIXELS_PER_SCALE = 200
@@ -233,6 +236,11 @@ def _content(file: Path, shape: tuple[int, ...]) -> object:
         if file.suffix == ".mat":
             return _of_matlab(file, shape)
         with np.load(file, allow_pickle=False) as arrays:
+            if (
+                HEAD_BOXES in arrays
+                and arrays.zip.getinfo(f"{HEAD_BOXES}.npy").file_size > _LARGEST
+            ):
+                raise InputError(f"{file}: expected {HEAD_BOXES} of at most {_LARGEST:,} bytes")
             return arrays.get(HEAD_BOXES)
     except InputError:
         raise

@@ -230,10 +230,12 @@ def _pictures(
     finder = PictureFinder(options.images or file.path.parent)
     extractor = Extractor(file, options.extracted, options.replace)
     frames = file.table("frames", ("frame_id", "video", "frame_idx"))
+    ids, first = np.unique(frames["frame_id"], return_index=True)
+    left_out.add("frames that are there twice", count=len(frames) - len(ids))
+    frames = frames[np.sort(first)]
     labelled = np.isin(frames["frame_id"], list(of_frame))
     left_out.add("frames without labels of people", count=int((~labelled).sum()))
-    lost = set(of_frame) - set(frames["frame_id"].tolist())
-    left_out.add("frames that the file does not list", count=len(lost))
+    left_out.add("frames not in the file's list", count=len(set(of_frame) - set(ids.tolist())))
     pictures: list[Picture] = []
     columns = [frames[labelled][key].tolist() for key in ("frame_id", "video", "frame_idx")]
     for frame, video, number in zip(*columns, strict=True):

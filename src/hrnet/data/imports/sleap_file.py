@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1 << 28
 """No table of labels is longer; a file of a few kilobytes can claim terabytes."""
 
-_MOST_PIXELS = 50_000_000
-"""Frames of videos have a fifth of that at most."""
+_MOST_PIXELS = 40_000_000
+"""More than the largest frames of videos have, 8192x4320."""
 
 
 @final
@@ -157,9 +157,9 @@ class Extractor:
 
 def _embedded(where: str, dataset: h5py.Dataset, row: int) -> Image.Image:
     """One embedded picture: an encoded file as bytes, or raw pixels; RGB either way."""
-    count = math.prod(dataset.shape[1:])
-    if count > 3 * _MOST_PIXELS:
-        raise InputError(f"{where}: expected at most {_MOST_PIXELS:,} pixels, got {count:,} values")
+    pixels, values = math.prod(dataset.shape[1:3]), math.prod(dataset.shape[1:])
+    if pixels > _MOST_PIXELS or values > 4 * _MOST_PIXELS:
+        raise InputError(f"{where}: expected at most {_MOST_PIXELS:,} pixels, got {pixels:,}")
     stored = np.asarray(dataset[row])
     if dataset.attrs.get("format", "png") == "hdf5" or stored.ndim > 1:
         return Image.fromarray(stored.squeeze().astype(np.uint8)).convert("RGB")

@@ -23,8 +23,12 @@ def read_yaml(path: Path) -> dict[str, object]:
     except ImportError:
         raise InputError(f"reading {path} needs the package PyYAML; {EXTRA_HINT}") from None
     text = read_text(path, "settings", _MOST_BYTES)
+    kind = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+        # Events are many times cheaper than what is made of them.
+        if any(count > _MOST_ENTRIES for count, _ in enumerate(yaml.parse(text, Loader=kind))):
+            raise InputError(f"{path}: expected at most {_MOST_ENTRIES:,} entries, got more")
+        loader = kind(text)
         loader.yaml_implicit_resolvers = {
             letter: [rule for rule in rules if not rule[0].endswith(":timestamp")]
             for letter, rules in loader.yaml_implicit_resolvers.items()

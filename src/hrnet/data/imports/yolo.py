@@ -34,7 +34,7 @@ from hrnet.numbers import to_int
 
 _BOX_COLUMNS = 5
 _MOST_KEYPOINTS = 10_000
-_LONGEST_LABELS = 1 << 23
+_LONGEST_LABELS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True, eq=False)
