@@ -124,12 +124,12 @@ def _annotations(place: str, task: Json, left_out: LeftOut) -> Iterator[tuple[st
 
 def _listed(line: str, parent: Json, key: str, left_out: LeftOut) -> list[Json]:
     """The objects in a list; anything else there is counted, but for null."""
-    values = parent.get(key)
+    values, kind = parent.get(key), "regions" if key == "result" else key
     if values is not None and not isinstance(values, list):
-        left_out.wrong(key, f"{line}, got {shown(values)}")
+        left_out.wrong(kind, f"{line}, got {shown(values)}")
     entries = values if isinstance(values, list) else []
     if others := [entry for entry in entries if not isinstance(entry, dict)]:
-        left_out.wrong(key, f"{line}, got {shown(others[0])} in it", len(others))
+        left_out.wrong(kind, f"{line}, got {shown(others[0])} in it", len(others))
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
