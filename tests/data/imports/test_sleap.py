@@ -279,7 +279,7 @@ def change(path, name, how):
         ("instances", "skeleton", 5, r"\(1 of skeleton no. 6, which the file does not have\)"),
         (
             "instances",
-            "point_id_end",
+            "point_id_start",
             2**63,
             r"frame 1: expected 3 points in each instance, got 0\)",
         ),
