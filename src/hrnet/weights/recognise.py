@@ -101,7 +101,7 @@ def _find_variant(
     """The network that fits exactly; or how far the nearest is, and the error that says so."""
     if _WIDTH not in taken.state:
         return len(taken.state), InputError(f"{source} is not complete: a stage is missing")
-    width = taken.state[_WIDTH].shape[0]
+    width = _first_side(taken.state[_WIDTH])
     misfits: list[tuple[int, InputError]] = []
     for variant in _candidates(form, width):
         spec = _spec(form, variant, taken.state, options)
@@ -139,7 +139,12 @@ def _spec(form: Form, variant: str, state: State, options: NetworkOptions) -> Ne
 def _answers(form: Form, state: State) -> int:
     """How many keypoints or classes the last layer answers."""
     ours = next(ours for ours, theirs in form.rows if theirs == form.last)
-    return state[f"{ours}.weight"].shape[0]
+    return _first_side(state[f"{ours}.weight"])
+
+
+def _first_side(value: Tensor) -> int:
+    """The first dimension of a tensor; 0 where it has none, which fits no network."""
+    return value.shape[0] if value.dim() else 0
 
 
 def _window(variant: str, state: State) -> dict[str, int]:
