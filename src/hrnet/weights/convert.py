@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hrnet.codecs.heatmap import CodecKind
 from hrnet.errors import InputError
-from hrnet.files import check_writable_file
+from hrnet.files import check_writable_file, exists, is_file
 from hrnet.geometry import Size
 from hrnet.models import Network, build_network
 from hrnet.models.hrformer import MAX_WINDOW
@@ -143,9 +143,9 @@ def convert_file(
 def _local(src: str | PathLike[str]) -> Path:
     """The file itself, or the published file of that name, downloaded if need be."""
     path = Path(src)
-    if path.is_file():
+    if is_file(path):
         return path
-    if path.exists() or path.suffix or len(path.parts) > 1:
+    if exists(path) or path.suffix or len(path.parts) > 1:
         raise InputError(f"expected a file of weights, but there is none at {path}; check the path")
     return fetch(find_row(str(src)))
 
