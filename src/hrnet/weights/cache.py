@@ -57,9 +57,10 @@ def cache_folder() -> Path:
     try:
         return Path(own).expanduser().absolute() if own else _usual_folder()
     except (OSError, RuntimeError) as error:
-        named = f" ({own})" if own else ""
+        reason = getattr(error, "strerror", None) or one_line(error).rstrip(".")
+        got = f", got {one_line(own)}" if own else ""
         raise InputError(
-            f"there is no folder for weights: {one_line(error)}; name one in HRNET_CACHE{named}"
+            f"there is no folder for weights: {reason}; name one in HRNET_CACHE{got}"
         ) from None
 
 
