@@ -216,9 +216,9 @@ def _read_note(job: _Job) -> tuple[int, str, int]:
         return 0, "", 0
     match note:
         case {"url": job.url, "validator": str(validator), "total": total} if _is_plain(validator):
-            held = _length(job.part)
-            whole = to_int(total)
-            if whole is not None and 0 <= held <= (whole or job.limit) <= job.limit:
+            held, whole = _length(job.part), to_int(total)
+            contradicts = whole and job.size and whole != job.size
+            if whole is not None and not contradicts and held <= (whole or job.limit) <= job.limit:
                 return held, validator, whole
     return 0, "", 0
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Misfit:
     def __str__(self) -> str:
         return (
             f"{len(self.missing)} tensors missing, {len(self.unknown)} unknown, "
-            f"{len(self.reshaped)} of another shape, such as {self.names[0]}"
+            f"{len(self.reshaped)} of another shape, such as {one_line(self.names[0])}"
         )
 
 
@@ -53,7 +53,7 @@ def check_values(state: Mapping[str, Tensor], source: str) -> None:
     for name, value in state.items():
         problem = _problem(name.rpartition(".")[2], value)
         if problem:
-            raise InputError(f"{source} cannot be used as weights: {name} {problem}")
+            raise InputError(f"{source} cannot be used as weights: {one_line(name)} {problem}")
 
 
 def _problem(kind: str, value: Tensor) -> str:

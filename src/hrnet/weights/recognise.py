@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.models.create import VARIANTS, Network, make_backbone, make_head
 from hrnet.models.hrformer import HRFormerConfig
 from hrnet.spec import NetworkOptions, NetworkSpec, Task
@@ -78,7 +78,7 @@ def fitting_forms(
     forms = [form for form in FORMS if form.fits(state) and not backbone]
     forms = forms or [form for form in BACKBONES if form.fits(state)]
     if not forms:
-        some = ", ".join(list(state)[:3]) or "nothing"
+        some = one_line(", ".join(list(state)[:3]))[:200] or "nothing"
         raise InputError(
             f"{source} is not of HRNet, Lite-HRNet or HRFormer as any known project names their "
             f"tensors; it begins with {some}"

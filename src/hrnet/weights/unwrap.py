@@ -11,7 +11,7 @@ from typing import TypeGuard
 
 from torch import Tensor
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.spec import Task
 from hrnet.weights.schemes import BACKBONES, FORMS
 from hrnet.weights.schemes.form import Dropped, State, Taken
@@ -39,6 +39,9 @@ _REASONS = _TRAINING | {
 OTHER = "weights of another moment or average"
 _BESIDE = "beside the network, no part of it"
 _LOSS = "the loss, which is no part of the network"
+_COUNTER = "num_batches_tracked"
+"""The only tensor of a layer that is a single number."""
+
 _MAX_DEPTH = 12
 _MAX_ENTRIES = 100_000
 _MAX_NETWORKS = 16
@@ -53,7 +56,7 @@ def unwrap(content: Mapping[str, object], source: str) -> Taken:
     """
     tensors = _tensors(content, source)
     if not tensors:
-        found = ", ".join(list(content)[:5]) or "nothing"
+        found = one_line(", ".join(list(content)[:5]))[:200] or "nothing"
         raise InputError(f"{source} holds no weights: expected tensors, got {found}")
     places = _places(tensors)
     if not places:
@@ -75,8 +78,8 @@ def expect_whole(task: Task, dropped: Collection[Dropped], source: str) -> None:
     beside = [part for part in dropped if part.reason == _BESIDE]
     if task == "features" and beside:
         raise InputError(
-            f"{source} holds a backbone, and beside it {beside[0].what}, which may be its head and "
-            "is none that is known; take the backbone alone, with new_head"
+            f"{source} holds a backbone, and beside it {one_line(beside[0].what)}, which may be "
+            "its head and is none that is known; take the backbone alone, with new_head"
         )
 
 
@@ -159,10 +162,11 @@ class _File:
     others: tuple[str, ...]
 
     def takes(self, name: str) -> bool:
-        """Whether a tensor is one of the network's: within its place, and a layer's."""
+        """Whether a tensor is one of the network's: within its place, and of a layer."""
         first, dot, _ = name.removeprefix(self.chosen).partition(".")
         within = name.startswith(self.chosen) and not self._is_other(name)
-        return within and bool(dot) and not _is_loss(first)
+        counted = self.tensors[name].dim() > 0 or name.endswith(_COUNTER)
+        return within and bool(dot) and counted and not _is_loss(first)
 
     def left_out(
         self, content: Mapping[str, object], before: str = "", depth: int = 0
