@@ -56,7 +56,7 @@ def evaluate(
     from hrnet.report import print_figures, show_progress, terminal
 
     if json_file is not None:
-        check_writable_file(json_file, [data, Path(model), Path(boxes)])
+        check_writable_file(json_file, [data, images, Path(model), Path(boxes)])
     with show_progress("evaluating") as progress:
         result = evaluate_model(
             model,
