@@ -163,7 +163,7 @@ class _File:
 
     def takes(self, name: str) -> bool:
         """Whether a tensor is one of the network's: within its place, and of a layer."""
-        first, dot, _ = name.removeprefix(self.chosen).partition(".")
+        first, dot, _ = _clean(name.removeprefix(self.chosen)).partition(".")
         within = name.startswith(self.chosen) and not self._is_other(name)
         counted = self.tensors[name].dim() > 0 or name.endswith(_COUNTER)
         return within and bool(dot) and counted and not _is_loss(first)
