@@ -18,7 +18,7 @@ SRC = ROOT / "src"
 # inside a function alike. A name stands for a module or for a package with all that is in it.
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "files", "skeleton", "types", "geometry"),
+    ("errors", "files", "numbers", "skeleton", "types", "geometry"),
     ("codecs", "spec", "images", "metrics", "visualize", "report", "models", "losses"),
     ("data", "weights", "runtime"),
     ("tasks",),
@@ -32,6 +32,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 TORCH_FREE = (
     "errors",
     "files",
+    "numbers",
     "skeleton",
     "types",
     "geometry",

@@ -6,7 +6,19 @@ from pathlib import Path
 import pytest
 
 from hrnet.errors import InputError
-from hrnet.files import atomic_path, check_writable_file, make_writable_folder
+from hrnet.files import (
+    atomic_path,
+    check_writable_file,
+    exists,
+    is_file,
+    is_folder,
+    make_writable_folder,
+    parse_json,
+    read_json,
+    read_text,
+    resolve,
+    write_text,
+)
 
 
 def test_a_failed_block_leaves_the_old_file(tmp_path: Path) -> None:
@@ -65,3 +77,71 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
             make_writable_folder(tmp_path)
     finally:
         tmp_path.chmod(0o700)
+
+
+def make_pipe(path: Path) -> None:
+    os.mkfifo(path)
+
+
+UNREADABLE = {
+    "missing": (lambda path: None, "No such file"),
+    "folder": (Path.mkdir, "is a folder"),
+    "pipe": (make_pipe, "is a pipe or a device"),
+    "device": (lambda path: path.symlink_to("/dev/zero"), "is a pipe or a device"),
+    "circle": (lambda path: path.symlink_to(path), "cannot read notes"),
+    "not text": (lambda path: path.write_bytes(b"\xff\xfe\x00"), "not text"),
+    "too long": (lambda path: path.write_bytes(b"1" * 101), "at most 100 bytes"),
+    "empty": (lambda path: path.write_bytes(b""), "line 1"),
+    "deep": (lambda path: path.write_bytes(b"[" * 99), "line 1"),
+}
+
+
+@pytest.mark.parametrize("kind", UNREADABLE)
+def test_what_is_no_json_file_gives_one_line(tmp_path: Path, kind: str) -> None:
+    make, words = UNREADABLE[kind]
+    make(tmp_path / "a.json")
+    with pytest.raises(InputError, match=words) as caught:
+        read_json(tmp_path / "a.json", "notes", limit=100)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("{", "line 1"),
+        ("[" * 100_000, "nested too deeply"),
+        ("9" * 5000, "thousands of digits"),
+    ],
+)
+def test_what_python_refuses_to_parse(text: str, words: str) -> None:
+    with pytest.raises(InputError, match=f"expected JSON in here, got .*{words}"):
+        parse_json(text, "here")
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "a\0b", "x" * 10_000])
+def test_names_that_the_system_refuses(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    assert not exists(path)
+    assert not is_file(path)
+    assert not is_folder(path)
+    with pytest.raises(InputError, match="cannot read"):
+        read_text(path, "notes")
+    with pytest.raises(InputError, match="cannot be written"):
+        check_writable_file(path)
+    with pytest.raises(InputError):
+        write_text(path, "a")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_link_in_a_circle(tmp_path: Path) -> None:
+    (tmp_path / "k").symlink_to(tmp_path / "k")
+    for use in (resolve, check_writable_file):
+        with pytest.raises(InputError):
+            use(tmp_path / "k")
+
+
+def test_names_as_long_as_they_may_be_are_written(tmp_path: Path) -> None:
+    for name in ("n" * 250 + ".json", "\u65e5" * 80 + ".json"):
+        check_writable_file(tmp_path / name)
+        write_text(tmp_path / name, "\udcff")
+        assert (tmp_path / name).read_text() == "\\udcff"

@@ -1,12 +1,126 @@
-"""Write result files whole or not at all, and find out early whether they can be written."""
+"""Read files of bounded size, and write result files whole or not at all.
+
+Paths come from users and from their files, so every question to the system may fail: names that are
+too long, links in a circle, folders that may not be read. Where the answer is yes or no, such a
+path is not there; where a file is needed, one line names the reason.
+"""
 
 import hashlib
+import itertools
+import json
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
+
+LARGEST_BYTES = 1 << 31
+"""No annotation file or list is longer; COCO's longest has half a gigabyte."""
+
+_counter = itertools.count()
+_NAME_PART = 40
+"""Letters of a file's name that its temporary file keeps, since names have a longest length too."""
+
+
+def is_file(path: Path) -> bool:
+    """Return True for a regular file, also through links."""
+    mode = _mode(path)
+    return mode is not None and stat.S_ISREG(mode)
+
+
+def is_folder(path: Path) -> bool:
+    """Return True for a folder, also through links."""
+    mode = _mode(path)
+    return mode is not None and stat.S_ISDIR(mode)
+
+
+def exists(path: Path) -> bool:
+    """Return True where anything is at a path, also a device or a pipe."""
+    return _mode(path) is not None
+
+
+def _mode(path: Path) -> int | None:
+    try:
+        return path.stat().st_mode
+    except (OSError, ValueError):  # ValueError: a null byte in the name
+        return None
+
+
+def resolve(path: Path) -> Path:
+    """Return the absolute path without links; InputError where the system cannot follow it."""
+    try:
+        return path.resolve()
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
+        raise InputError(f"{path} cannot be used as a path: {_reason(error)}") from None
+
+
+def _reason(error: BaseException) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or one_line(error)[:200]
+
+
+def read_bytes(path: Path, what: str, limit: int = LARGEST_BYTES) -> bytes:
+    """Read a whole regular file; `what` names it in messages, such as "annotations".
+
+    Raises InputError where it cannot be read, is a folder, a pipe or a device, or has more bytes
+    than `limit`.
+    """
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise InputError(f"expected {what} in a file, but {path} is a folder; name a file")
+        if not stat.S_ISREG(status.st_mode):
+            raise InputError(
+                f"expected {what} in a file, but {path} is a pipe or a device; name a regular file"
+            )
+        with path.open("rb") as file:
+            content = file.read(limit + 1)
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, InputError):
+            raise
+        raise InputError(f"cannot read {what} {path}: {_reason(error)}; check the path") from None
+    if len(content) > limit:
+        raise InputError(f"{path}: expected {what} of at most {limit:,} bytes, got more")
+    return content
+
+
+def read_text(path: Path, what: str, limit: int = LARGEST_BYTES) -> str:
+    """Read a UTF-8 text file, with or without a byte order mark; errors as `read_bytes`."""
+    try:
+        return read_bytes(path, what, limit).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"expected text (UTF-8) in {what} {path}, got something else") from None
+
+
+def read_json(path: Path, what: str, limit: int = LARGEST_BYTES) -> object:
+    """Read a JSON file; errors as `read_bytes`, and InputError where it is not JSON."""
+    content = read_bytes(path, what, limit)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"expected JSON in {what} {path}, got something else (not text)") from None
+    return parse_json(text, f"{what} {path}")
+
+
+def parse_json(text: str, where: str) -> object:
+    """Parse JSON; InputError, which names `where`, for anything else.
+
+    Integers of thousands of digits and lists thousands deep are refused by Python's parser.
+    """
+    try:
+        content: object = json.loads(text)
+    except json.JSONDecodeError as error:
+        reason = f"line {error.lineno}"
+    except RecursionError:
+        reason = "lists or objects nested too deeply"
+    except ValueError:  # of int(), for a number of more than 4300 digits
+        reason = "a number of thousands of digits"
+    except MemoryError:
+        reason = "more than fits into memory"
+    else:
+        return content
+    raise InputError(f"expected JSON in {where}, got something else ({reason})")
 
 
 @contextmanager
@@ -16,8 +130,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     Nobody ever sees half a file; a block that writes nothing leaves `path` as it was. A link
     stays a link and its target is replaced. Raises InputError where the disk refuses.
     """
-    path = path.resolve()
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    path = resolve(path)
+    name = f".{path.name[:_NAME_PART]}.{os.getpid()}.{next(_counter)}.tmp"
+    temporary = path.with_name(name)
     try:
         yield temporary
         if temporary.exists():
@@ -25,7 +140,21 @@ def atomic_path(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def _remove(path: Path) -> None:
+    """Remove a file if it is there; what cannot be removed must not hide the error before it."""
+    try:
+        path.unlink(missing_ok=True)
+    except (OSError, ValueError):
+        return
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a UTF-8 text file whole or not at all; lone surrogates become escapes."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def make_writable_folder(folder: Path) -> None:
@@ -33,17 +162,18 @@ def make_writable_folder(folder: Path) -> None:
     trial = folder / f".trial.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        trial.touch()
-        trial.unlink()
+        trial.write_bytes(b"-")  # a full disk takes an empty file, but no byte
     except (FileExistsError, NotADirectoryError):
         raise InputError(
             f"expected an output folder, but {folder} is a file or lies below one; "
             "name another folder"
         ) from None
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise InputError(
-            f"the output folder {folder} cannot be written: {error.strerror}; name another one"
+            f"the output folder {folder} cannot be written: {_reason(error)}; name another one"
         ) from None
+    finally:
+        _remove(trial)
 
 
 def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
@@ -51,16 +181,22 @@ def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
 
     A device, or one of the `inputs` of the same command, is never replaced.
     """
-    if path.is_dir():
+    try:
+        mode: int | None = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = None
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be written: {_reason(error)}; name another file") from None
+    if mode is not None and stat.S_ISDIR(mode):
         raise InputError(f"expected an output file, but {path} is a folder; name a file in it")
-    if path.name == "-" or (path.exists() and not path.is_file()):
+    if path.name == "-" or (mode is not None and not stat.S_ISREG(mode)):
         raise InputError(f"expected an output file, but {path} is none; name a regular file")
-    if path.exists() and any(path.samefile(one) for one in inputs if one.exists()):
+    if mode is not None and any(path.samefile(one) for one in inputs if exists(one)):
         raise InputError(f"{path} is read by this command and would be lost; name another output")
     make_writable_folder(path.parent)
 
 
 def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's content, in hex."""
+    """Return the SHA-256 of a file's content, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,5 +1,6 @@
 """The command line: one typed function a subcommand, heavy imports inside the functions."""
 
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from hrnet.cli.convert import convert
 from hrnet.cli.data import app as data_app
 from hrnet.cli.models import info, models
 from hrnet.cli.report import report
+from hrnet.cli.streams import guarded_streams
 from hrnet.cli.train import recipes, train
 from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
@@ -81,12 +83,10 @@ def predict(
     ] = False,
 ) -> None:
     """Find the keypoints of persons in images."""
-    from rich.console import Console
-
     from hrnet.batch import JSON_NAME, Outputs, predict_files
     from hrnet.images import find_images
     from hrnet.predict import load
-    from hrnet.report import print_poses
+    from hrnet.report import print_poses, terminal
 
     paths, errors = find_images(sources)
     attempted = len(paths) + len(errors)
@@ -94,7 +94,7 @@ def predict(
     outputs.check(paths)
     where = _parse_boxes(boxes)
     results = predict_files(load(model), paths, boxes=where, outputs=outputs, flip_test=flip_test)
-    console = Console()
+    console = terminal()
     for result in results:
         if isinstance(result.outcome, InputError):
             errors.append(result.outcome)
@@ -151,11 +151,9 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model's COCO AP and AR on annotated images, and PCKh where head sizes are given."""
-    from rich.console import Console
-
     from hrnet.engine.evaluate import evaluate as evaluate_model
     from hrnet.files import atomic_path, check_writable_file
-    from hrnet.report import print_figures, show_progress
+    from hrnet.report import print_figures, show_progress, terminal
 
     if json_file is not None:
         check_writable_file(json_file, [data])
@@ -163,7 +161,7 @@ def evaluate(
         result = evaluate_model(
             model, data=data, images=images, boxes=boxes, flip_test=flip_test, progress=progress
         )
-    print_figures(Console(), result.metrics)
+    print_figures(terminal(), result.metrics)
     typer.echo(result.summary())
     if json_file is not None:
         with atomic_path(json_file) as temporary:
@@ -226,9 +224,42 @@ def _report_errors(errors: list[InputError], attempted: int) -> None:
 
 
 def main() -> None:
-    """Run the command line; an InputError becomes one line on stderr and exit code 2."""
+    """Run the command line; whatever cannot be used gives one line on stderr and exit code 2.
+
+    SIGTERM ends a command as an exit does, so that temporary files are removed.
+    """
+    with guarded_streams() as stdout:
+        before = signal.signal(signal.SIGTERM, _terminate)
+        try:
+            code = _run()
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        stdout.flush()
+        if stdout.error is not None:
+            _print_error(f"what was printed is not whole: {stdout.error.strerror}")
+            code = code or 2
+    if code:
+        sys.exit(code)
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def _run() -> int:
     try:
         app()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
     except InputError as error:
-        typer.echo(f"hrnet: error: {one_line(error)}", err=True)
-        sys.exit(2)
+        _print_error(error)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        _print_error(f"{place}{error.strerror or error}")
+    except (MemoryError, RecursionError) as error:
+        _print_error(f"the input is too large ({type(error).__name__}); use a smaller one")
+    return 2
+
+
+def _print_error(error: object) -> None:
+    typer.echo(f"hrnet: error: {one_line(error)}", err=True)

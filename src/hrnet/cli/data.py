@@ -38,19 +38,17 @@ def check(
     Decodes every image and lists what would stop or spoil a training. With errors the exit code is
     2; warnings leave it at 0.
     """
-    from rich.console import Console
-
     from hrnet.data.check.run import check_dataset
     from hrnet.data.check.sheet import write_report
     from hrnet.data.check.show import print_check
     from hrnet.files import make_writable_folder
-    from hrnet.report import show_progress
+    from hrnet.report import show_progress, terminal
 
     if report is not None:
         make_writable_folder(report)
     with show_progress("checking images") as progress:
         result = check_dataset(annotations, images, progress)
-    print_check(Console(), result)
+    print_check(terminal(), result)
     if report is not None:
         for file in write_report(result, report):
             typer.echo(f"written: {file}")

@@ -154,15 +154,16 @@ def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
         for line in lines:
             typer.echo("\t".join(line))
         return
-    from rich.console import Console
     from rich.table import Table
+
+    from hrnet.report import terminal
 
     table = Table()
     for title in ("name", "score", "size", "licence", "file"):
         table.add_column(title, no_wrap=title == "name")
     for line in lines:
         table.add_row(*line)
-    Console().print(table, markup=False, highlight=False)
+    terminal().print(table)
 
 
 def _each(rows: "list[PublishedWeight]", do: "Callable[[PublishedWeight], str]") -> None:
