@@ -351,8 +351,9 @@ def _value(text: str, before: object) -> object:
         json.dumps(value)
     except (ValueError, RecursionError):  # too many digits, or nested too deep
         return text
-    numeric = isinstance(value, int | float)
-    return text if numeric and isinstance(before, str) else value
+    if isinstance(value, bool) and isinstance(before, int | float):
+        return value if isinstance(before, bool) else text  # true is no number
+    return text if isinstance(value, int | float) and isinstance(before, str) else value
 
 
 def _near(path: str) -> str:
