@@ -18,12 +18,12 @@ SRC = ROOT / "src"
 # inside a function alike. A name stands for a module or for a package with all that is in it.
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "files", "numbers", "skeleton", "types", "geometry"),
+    ("errors", "extras", "files", "numbers", "skeleton", "types", "geometry"),
     ("codecs", "spec", "images", "metrics", "visualize", "report", "models", "losses"),
     ("data", "weights", "runtime"),
     ("tasks",),
     ("config",),
-    ("engine", "predict", "batch", "export"),
+    ("engine", "predict", "batch", "exporters"),
     ("recipes",),
     ("cli", "__init__", "__main__"),
 )
@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 # These run in the light core: neither they nor anything they import may import torch.
 TORCH_FREE = (
     "errors",
+    "extras",
     "files",
     "numbers",
     "skeleton",

@@ -91,7 +91,7 @@ def test_what_was_trained_predicts(run, data, tmp_path):
         ([SMALL, "--images", "."], ["--images and --val go with --data"]),
         (["--resume", "run"], ["leave --out away"]),
         (["--config", "nothing.json"], ["cannot read the experiment", "nothing.json"]),
-        (["--config", "."], ["cannot read the experiment"]),
+        (["--config", "."], ["expected the experiment in a file"]),
         ([SMALL, "--set", "train.lr"], ["NAME=VALUE"]),
         ([SMALL, "--set", "train.lrr=1"], ["unknown setting train.lrr", "train.lr"]),
         ([SMALL, "--set", "train.lr=fast"], ["train.lr", "'fast'"]),

@@ -70,7 +70,7 @@ class DataConfig(Part):
     images: Path = Field(description="The folder of its pictures.")
     val_annotations: Path | None = Field(
         default=None,
-        description="Measured on every train.evaluate_every epochs; without it nothing is measured.",
+        description="Measured on every train.evaluate_every epochs; null: nothing is measured.",
     )
     val_images: Path | None = Field(
         default=None, description="The folder of those pictures; data.images without it."

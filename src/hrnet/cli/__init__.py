@@ -9,6 +9,7 @@ import typer
 
 from hrnet.cli.convert import convert
 from hrnet.cli.data import app as data_app
+from hrnet.cli.export import export
 from hrnet.cli.models import info, models
 from hrnet.cli.report import report
 from hrnet.cli.streams import guarded_streams
@@ -169,32 +170,7 @@ def evaluate(
         typer.echo(f"figures written to {json_file}")
 
 
-@app.command()
-def export(
-    model: Annotated[str, typer.Argument(help="A .safetensors checkpoint or the folder of a run.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The .onnx file to write.")],
-    half: Annotated[
-        bool, typer.Option("--half", help="Store weights in half precision: half the file.")
-    ] = False,
-) -> None:
-    """Write a checkpoint as an ONNX file that predicts without torch."""
-    from hrnet.files import check_writable_file
-    from hrnet.weights.catalog import find_model
-
-    path = find_model(Path(model))
-    if path.suffix != ".safetensors":
-        raise InputError(f"expected a .safetensors checkpoint or a run folder, got {path}")
-    if out.suffix.lower() != ".onnx":
-        raise InputError(f"expected an .onnx file to write, got {out}; name one that ends in .onnx")
-    check_writable_file(out, [path])
-    from hrnet.export.onnx import export_onnx
-    from hrnet.weights.checkpoint import load_checkpoint
-
-    difference = export_onnx(*load_checkpoint(path), out, half=half)
-    size = out.stat().st_size / 1e6
-    typer.echo(f"{out}: {size:.2f} MB, differs from the network by {difference:.2g} at most")
-
-
+app.command()(export)
 app.command()(train)
 app.command()(recipes)
 app.command()(models)

@@ -133,7 +133,7 @@ def _load_optimizer(
     The layout decides the order of arithmetic in some kernels, and so the last bits.
     """
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    found: dict[nn.Parameter, dict[str, Tensor]] = {}
+    found: dict[Tensor, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, _, name = key.partition(".")
         number = to_int(index)

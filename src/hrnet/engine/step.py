@@ -4,13 +4,14 @@ from contextlib import nullcontext
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hrnet.data.loader import Batch, normalised
 from hrnet.engine.optim import lr_at, set_lr
 from hrnet.engine.prepare import Job
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.losses import LOSSES
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -100,13 +101,16 @@ def _not_finite(job: Job, batch: Batch, own: float) -> InputError:
         "step": str(position.step),
         "loss": str(own),
     }
-    save_file(
-        {"crops": batch.crops, "heatmaps": batch.heatmaps, "weights": batch.weights}, file, header
-    )
+    tensors = {"crops": batch.crops, "heatmaps": batch.heatmaps, "weights": batch.weights}
+    try:
+        save_file(tensors, file, header)
+        kept = f"the batch is in {file}"
+    except (OSError, SafetensorError) as error:
+        kept = f"the batch could not be saved ({one_line(error)})"
     lr = run_lr(job)
     return InputError(
-        f"the loss became {own} at step {position.step} and a learning rate of {lr:.2g}; the batch "
-        f"is in {file}, lower train.lr or add train.warmup_steps"
+        f"the loss became {own} at step {position.step} and a learning rate of {lr:.2g}; {kept}, "
+        "lower train.lr or add train.warmup_steps"
     )
 
 

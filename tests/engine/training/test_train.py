@@ -19,7 +19,7 @@ from hrnet.config import (
 from hrnet.engine import train as module
 from hrnet.engine.train import train
 from hrnet.errors import InputError
-from hrnet.export.onnx import export_onnx
+from hrnet.exporters.onnx import export_onnx
 from hrnet.losses import LOSSES
 from hrnet.weights.checkpoint import load_checkpoint, read_checkpoint
 
