@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from hrnet.config import Experiment
 
 
-Recipe = Annotated[str | None, typer.Argument(help="A recipe's name; `hrnet recipes` lists them.")]
+Recipe = Annotated[
+    str | None,
+    typer.Argument(metavar="RECIPE", help="A recipe's name; `hrnet recipes` lists them."),
+]
 Out = Annotated[
     Path | None,
     typer.Option(

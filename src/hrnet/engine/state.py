@@ -142,8 +142,8 @@ def _load_optimizer(
         parameter = parameters[number]
         if not _fits(name, value, parameter):
             raise InputError(
-                f"{path} was written with another train.optimizer, or is damaged ({key}); leave "
-                "that setting as it was"
+                f"{path} was written with another train.optimizer, or is damaged "
+                f"(optimizer.{key}); leave that setting as it was"
             )
         if name != "step":
             value = torch.empty_like(parameter, memory_format=torch.preserve_format).copy_(value)

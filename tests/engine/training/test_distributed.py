@@ -58,9 +58,7 @@ JOINED = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PO
         ({"WORLD_SIZE": "2", **JOINED, "RANK": "1", "MASTER_ADDR": "no host"}, "within 1 s"),
     ],
 )
-def test_an_environment_left_over_is_one_line(
-    run, data, tmp_path, monkeypatch, environment, words
-):
+def test_an_environment_left_over_is_one_line(run, data, tmp_path, monkeypatch, environment, words):
     monkeypatch.setattr(distributed, "MEETING_S_WITHOUT_TORCHRUN", 1.0)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
