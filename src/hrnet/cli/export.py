@@ -7,6 +7,12 @@ import typer
 
 from hrnet.extras import needing
 
+EXAMPLES = """\b
+Examples:
+  hrnet export runs/w32 --out w32.onnx --half
+  hrnet export default --out default.onnx
+"""
+
 
 def export(
     model: Annotated[
@@ -15,7 +21,9 @@ def export(
             metavar="MODEL", help="A model's name, a .safetensors checkpoint or a run folder."
         ),
     ],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The .onnx file to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The .onnx file to write.")
+    ],
     half: Annotated[
         bool, typer.Option("--half", help="Store weights in half precision: half the file.")
     ] = False,

@@ -14,6 +14,12 @@ from hrnet.files import exists
 if TYPE_CHECKING:
     from hrnet.config import Experiment
 
+EXAMPLES = """\b
+Examples:
+  hrnet train --data my.json --images images/ --out runs/my
+  hrnet train pose/hrnet_w32_coco_256x192 --set train.batch_size=32 --out runs/w32
+  hrnet train --resume runs/w32
+"""
 
 Recipe = Annotated[
     str | None,
@@ -22,16 +28,24 @@ Recipe = Annotated[
 Out = Annotated[
     Path | None,
     typer.Option(
+        "--out",
+        "-o",
         metavar="RUN",
         help="New folder for checkpoints, log and settings; without it one in runs/.",
     ),
 ]
 Data = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="COCO keypoint annotations of your own.")
+    Path | None,
+    typer.Option("--data", "-d", metavar="FILE", help="COCO keypoint annotations of your own."),
 ]
 Images = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Their images; without it beside --data or in images/."),
+    typer.Option(
+        "--images",
+        "-i",
+        metavar="DIR",
+        help="Their images; without it beside --data or in images/.",
+    ),
 ]
 Val = Annotated[
     Path | None,
@@ -51,7 +65,8 @@ Settings = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        metavar="a.b=c",
+        "-s",
+        metavar="NAME=VALUE",
         help="Change one setting; may be repeated. `hrnet recipes NAME` lists them.",
     ),
 ]

@@ -16,6 +16,7 @@ from hrnet.engine.protocol import EvaluationResult
 from hrnet.engine.run_report.pictures import Pair, draw_pair
 from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median_errors
 from hrnet.metrics.keypoints import Floats, oks
+from hrnet.predict import BATCH_SIZE
 from hrnet.spec import PoseSpec
 
 MAX_EXAMPLES = 12
@@ -88,7 +89,9 @@ def measure(
     data: Path,
     images: Path,
     flip_test: bool = False,
-    device: str = "cpu",
+    device: str = "auto",
+    threads: int | None = None,
+    batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Findings:
     """Look at all annotated boxes with a run's best checkpoint, and say how good its poses are.
@@ -96,7 +99,14 @@ def measure(
     Raises InputError as `hrnet.engine.evaluate.evaluate` does.
     """
     found = examine(
-        run, data=data, images=images, flip_test=flip_test, device=device, progress=progress
+        run,
+        data=data,
+        images=images,
+        flip_test=flip_test,
+        device=device,
+        threads=threads,
+        batch_size=batch_size,
+        progress=progress,
     )
     matched = _match(found)
     skeleton = found.dataset.skeleton

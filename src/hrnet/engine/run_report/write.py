@@ -13,6 +13,7 @@ from hrnet.engine.run_report.read import RunFolder, read_run
 from hrnet.errors import InputError
 from hrnet.extras import needing
 from hrnet.files import check_writable_file, is_file, write_text
+from hrnet.predict import BATCH_SIZE
 from hrnet.weights.catalog import BEST, LAST
 
 REPORT = "report.html"
@@ -37,7 +38,9 @@ def report(
     images: str | PathLike[str] | None = None,
     flip_test: bool = False,
     figures: bool = True,
-    device: str = "cpu",
+    device: str = "auto",
+    threads: int | None = None,
+    batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Report:
     """Write a page about a training run, which may still go on.
@@ -45,7 +48,7 @@ def report(
     run: the run folder. out: the page, report.html in the run folder without it.
     data, images: annotations and pictures to measure on; the validation data of the run without.
     flip_test: average with the mirrored crop. figures: False leaves the model alone, which needs
-        neither torch nor the pictures. device: what the model runs on, "cpu" or one of torch's.
+        neither torch nor the pictures. device, threads, batch_size: as `hrnet.evaluate` takes them.
     Raises InputError for a run or data that cannot be used; a page of before stays then.
     """
     folder = Path(run)
@@ -71,6 +74,8 @@ def report(
                 images=source[1],
                 flip_test=flip_test,
                 device=device,
+                threads=threads,
+                batch_size=batch_size,
                 progress=progress,
             )
     page = make_page(content, found, data=source, flip_test=flip_test, drawings=_drawings(content))
