@@ -21,7 +21,7 @@ def pick_device(name: str) -> torch.device:
                 f"device {name} cannot be used ({first_sentence(error)}); take auto, or cpu"
             ) from None
         if device.type not in _TRAINED_ON:
-            raise InputError(f"device {name} cannot train; take auto, or cpu")
+            raise InputError(f"device {name} computes nothing; take auto, or cpu")
         return device
     if torch.cuda.is_available():
         return torch.device("cuda")
