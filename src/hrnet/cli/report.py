@@ -49,7 +49,7 @@ def report(
 ) -> None:
     """Write a page about a training run: figures, curves, pictures, settings."""
     from hrnet.engine.run_report import report as write_report
-    from hrnet.report import show_progress
+    from hrnet.terminal import show_progress
 
     with show_progress("measuring") as progress:
         written = write_report(
