@@ -188,7 +188,7 @@ def test_no_value_of_a_setting_leaks_an_error_of_python(experiment, name):
         ("train.seed=" + "9" * 26, "train.seed"),
         ("train.lr=1" + "0" * 5000, "train.lr"),
         ('train.groups=[{"pattern":"*","lr_scale":1e300}]', "train.groups.0.lr_scale"),
-        ("train.lr=1e300", "less than or equal to 1000"),
+        ("train.lr=1e300", "less than or equal to"),
         ("train.lr=true", "train.lr"),
         ("train.milestones=[-1]", "train.milestones.0"),
         ("model.sigma=1e-300", "model.sigma"),

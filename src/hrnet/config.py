@@ -112,7 +112,7 @@ class TrainConfig(Part):
         default="adam", description="adam, adamw or sgd."
     )
     lr: float = Field(
-        default=1e-3, gt=0, le=1000, description="Learning rate before warm-up and schedule."
+        default=1e-3, gt=0, le=1e30, description="Learning rate before warm-up and schedule."
     )
     momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd.")
     nesterov: bool = Field(default=False, description="Nesterov's momentum, of sgd.")

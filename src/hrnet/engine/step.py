@@ -1,6 +1,7 @@
 """One update of a network: forward, loss, backward, step."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
@@ -28,7 +29,8 @@ def update(job: Job, batch: Batch, *, stop: bool) -> tuple[float, bool]:
     _seed(job)
     set_lr(run.optimizer, lr_at(job.experiment.train, position.step, len(job.batches)))
     run.optimizer.zero_grad(set_to_none=True)
-    own = _backward(job, batch)
+    with _memory(position.step):
+        own = _backward(job, batch)
     loss, stopped = job.world.mean(torch.tensor([own, float(stop)], dtype=torch.float64)).tolist()
     if not np.isfinite(loss):
         raise _not_finite(job, batch, own)
@@ -40,6 +42,20 @@ def update(job: Job, batch: Batch, *, stop: bool) -> tuple[float, bool]:
     position.samples += samples
     position.skipped += batch.skipped
     return loss, stopped > 0
+
+
+@contextmanager
+def _memory(step: int) -> Iterator[None]:
+    """Turn a want of memory into one line; torch has no one type for it on all devices."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("out of memory", "can't allocate memory")):
+            raise
+        raise InputError(
+            f"the memory does not suffice for step {step}; take a smaller train.batch_size or a "
+            "larger train.accumulate, and on a GPU train.precision=bf16"
+        ) from None
 
 
 def _seed(job: Job) -> None:
