@@ -54,7 +54,7 @@ def check(
     from hrnet.data.check.sheet import write_report
     from hrnet.data.check.show import print_check
     from hrnet.files import make_writable_folder
-    from hrnet.report import show_progress, terminal
+    from hrnet.terminal import show_progress, terminal
 
     if report is not None:
         make_writable_folder(report)
