@@ -9,7 +9,7 @@ from hrnet.errors import InputError
 DEFAULT_SIGMA = 0.05
 """OKS falloff of a keypoint nobody measured: between COCO's eyes (0.025) and hips (0.107)."""
 
-_MOST = (1000, 4000, 200)
+_MOST = (1000, 3000, 200)
 """Keypoints and bones of a skeleton, and letters of a name. Face meshes have 478 and 1,350 or so;
 more would take any time to draw and any memory to find."""
 
