@@ -120,7 +120,7 @@ def _distance(
     """Distance of each pixel of a grid (rows y, columns x) to a segment."""
     dx, dy = (end - start).tolist()
     length2 = dx * dx + dy * dy
-    along = ((x - start[0]) * dx + (y - start[1]) * dy) / (length2 if length2 > 0 else 1.0)
+    along = ((x - start[0]) * dx + (y - start[1]) * dy) / (length2 if length2 > 1e-12 else 1.0)
     along = np.clip(along, 0, 1)
     result: NDArray[np.float32] = np.hypot(x - start[0] - along * dx, y - start[1] - along * dy)
     return result
