@@ -65,6 +65,15 @@ class OnnxRuntimeEngine:
             return np.asarray(heatmaps, dtype=np.float32)
 
 
+def fold_constants(source: Path, target: Path) -> None:
+    """Write an ONNX file anew with all computed that no input changes, in standard operators."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
+
+
 def _known_devices() -> dict[str, str]:
     """Device -> provider, for each that this ONNX Runtime was built with."""
     providers: list[str] = onnxruntime.get_available_providers()
