@@ -17,6 +17,9 @@ from PIL import Image
 Floats = NDArray[np.floating]
 Size = tuple[int, int]
 
+Image8 = NDArray[np.uint8]
+"""An RGB picture, (H, W, 3) uint8."""
+
 
 def xywh_to_xyxy(boxes: ArrayLike) -> Floats:
     """Turn boxes (..., 4) of left, top, width, height into left, top, right, bottom."""

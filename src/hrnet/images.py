@@ -17,7 +17,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from hrnet.errors import InputError, one_line
 from hrnet.files import exists, is_file, is_folder, resolve
-from hrnet.types import Image8
+from hrnet.geometry import Image8
 
 ImageSource = str | PathLike[str] | Image.Image | NDArray[Any]
 """A path, a Pillow image, or an array: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey, uint8."""

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, Size, warp_affine, xywh_to_xyxy
 from hrnet.images import ImageSource, read_image
-from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, EngineName, open_engine, read_spec
+from hrnet.runtime import EngineName
+from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, open_engine, read_spec
 from hrnet.spec import PoseSpec
 from hrnet.tasks.pose import (
     check_boxes,

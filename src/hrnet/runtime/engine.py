@@ -1,16 +1,15 @@
 """What every inference engine offers, and how one is opened for an exported model."""
 
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError, one_line
+from hrnet.runtime import EngineName
 from hrnet.runtime.onnx_file import read_metadata
 from hrnet.spec import PoseSpec
-
-EngineName = Literal["onnxruntime", "openvino"]
 
 DEFAULT_ENGINE: EngineName = "onnxruntime"
 
