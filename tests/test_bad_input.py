@@ -172,17 +172,24 @@ BAD_BOX_FILES = {
     "no detections": ([], "at least one person"),
     "dangling id": (
         {"images": IMAGES, "annotations": [{"image_id": 9, "bbox": [0, 0, 5, 5]}]},
-        "belongs to image 9",
+        "annotations of images that are not listed: 1",
     ),
     "three numbers": ({"photo.png": [[1, 2, 3]]}, "[x, y, width, height]"),
     "words": ({"photo.png": "left"}, "[x, y, width, height]"),
-    "no bbox": ([{"image_id": 1}], "KeyError: 'bbox'"),
+    "no bbox": ([{"image_id": 1}], "detection 1, bbox: expected 4 finite numbers"),
     "a list of lists": ([[1, 2, 3, 4]], "got something else"),
     "other image": ({"other.png": [[1, 2, 3, 4]]}, "has no boxes for it"),
     "nan": ('{"photo.png": [[NaN, 0, 5, 5]]}', "NaN"),
     "null": ({"photo.png": [[None, 0, 5, 5]]}, "NaN"),
     "outside": ({"photo.png": [[0, 0, 5, 5], [900, 900, 5, 5]]}, "box 2"),
     "names": ([{"image_id": 1, "bbox": [0, 0, 5, 5]}], "by number"),
+    "huge id": ([{"image_id": 10**400, "bbox": [0, 0, 5, 5]}], "image_id: expected a whole"),
+    "endless id": ('[{"image_id": Infinity, "bbox": [0, 0, 5, 5]}]', "image_id: expected a wh"),
+    "endless category": (
+        '[{"image_id": 1, "category_id": Infinity, "bbox": [0, 0, 5, 5]}]',
+        "category_id: expected a number",
+    ),
+    "other folder": ({"other/photo.png": [[1, 2, 3, 4]]}, "lists other/photo.png, in another"),
 }
 
 

@@ -39,12 +39,14 @@ class DataConfig(Part):
     """COCO keypoint files and the folders of their pictures.
 
     val_annotations: evaluated after every `train.evaluate_every` epochs; None: never.
+    category: the name (or id) of the one to take, where several have different keypoints.
     """
 
     annotations: Path
     images: Path
     val_annotations: Path | None = None
     val_images: Path | None = None
+    category: str | None = None
 
 
 class ParameterGroup(Part):

@@ -1,6 +1,7 @@
 """Which keypoints there are, how they connect, and which of them mirror each other."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
@@ -49,8 +50,10 @@ class Skeleton:
         if not self.names:
             raise InputError("a skeleton needs at least one keypoint name, got none")
         if len(set(self.names)) != len(self.names):
-            twice = sorted({name for name in self.names if self.names.count(name) > 1})
-            raise InputError(f"keypoint names must differ, got {twice} more than once; rename them")
+            twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
+            raise InputError(
+                f"keypoint names must differ, got {twice!s:.200} more than once; rename them"
+            )
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
         if len(self.sigmas) != len(self.names) or not all(0 < s < inf for s in self.sigmas):

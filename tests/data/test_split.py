@@ -161,16 +161,22 @@ def test_the_input_is_never_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "expected a COCO file with the lists"),
-        ('{"images": [1], "annotations": [], "categories": []}', "expected a COCO file"),
-        ('{"images": [{}], "annotations": [], "categories": []}', "expected id in each of images"),
+        ("[1]", "expected a COCO keypoint file with the lists"),
+        ('{"images": [1], "annotations": [], "categories": []}', "images that are no objects: 1"),
+        ('{"images": [{}], "annotations": [], "categories": []}', "images without an id that is a"),
         (
-            '{"images": [], "annotations": [{}], "categories": []}',
-            "expected image_id in each of annotations",
+            '{"images": [], "annotations": [{"id": 1}], "categories": []}',
+            "annotations without an image_id: 1",
         ),
         (
-            '{"categories":[],"images": [{"id": 1}, {"id": 1}], "annotations": [{"image_id": 2}]}',
-            "got 1 ids again and 1 annotations of unknown images; `hrnet data check` lists them",
+            '{"categories":[],"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}],'
+            '"annotations": []}',
+            "image ids that occur more than once: 1",
+        ),
+        (
+            '{"categories":[],"images": [{"id": 1, "file_name": "a", "height": 9, "width": 9}],'
+            '"annotations": [{"id": 1, "image_id": 2}]}',
+            "annotations of images that are not listed: 1",
         ),
         ("no", "expected JSON"),
     ],

@@ -48,6 +48,7 @@ def test_the_protocol_says_everything(scene):
         "areas_estimated": 0,
         "sigmas": [0.1, 0.1, 0.1],
         "sigmas_source": "annotation file",
+        "notes": [],
     }
     assert protocol["boxes"] == {"source": "gt", "sha256": None, "count": 4}
     pose = protocol["pose"]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrnet.cli.convert import convert
+from hrnet.cli.data import Category
 from hrnet.cli.data import app as data_app
 from hrnet.cli.models import info, models
 from hrnet.cli.report import report
@@ -15,6 +16,7 @@ from hrnet.cli.streams import guarded_streams
 from hrnet.cli.train import recipes, train
 from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
+from hrnet.files import exists
 
 if TYPE_CHECKING:
     from hrnet.data.boxes import BoxFile
@@ -70,6 +72,13 @@ def predict(
             "Without it each whole image is taken as one person.",
         ),
     ] = None,
+    images_of: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With COCO detections: the annotation file that lists the images' ids and names.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write drawn pictures and keypoints.json to this folder."),
@@ -92,7 +101,7 @@ def predict(
     attempted = len(paths) + len(errors)
     outputs = Outputs(out, json_file or (out / JSON_NAME if out else None))
     outputs.check(paths)
-    where = _parse_boxes(boxes)
+    where = _parse_boxes(boxes, images_of)
     results = predict_files(load(model), paths, boxes=where, outputs=outputs, flip_test=flip_test)
     console = terminal()
     for result in results:
@@ -107,11 +116,13 @@ def predict(
     _report_errors(errors, attempted)
 
 
-def _parse_boxes(text: str | None) -> "BoxFile | list[list[float]] | None":
+def _parse_boxes(text: str | None, images_of: Path | None) -> "BoxFile | list[list[float]] | None":
     """Read --boxes: four numbers for every image, or the name of a file."""
+    if images_of is not None and (text is None or not exists(Path(text))):
+        raise InputError("--images-of FILE goes with --boxes FILE, a list of COCO detections")
     if text is None:
         return None
-    if "," in text and not Path(text).exists():
+    if "," in text and not exists(Path(text)):
         try:
             x, y, width, height = (float(number) for number in text.split(","))
         except ValueError:
@@ -121,7 +132,10 @@ def _parse_boxes(text: str | None) -> "BoxFile | list[list[float]] | None":
         return [[x, y, width, height]]
     from hrnet.data.boxes import read_boxes
 
-    return read_boxes(Path(text))
+    found = read_boxes(Path(text), images_of)
+    for note in found.notes:
+        typer.echo(f"note: {one_line(note)}")
+    return found
 
 
 @app.command()
@@ -142,6 +156,7 @@ def evaluate(
             help="gt for the boxes of the annotations, or a detector's in the COCO results form.",
         ),
     ] = "gt",
+    category: Category = None,
     flip_test: Annotated[
         bool, typer.Option("--flip-test", help="Average with the mirrored image; twice the time.")
     ] = False,
@@ -159,7 +174,13 @@ def evaluate(
         check_writable_file(json_file, [data])
     with show_progress("evaluating") as progress:
         result = evaluate_model(
-            model, data=data, images=images, boxes=boxes, flip_test=flip_test, progress=progress
+            model,
+            data=data,
+            images=images,
+            boxes=boxes,
+            category=category,
+            flip_test=flip_test,
+            progress=progress,
         )
     print_figures(terminal(), result.metrics)
     typer.echo(result.summary())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hrnet.cli.data import Category
 from hrnet.errors import InputError
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def train(
     data: Data = None,
     images: Images = None,
     val: Val = None,
+    category: Category = None,
     config: Config = None,
     resume: Resume = None,
     settings: Settings = None,
@@ -74,8 +76,10 @@ def train(
             "expected one of RECIPE, --config FILE, --data FILE and --resume RUN, got "
             f"{' and '.join(given) or 'none'}; `hrnet recipes` lists recipes"
         )
-    if data is None and (images or val):
-        raise InputError("--images and --val go with --data; in a recipe it is --set data.images=")
+    if data is None and (images or val or category):
+        raise InputError(
+            "--images, --val and --category go with --data; in a recipe it is --set data.images="
+        )
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
     about: list[str] = []
@@ -85,7 +89,7 @@ def train(
     elif config is not None:
         experiment = read_experiment(config)
     elif data is not None:
-        experiment, about = _own(data, images, val, folder)
+        experiment, about = _own(data, images, val, category, folder)
     else:
         experiment = get_recipe(str(recipe))
     experiment = override(experiment, settings or [])
@@ -118,14 +122,14 @@ def _new_folder(source: Path) -> Path:
 
 
 def _own(
-    data: Path, images: Path | None, val: Path | None, out: Path
+    data: Path, images: Path | None, val: Path | None, category: str | None, out: Path
 ) -> tuple["Experiment", list[str]]:
     """An experiment for annotations of the user's own, and what is to be said of them."""
     from hrnet.engine.train import expect_no_run
     from hrnet.recipes.own import own_experiment
 
     expect_no_run(out)
-    return own_experiment(data, images, val=val, out=out)
+    return own_experiment(data, images, val=val, out=out, category=category)
 
 
 def recipes() -> None:

@@ -10,7 +10,7 @@ import PIL
 from PIL import features
 
 from hrnet.data.coco import KeypointDataset
-from hrnet.data.coco_evaluation import ScoredBoxes, Subject
+from hrnet.data.coco_evaluation import ScoredBoxes
 from hrnet.files import sha256_of
 from hrnet.geometry import Size
 from hrnet.spec import PoseSpec
@@ -31,7 +31,8 @@ class DataFacts:
 
     images: pictures in the annotation file. persons: subjects that count, which leaves out crowds
     and those without a labelled keypoint. areas_estimated: how many of them have no `area` in the
-    file and got `AREA_OF_BOX` of their box. sigmas: OKS falloffs, with where they come from.
+    file that can be and got `AREA_OF_BOX` of their box. sigmas: OKS falloffs, with where they come
+    from. notes: what was left out or made up, one line each with its count.
     """
 
     annotations: str
@@ -41,6 +42,7 @@ class DataFacts:
     areas_estimated: int
     sigmas: tuple[float, ...]
     sigmas_source: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,13 +111,14 @@ class EvaluationResult:
         data, boxes, pose = self.protocol.data, self.protocol.boxes, self.protocol.pose
         model, (height, width) = self.protocol.model, pose.input_size
         estimated = f", {data.areas_estimated} areas estimated" if data.areas_estimated else ""
+        notes = "".join(f"\nnote: {note}" for note in data.notes)
         return (
             f"model {model.name} ({model.variant}, {height}x{width}, {pose.codec}) "
             f"on {model.engine}\n"
             f"data {data.annotations}: {data.persons} persons in {data.images} images{estimated}, "
             f"OKS sigmas: {data.sigmas_source}\n"
             f"{boxes.count} boxes ({boxes.source}), padding {pose.padding:g}, "
-            f"flip test {'on' if pose.flip_test else 'off'}"
+            f"flip test {'on' if pose.flip_test else 'off'}; {self.protocol.metric}{notes}"
         )
 
 
@@ -130,9 +133,9 @@ def model_facts(spec: PoseSpec, file: Path | None, engine: str) -> ModelFacts:
     )
 
 
-def data_facts(dataset: KeypointDataset, subjects: Sequence[Subject]) -> DataFacts:
+def data_facts(dataset: KeypointDataset) -> DataFacts:
     """State what is evaluated on, with the digest of the annotation file."""
-    counted = [one for one in subjects if not one.iscrowd and (one.visibility > 0).any()]
+    counted = [one for one in dataset.subjects if one.counts]
     return DataFacts(
         annotations=dataset.path.name,
         sha256=sha256_of(dataset.path),
@@ -141,6 +144,7 @@ def data_facts(dataset: KeypointDataset, subjects: Sequence[Subject]) -> DataFac
         areas_estimated=sum(not one.area_given for one in counted),
         sigmas=dataset.skeleton.sigmas,
         sigmas_source=dataset.sigmas_source,
+        notes=dataset.notes,
     )
 
 

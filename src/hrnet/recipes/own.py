@@ -6,9 +6,10 @@ import numpy as np
 
 from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig
 from hrnet.data.augment import Augmentation
-from hrnet.data.coco import KeypointDataset, read_keypoints
+from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
 from hrnet.data.split import split_dataset
 from hrnet.engine.devices import fast_precision, pick_device
+from hrnet.files import is_file, read_json, resolve
 from hrnet.geometry import Size
 from hrnet.skeleton import COCO_PERSON
 
@@ -24,30 +25,44 @@ _BATCH = 32
 
 
 def own_experiment(
-    annotations: Path, images: Path | None, *, val: Path | None, out: Path
+    annotations: Path,
+    images: Path | None,
+    *,
+    val: Path | None,
+    out: Path,
+    category: str | None = None,
 ) -> tuple[Experiment, list[str]]:
     """Choose a training for a COCO keypoint file of any keypoints.
 
     images: their folder. None: that of the annotations, or images/ in it.
     val: annotations to measure on, of images in the same folder. None: a tenth of the images is
         set apart, and both parts are written to `out`/data.
+    category: as in `read_keypoints`.
     Returns the experiment and lines about the data; `about_training` has those about the rest.
     Raises InputError where the files cannot be used.
     """
-    annotations, out = annotations.resolve(), out.resolve()  # so that it resumes from anywhere
-    images = (images or _images_of(annotations)).resolve()
-    val = val and val.resolve()
-    whole = read_keypoints(annotations, images)
-    train_file, val_file = (annotations, val) if val else _parts(annotations, out)
-    training = read_keypoints(train_file, images)
-    validation = read_keypoints(val_file, images)
+    annotations, out = resolve(annotations), resolve(out)  # so that it resumes from anywhere
+    val = val and resolve(val)
+    content = read_json(annotations, "annotations")
+    images = resolve(images) if images else _images_of(annotations, content, category)
+    whole = parse_keypoints(annotations, images, content, category)
+    if val is None:
+        train_file, val_file = _parts(annotations, out, category)
+        training = read_keypoints(train_file, images, category)
+    else:
+        train_file, val_file, training = annotations, val, whole
+    validation = read_keypoints(val_file, images, category)
     is_person = whole.skeleton.names == COCO_PERSON.names
     size = _input_size(training)
     experiment = Experiment(
         name=out.name,
         model=ModelConfig(variant=VARIANT, input_size=size, codec="udp", sigma=2.0),
         data=DataConfig(
-            annotations=train_file, images=images, val_annotations=val_file, val_images=images
+            annotations=train_file,
+            images=images,
+            val_annotations=val_file,
+            val_images=images,
+            category=category,
         ),
         augmentation=Augmentation(
             scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
@@ -63,22 +78,25 @@ def own_experiment(
     return experiment, [
         f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})",
         *_about_keypoints(whole),
+        *(f"note: {note}" for note in whole.notes),
     ]
 
 
-def _images_of(annotations: Path) -> Path:
+def _images_of(annotations: Path, content: object, category: str | None) -> Path:
     """The folder in which the first picture of the annotations lies, where they name none."""
     beside = annotations.parent
-    sample = read_keypoints(annotations, beside).samples[0]
     inner = beside / "images"
-    there = inner / sample.image_path.relative_to(beside)
-    return inner if there.is_file() and not sample.image_path.is_file() else beside
+    there = [
+        is_file(parse_keypoints(annotations, folder, content, category).samples[0].image_path)
+        for folder in (beside, inner)
+    ]
+    return inner if there == [False, True] else beside
 
 
-def _parts(annotations: Path, out: Path) -> tuple[Path, Path]:
+def _parts(annotations: Path, out: Path, category: str | None) -> tuple[Path, Path]:
     """The files of the two parts, made once and found again when the same command is repeated."""
     folder = out / "data"
-    split_dataset(annotations, folder, val=_VAL_SHARE, force=True)
+    split_dataset(annotations, folder, val=_VAL_SHARE, category=category, force=True)
     return folder / "train.json", folder / "val.json"
 
 

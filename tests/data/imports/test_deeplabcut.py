@@ -126,7 +126,7 @@ def test_a_project_without_tables(project, convert):
 
 def test_nobody_is_labelled(project, convert):
     empty = SINGLE.replace("100.5,50,120,40", ",,,")
-    with pytest.raises(InputError, match="no subject with a labelled keypoint"):
+    with pytest.raises(InputError, match="subjects with a labelled keypoint: 0"):
         convert(put(project, empty))
 
 

@@ -16,7 +16,6 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from hrnet.data.coco import load_json
 from hrnet.data.imports import mpii
 from hrnet.data.imports.common import (
     Imported,
@@ -27,6 +26,7 @@ from hrnet.data.imports.common import (
     chosen_one,
 )
 from hrnet.errors import InputError
+from hrnet.files import read_json
 from hrnet.geometry import Size
 from hrnet.images import SUFFIXES, read_header
 
@@ -78,7 +78,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
 
 
 def _tasks(source: Path) -> list[Mapping[str, Any]]:
-    content = load_json(source, "Label Studio export")
+    content = read_json(source, "Label Studio export")
     if isinstance(content, dict) and "images" in content and "annotations" in content:
         raise InputError(
             f"{source} is in COCO's form already; `hrnet data check` takes it as it is"

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.coco import load_json
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
@@ -24,6 +23,7 @@ from hrnet.data.imports.common import (
     read_text,
 )
 from hrnet.errors import InputError, one_line
+from hrnet.files import read_json
 from hrnet.geometry import Size
 from hrnet.images import read_header
 from hrnet.metrics.pckh import head_sizes
@@ -92,7 +92,7 @@ _NOTES = (
 
 def _entries(source: Path) -> list[Json]:
     """The persons of a file, each with all that is read of one."""
-    entries = load_json(source, "MPII annotations")
+    entries = read_json(source, "MPII annotations")
     if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
         raise InputError(
             f"{source}: expected a list of MPII persons with {', '.join(_KEYS)}, as in the "
@@ -161,7 +161,7 @@ def _read_heads(file: Path, count: int) -> NDArray[np.floating]:
 def _content(file: Path) -> Mapping[str, object]:
     """The arrays of a file by their names."""
     if file.suffix == ".json":
-        content = load_json(file, "head boxes")
+        content = read_json(file, "head boxes")
         return content if isinstance(content, dict) else {}
     if file.suffix not in (".mat", ".npz"):
         raise InputError(f"expected head boxes as .mat, .npz or .json, got {file}")

@@ -7,20 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.data.coco import parse_keypoints
+from hrnet.data.coco import DEFAULT_MARGIN, extent_box, parse_keypoints
 from hrnet.data.imports import FORMATS
-from hrnet.data.imports.common import Imported, ImportOptions, Picture, Subject, common_folder
+from hrnet.data.imports.common import Imported, ImportOptions, Picture, common_folder
 from hrnet.errors import InputError
 from hrnet.files import atomic_path, check_writable_file
 from hrnet.geometry import Size
 from hrnet.images import read_header
-
-DEFAULT_MARGIN = 0.1
-LEAST_GROWTH = 0.02
-"""A box of points that lie on one line or are one point still has an area: as part of the picture's
-longer side, it grows by this at least."""
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +140,7 @@ def _annotations(
             number += 1
             labelled = subject.triples[:, 2:] > 0
             triples = np.where(labelled, subject.triples, 0.0)
-            box = subject.box_xywh or extent_box(subject, size, margin)
+            box = subject.box_xywh or extent_box(subject.triples, size, margin).tolist()
             yield {
                 "id": number,
                 "image_id": image_id,
@@ -158,21 +151,6 @@ def _annotations(
                 "iscrowd": 0,
                 **subject.extra,
             }
-
-
-def extent_box(subject: Subject, size: Size, margin: float) -> Box:
-    """The extent of a subject's labelled keypoints, grown on each side and clipped to the picture.
-
-    It grows by `margin` times its longer side, and by `LEAST_GROWTH` of the picture's at least.
-    """
-    points = subject.triples[subject.triples[:, 2] > 0, :2]
-    if not len(points):
-        return (0.0, 0.0, 0.0, 0.0)
-    low, high = points.min(axis=0), points.max(axis=0)
-    growth = max(margin * float((high - low).max()), LEAST_GROWTH * max(size))
-    limit = np.array([size[1], size[0]], dtype=np.float64)
-    low, high = np.clip(low - growth, 0, limit), np.clip(high + growth, 0, limit)
-    return (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
 
 
 def _box_note(imported: Imported, margin: float) -> tuple[str, ...]:

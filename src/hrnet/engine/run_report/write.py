@@ -60,7 +60,12 @@ def report(
         found = "the run has no validation data; name some by --data FILE --images DIR"
     else:
         found = measure(
-            folder, data=source[0], images=source[1], flip_test=flip_test, progress=progress
+            folder,
+            data=source[0],
+            images=source[1],
+            category=content.experiment.data.category,
+            flip_test=flip_test,
+            progress=progress,
         )
     page = make_page(content, found, data=source, flip_test=flip_test, drawings=_drawings(content))
     with atomic_path(path) as temporary:
