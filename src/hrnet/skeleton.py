@@ -54,6 +54,12 @@ class Skeleton:
             raise InputError(
                 f"keypoint names must differ, got {twice!s:.200} more than once; rename them"
             )
+        unwritable = [name for name in self.names if any("\ud800" <= c <= "\udfff" for c in name)]
+        if unwritable:
+            raise InputError(
+                f"keypoint names must be text that can be written, got "
+                f"{unwritable[0]!a:.60}; rename it"
+            )
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
         if len(self.sigmas) != len(self.names) or not all(0 < s < inf for s in self.sigmas):

@@ -18,7 +18,7 @@ from hrnet.data.coco_file import (
 )
 from hrnet.data.findings import Findings
 from hrnet.data.sigmas import annotator_spread
-from hrnet.errors import InputError
+from hrnet.errors import InputError, printable
 from hrnet.numbers import to_floats, to_int
 from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, Skeleton, infer_flip_pairs
 
@@ -71,12 +71,7 @@ def choose_categories(file: CocoFile, findings: Findings, wanted: str | None = N
     wanted: the name or id of the one to take. An annotation without a category is of the only one.
     Raises InputError where the file has no wanted category with keypoints.
     """
-    listed = {one.id for one in file.categories} | {None}
-    findings.error(
-        "annotations of categories that are not listed",
-        [one.name for one in file.annotations if one.category_id not in listed],
-        "training would leave them out; correct their category_id",
-    )
+    note_unlisted(file, findings)
     used = Counter(one.category_id for one in file.annotations)
     groups = _groups([one for one in _wanted(file, wanted) if one.keypoints], used)
     if not groups:
@@ -102,6 +97,16 @@ def choose_categories(file: CocoFile, findings: Findings, wanted: str | None = N
             "they are taken as one; --category NAME takes one alone",
         )
     return _taken(file, group, findings)
+
+
+def note_unlisted(file: CocoFile, findings: Findings) -> None:
+    """Note the annotations of categories that the file does not list."""
+    listed = {one.id for one in file.categories} | {None}
+    findings.error(
+        "annotations of categories that are not listed",
+        [one.name for one in file.annotations if one.category_id not in listed],
+        "training would leave them out; correct their category_id",
+    )
 
 
 def _wanted(file: CocoFile, name: str | None) -> Sequence[CocoCategory]:
@@ -214,8 +219,9 @@ def _try(read: Callable[[], Part], otherwise: Part, findings: Findings) -> Part:
 
 
 def _all_different(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that a skeleton takes, for those that it does not."""
     different: dict[str, None] = {}
-    for name in names:
+    for name in map(printable, names):
         another, count = name, 1
         while another in different:
             count += 1

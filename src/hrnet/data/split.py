@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.data.category import choose_categories, describe_category
+from hrnet.data.category import choose_categories, describe_category, note_unlisted
 from hrnet.data.coco_file import CocoFile, Json, note_problems, note_sizes, read_coco
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError
@@ -76,6 +76,7 @@ def _read(path: Path, category: str | None) -> CocoFile:
     """All of a file, or its categories of that name with what belongs to them."""
     findings = Findings(strict=True, path=path)
     file = read_coco(path, findings)
+    note_unlisted(file, findings)
     if category is not None:
         chosen = choose_categories(file, findings, category)
         shown = {one.image_id for one in chosen.annotations}
