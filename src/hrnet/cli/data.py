@@ -116,7 +116,7 @@ def import_source(
         str | None,
         typer.Option(
             "--format",
-            metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii",
+            metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody",
             help="The tool; without it, what the source looks like.",
         ),
     ] = None,
