@@ -68,7 +68,7 @@ def peak_mb() -> float:
 
 def listed_pictures(folder: str, boxes: BoxFile, limit: int | None) -> list[Path]:
     """The folder's pictures that have a box in the file, the first `limit` of them by name."""
-    paths, errors = find_images([folder])
+    paths, errors, _ = find_images([folder])
     if errors:
         raise errors[0]
     listed = list(itertools.islice((path for path in paths if has_boxes(path, boxes)), limit))

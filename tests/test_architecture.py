@@ -18,8 +18,8 @@ SRC = ROOT / "src"
 # inside a function alike. A name stands for a module or for a package with all that is in it.
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "files", "numbers", "skeleton", "types", "geometry"),
-    ("codecs", "spec", "images", "metrics", "visualize", "report", "models", "losses"),
+    ("errors", "files", "numbers", "skeleton", "geometry"),
+    ("codecs", "spec", "images", "metrics", "visualize", "types", "report", "models", "losses"),
     ("data", "weights", "runtime"),
     ("tasks",),
     ("config",),

@@ -156,6 +156,10 @@ def test_odd_pictures_give_the_right_result(
         ("0,0,inf,10", "infinity"),
         ("0,0,ten,10", "four numbers"),
         ("1,2,3", "four numbers"),
+        ("[[1,2,3]]", "four numbers"),
+        ("[[1,2,3,4],[1,2,3,null]]", "four numbers"),
+        ("[[1,2,3,4],5]", "four numbers"),
+        ("[1,2", "expected JSON in --boxes"),
     ],
 )
 def test_bad_box(predict, photo: Path, boxes: str, words: str) -> None:
@@ -282,7 +286,6 @@ def test_an_input_or_a_device_is_never_replaced(predict, photo: Path, tmp_path: 
         (("--json", link), "is read by this command"),
         (("--boxes", boxes, "--json", boxes), "is read by this command"),
         (("--json", "/dev/null"), "name a regular file"),
-        (("--json", "-"), "name a regular file"),
     ):
         expect_one_line(predict(photo, *arguments), words)
     assert photo.read_bytes() == before

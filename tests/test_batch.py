@@ -1,6 +1,8 @@
 """Many files: pictures, JSON, ids and names."""
 
+import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from hrnet.batch import Outputs, image_ids, predict_files
 from hrnet.data.boxes import read_boxes
 from hrnet.errors import InputError
 from hrnet.predict import load
+from hrnet.types import Poses
 
 
 @pytest.fixture
@@ -39,7 +42,7 @@ def test_json_is_coco_results_with_names(model, spots, tmp_path: Path) -> None:
         atol=1e-3,
     )
     for result in results:
-        with Image.open(result.picture) as picture:
+        with Image.open(result.drawing) as picture:
             assert picture.size == (240, 160)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "k.json",
@@ -76,7 +79,7 @@ def test_no_picture_overwrites_another_or_a_source(model, spots, tmp_path: Path)
     before = (tmp_path / "a_pose.jpg").read_bytes()
     paths = [tmp_path / name for name in names]
     results = list(predict_files(model, paths, outputs=Outputs(tmp_path)))
-    assert [result.picture.name for result in results] == [
+    assert [result.drawing.name for result in results] == [
         "a_pose_2.jpg",
         "a_pose_3.jpg",
         "a_pose_pose.jpg",
@@ -97,15 +100,97 @@ def test_a_stopped_run_leaves_the_old_json(model, spots, tmp_path: Path) -> None
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_full_disk_is_one_input_error(model, spots, tmp_path: Path, monkeypatch) -> None:
-    spots().save(tmp_path / "a.png")
+def test_a_disk_too_full_for_drawings_costs_no_keypoints(
+    model, spots, tmp_path: Path, monkeypatch
+) -> None:
+    for name in ("a.png", "b.png"):
+        spots().save(tmp_path / name)
 
     def refuse(*_args: object, **_options: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", refuse)
-    with pytest.raises(InputError, match=r"a_pose\.jpg cannot be written: No space left"):
-        list(predict_files(model, [tmp_path / "a.png"], outputs=Outputs(tmp_path / "out")))
+    outputs = Outputs(tmp_path / "out", tmp_path / "k.json")
+    results = list(predict_files(model, [tmp_path / "a.png", tmp_path / "b.png"], outputs=outputs))
+    for result, name in zip(results, "ab", strict=True):
+        assert f"{name}_pose.jpg cannot be written: No space left" in str(result.undrawn)
+        assert isinstance(result.outcome, Poses)
+        assert result.drawing is None
+    assert len(json.loads((tmp_path / "k.json").read_text())) == 2
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_picture_that_cannot_be_drawn_stops_no_other(model, spots, tmp_path: Path) -> None:
+    (tmp_path / "out" / "a_pose.jpg").mkdir(parents=True)
+    long = "n" * 250 + ".png"
+    for name in ("a.png", "b.png", long):
+        spots().save(tmp_path / name)
+    Image.new("L", (2, 70_000)).save(tmp_path / "tall.png")
+    paths = [tmp_path / name for name in ("a.png", "tall.png", long, "b.png")]
+    outputs = Outputs(tmp_path / "out", tmp_path / "k.json")
+    blocked, *drawn = predict_files(model, paths, boxes=[[0, 0, 2, 100]], outputs=outputs)
+    assert "a_pose.jpg cannot be written: Is a directory" in str(blocked.undrawn)
+    assert [result.undrawn for result in drawn] == [None] * 3
+    assert drawn[0].drawing.name == "tall_pose.png"
+    assert len(drawn[1].drawing.name) == 255
+    for result, size in zip(drawn, [(2, 70_000), (240, 160), (240, 160)], strict=True):
+        with Image.open(result.drawing) as picture:
+            assert picture.size == size
+    assert len(json.loads((tmp_path / "k.json").read_text())) == 4
+
+
+def test_names_that_are_not_utf_8_stay_in_the_json(model, spots, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"a\xff.png")
+    spots().save(path)
+    outputs = Outputs(tmp_path / "out", tmp_path / "k.json")
+    (result,) = predict_files(model, [path], outputs=outputs)
+    assert result.drawing == tmp_path / "out" / os.fsdecode(b"a\xff_pose.jpg")
+    (entry,) = json.loads((tmp_path / "k.json").read_text("utf-8"))
+    assert entry["file_name"] == path.as_posix()
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, SystemExit, RuntimeError])
+def test_what_ends_a_run_keeps_the_results_so_far(model, spots, tmp_path: Path, end) -> None:
+    paths = [tmp_path / f"{number}.png" for number in range(40)]
+    for path in paths:
+        spots().save(path)
+    (tmp_path / "k.json").write_text("old")
+    results = predict_files(model, paths, outputs=Outputs(None, tmp_path / "k.json"))
+    done = [next(results), next(results)]
+    with pytest.raises(end):
+        results.throw(end())
+    assert len(json.loads((tmp_path / "k.json").read_text())) == len(done)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_disk_that_is_full_halfway_keeps_whole_entries(
+    model, spots, tmp_path: Path, monkeypatch
+) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        spots().save(tmp_path / name)
+    whole, room = os.write, 1500
+
+    class Disk(io.FileIO):
+        """A file on a disk with room for so many bytes."""
+
+        def write(self, data: memoryview) -> int:
+            left = room - self.tell()
+            if left <= 0:
+                raise OSError(28, "No space left on device")
+            return whole(self.fileno(), data[:left])
+
+    monkeypatch.setattr(Path, "open", lambda path, mode="r", **_: Disk(path, mode))
+    results = predict_files(
+        model,
+        [tmp_path / name for name in ("a.png", "b.png", "c.png")],
+        boxes=[[20, 10, 70, 100]] * 2,
+        outputs=Outputs(None, tmp_path / "k.json"),
+    )
+    with pytest.raises(InputError, match=r"cannot be written on \(No space left"):
+        list(results)
+    monkeypatch.undo()
+    entries = json.loads((tmp_path / "k.json").read_text())
+    assert 0 < len(entries) < 6
 
 
 def test_image_ids(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
 """`hrnet predict` from the outside: what it prints, writes and returns."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 
 def test_predict_prints_a_table_and_writes(run, spots, spot_model: Path, tmp_path: Path) -> None:
@@ -67,3 +71,71 @@ def test_the_commands_are_these(run) -> None:
     code, text, _ = run("--help")
     assert code == 0
     assert [name for name in ("predict", "evaluate", "train", "export") if name not in text] == []
+
+
+def test_json_alone_on_stdout(run, spots, spot_model: Path, tmp_path: Path) -> None:
+    for name in ("a.png", "b.png"):
+        spots().save(tmp_path / name)
+    (tmp_path / "c.png").touch()
+    paths = [tmp_path / f"{letter}.png" for letter in "abc"]
+    boxes = "[[20, 10, 70, 100], [0, 0, 240, 160]]"
+    code, text, errors = run("predict", *paths, "-m", spot_model, "-b", boxes, "-j", "-")
+    assert code == 2
+    entries = json.loads(text)
+    assert [entry["image_id"] for entry in entries] == [1, 1, 2, 2]
+    assert entries[0]["bbox"] == [20, 10, 70, 100]
+    assert "a.png 240x160: 2 persons" in errors
+    assert "1 of 3 sources could not be used" in errors
+
+
+INTERRUPTED = """
+import os
+from hrnet import cli
+from hrnet.predict import PoseModel
+stream = PoseModel.stream
+
+def slow(self, *arguments, **options):
+    for count, poses in enumerate(stream(self, *arguments, **options), 1):
+        yield poses
+        if count == 3:
+            os.kill(os.getpid(), int(os.environ["SIGNAL"]))
+
+PoseModel.stream = slow
+cli.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM)]
+)
+def test_a_signal_keeps_what_is_finished(
+    spots, spot_model: Path, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    paths = [tmp_path / f"{count}.png" for count in range(9)]
+    for path in paths:
+        spots().save(path)
+    out = tmp_path / "out"
+    arguments = ["predict", *map(str, paths), "-m", str(spot_model), "-o", str(out)]
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, *arguments],
+        env={**os.environ, "SIGNAL": str(int(number))},
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr == "hrnet: stopped after 3 of 9 images\n"
+    assert f"keypoints written to {out / 'keypoints.json'}" in done.stdout
+    assert len(json.loads((out / "keypoints.json").read_text())) == 3
+    assert sorted(path.name for path in out.iterdir()) == [
+        *(f"{count}_pose.jpg" for count in range(3)),
+        "keypoints.json",
+    ]
+
+
+def test_every_command_has_examples_and_short_help(run) -> None:
+    for command in ("predict", "evaluate"):
+        code, text, _ = run(command, "--help")
+        assert code == 0
+        assert f"hrnet {command} " in text.partition("Examples:")[2]

@@ -33,12 +33,14 @@ def test_a_file_is_converted_and_says_what_it_is(run, pose, tmp_path):
 def test_the_report_and_the_description(run, pose, tmp_path):
     out = tmp_path / "a.safetensors"
     described = ["--input", "64x32", "--skeleton", "coco", "--codec", "dark", "--sigma", "3"]
+    described += ["--blur-kernel", "11"]
     code, text, errors = run("convert", pose, out, "--report", *described)
     assert (code, errors) == (0, "")
     kinds = [line.split()[0] for line in text.splitlines()]
     assert kinds == ["network", "names", "tensors", "left", "fingerprint", f"{out}:"]
     spec = read_checkpoint(out)[1]
     assert (spec.input_size, spec.codec, spec.sigma) == ((64, 32), "dark", 3.0)
+    assert spec.blur_kernel == 11
 
 
 @pytest.mark.parametrize(
@@ -47,6 +49,7 @@ def test_the_report_and_the_description(run, pose, tmp_path):
         (["--input", "64"], "expected --input as HEIGHTxWIDTH"),
         (["--input", "64x32"], "expected an input size and a skeleton"),
         (["--input", "64x32", "--skeleton", "coco", "--codec", "wave"], "codec: Input should be"),
+        (["--input", "64x32", "--skeleton", "coco", "--blur-kernel", "4"], "from 3 to 99, got 4"),
         (["--relative-position", "none"], "has no relative_position"),
         (["--window", "7"], "has no tables of position biases"),
     ],

@@ -145,3 +145,15 @@ def test_names_as_long_as_they_may_be_are_written(tmp_path: Path) -> None:
         check_writable_file(tmp_path / name)
         write_text(tmp_path / name, "\udcff")
         assert (tmp_path / name).read_text() == "\\udcff"
+
+
+def test_nothing_that_is_read_is_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    (folder / "deep").mkdir(parents=True)
+    for name in ("a.json", "images/1.png", "images/deep/2.png", "images/metrics.json"):
+        (tmp_path / name).touch()
+    for name in ("a.json", "images/1.png", "images/deep/2.png"):
+        with pytest.raises(InputError, match="is read by this command"):
+            check_writable_file(tmp_path / name, [tmp_path / "a.json", folder])
+    for name in ("b.json", "images/metrics.json", "images/new.png"):
+        check_writable_file(tmp_path / name, [tmp_path / "a.json", folder])

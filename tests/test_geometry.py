@@ -93,6 +93,22 @@ def test_the_centre_goes_to_the_middle_and_lengths_scale():
     np.testing.assert_allclose(corners, [[95.5, 127.5], [191, 255]], atol=1e-9)
 
 
+@few
+@given(seeds, input_sizes, st.floats(-180, 180))
+def test_the_unbiased_crop_is_turned_and_then_scaled_to_its_outer_pixel_centres(
+    seed, input_size, rotation
+):
+    """Each axis by itself: 191 of 192 is another share than 255 of 256."""
+    center, size = box_to_crop(some_boxes(seed, ()), input_size)
+    half = size[::-1] / 2
+    angle = np.deg2rad(rotation)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    corners = center + np.array([-half, half, half * (1, -1)]) @ turn  # of the crop, in the picture
+    last = np.array(input_size[::-1]) - 1
+    found = apply_affine(corners, crop_matrix(center, size, input_size, rotation, unbiased=True))
+    np.testing.assert_allclose(found, [[0, 0], last, last * (1, 0)], atol=1e-9)
+
+
 def test_a_positive_rotation_turns_counter_clockwise_on_screen():
     matrix = crop_matrix((50, 50), (100, 100), (100, 100), rotation_deg=90)
     np.testing.assert_allclose(apply_affine([[60, 50]], matrix), [[50, 40]], atol=1e-9)

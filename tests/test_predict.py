@@ -124,7 +124,7 @@ def test_a_box_error_names_the_file(model, spots, tmp_path: Path) -> None:
         model.predict(tmp_path / "a.png", [[500, 0, 5, 5]])
 
 
-def test_a_checkpoint_and_a_run_folder_predict_too(spots, tmp_path: Path) -> None:
+def test_a_checkpoint_and_a_run_folder_predict_too(spots, tmp_path: Path, monkeypatch) -> None:
     import torch
 
     from hrnet.models import create_model
@@ -132,13 +132,20 @@ def test_a_checkpoint_and_a_run_folder_predict_too(spots, tmp_path: Path) -> Non
     from hrnet.spec import PoseSpec
     from hrnet.weights.checkpoint import save_checkpoint
 
+    threads: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
     torch.manual_seed(0)
     network = create_model("small_hrnet_w16", task="pose", num_keypoints=17)
     spec = PoseSpec(variant="small_hrnet_w16", name="t", input_size=(64, 64), skeleton=COCO_PERSON)
     save_checkpoint(tmp_path / "best.safetensors", network.state_dict(), spec)
     for source in (tmp_path, tmp_path / "best.safetensors"):
-        poses = load(source).predict(spots(), [BOX])
+        poses = load(source, device="cpu", threads=3).predict(spots(), [BOX])
         assert poses.keypoints.shape == (1, 17, 2)
+    assert threads == [3, 3]
+    with pytest.raises(InputError, match="engine openvino runs exported models"):
+        load(tmp_path, engine="openvino")
+    with pytest.raises(InputError, match="device abacus cannot be used"):
+        load(tmp_path, device="abacus")
 
 
 def test_checkpoints_say_what_they_need(monkeypatch, tmp_path: Path) -> None:
@@ -149,9 +156,27 @@ def test_checkpoints_say_what_they_need(monkeypatch, tmp_path: Path) -> None:
         hrnet.load(tmp_path / "a.safetensors")
 
 
-def test_devices_are_for_checkpoints(spot_model: Path) -> None:
-    with pytest.raises(InputError, match="runs on the cpu"):
-        load(spot_model, device="cuda")
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"device": "cuda"}, "device cuda is none that this ONNX Runtime has .*onnxruntime-gpu"),
+        ({"device": "cpu:1"}, "device cpu:1 is none"),
+        ({"device": "gpu", "engine": "openvino"}, "device gpu is none that OpenVINO finds"),
+        ({"engine": "tensorflow"}, "expected onnxruntime or openvino"),
+        ({"threads": 0}, "expected 1 to 1024 threads, got 0"),
+        ({"threads": 2.0}, "expected 1 to 1024 threads"),
+    ],
+)
+def test_engines_and_devices_that_are_not_there(spot_model: Path, options, words) -> None:
+    if options.get("engine") == "openvino":
+        pytest.importorskip("openvino")
+    with pytest.raises(InputError, match=words):
+        load(spot_model, **options)
+
+
+def test_a_loaded_model_names_its_device(spot_model: Path) -> None:
+    assert load(spot_model).device == "cpu"
+    assert load(spot_model, device="CPU").device == "cpu"
 
 
 def test_public_names_exist() -> None:

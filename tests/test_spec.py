@@ -20,13 +20,14 @@ positive = st.floats(1e-3, 1e3)
     size=st.tuples(sides, sides),
     codec=st.sampled_from(["classic", "dark", "udp"]),
     activation=st.sampled_from(["none", "softmax"]),
+    blur=st.sampled_from([None, 3, 11, 99]),
     sigma=positive,
     padding=positive,
     points=st.sampled_from([1, 5, 17, 21]),
     name=st.text(max_size=20),
 )
 def test_reading_what_was_written_gives_the_same(
-    size, codec, activation, sigma, padding, points, name
+    size, codec, activation, blur, sigma, padding, points, name
 ):
     spec = PoseSpec(
         variant="hrnet_w48",
@@ -35,6 +36,7 @@ def test_reading_what_was_written_gives_the_same(
         codec=codec,
         activation=activation,
         sigma=sigma,
+        blur_kernel=blur,
         padding=padding,
         skeleton=Skeleton(tuple(f"k{index}" for index in range(points)), edges=((0, 0),)),
     )
@@ -48,6 +50,16 @@ def test_reading_what_was_written_gives_the_same(
 def test_the_codec_has_heatmaps_of_a_quarter():
     codec = SPEC.heatmap_codec
     assert (codec.kind, codec.input_size, codec.heatmap_size) == ("classic", (256, 192), (64, 48))
+
+
+@pytest.mark.parametrize(
+    ("sigma", "given", "expected"),
+    [(0.1, None, 3), (1.5, None, 9), (2, None, 11), (3, None, 17), (3, 11, 11)],
+)
+def test_the_smoothing_follows_sigma_unless_it_is_given(sigma, given, expected):
+    spec = PoseSpec.model_validate({**SPEC.model_dump(), "sigma": sigma, "blur_kernel": given})
+    assert spec.heatmap_codec.blur_kernel == expected
+    assert ("blur_kernel" in spec.to_json()) == (given is not None)  # older versions read the rest
 
 
 @pytest.mark.parametrize("rate", [None, 0.0, 0.3])
@@ -72,6 +84,10 @@ def changed(**changes: object) -> str:
         (changed(input_size=[0, 192]), r"multiples of 32, got \(0, 192\)"),
         (changed(input_size=[256]), "input_size"),
         (changed(sigma=0), "above 0"),
+        (changed(sigma=1e9), "sigma must be at most 1000"),
+        (changed(blur_kernel=12), "blur_kernel: .*odd blur_kernel from 3 to 99, got 12"),
+        (changed(blur_kernel=10**9 + 1), "odd blur_kernel from 3 to 99"),
+        (changed(blur_kernel=11.5), "blur_kernel: .*integer"),
         (changed(std=[1, 0, 1]), "above 0"),
         (changed(sigma=float("nan")), "sigma: .*finite number"),
         (changed(mean=[0, float("inf"), 0]), "mean.1: .*finite number"),

@@ -1,10 +1,13 @@
 """Poses: checked when made, then unchangeable, and written in COCO's form."""
 
+import csv
 import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, Skeleton
@@ -67,6 +70,10 @@ def test_poses_do_not_change_and_share_nothing_with_their_input():
         result.image_size = (1, 1)
 
 
+def test_a_short_representation():
+    assert repr(poses(3)) == "Poses(3 of 2 keypoints, in 80x60 pixels)"
+
+
 def test_the_coco_form():
     (entry,) = poses().to_coco(image_id=42)
     assert json.loads(json.dumps(entry)) == {
@@ -79,3 +86,84 @@ def test_the_coco_form():
         "keypoint_scores": [0.5, 0.5],
     }
     assert len(poses(skeleton=COCO_PERSON).to_coco(1)[0]["keypoints"]) == 51
+
+
+def test_subjects_one_by_one():
+    several = poses(3, scores=[0.25, 0.5, 0.75])
+    assert [pose.score for pose in several] == [0.25, 0.5, 0.75]
+    assert several[-1].score == 0.75
+    assert several[np.int64(1)].score == 0.5
+    pose = several[0]
+    assert pose["b"] == (7.5, 7.5, 0.5)
+    assert pose.to_dict() == {"a": (7.5, 7.5, 0.5), "b": (7.5, 7.5, 0.5)}
+    assert pose.box.tolist() == [1, 2, 31, 42]
+    with pytest.raises(KeyError):
+        pose["c"]
+    with pytest.raises(IndexError):
+        several[3]
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(1, 3), [1, 2], [False, True, True], np.array([1, 2]), np.array([0, 1, 1]) > 0]
+)
+def test_some_of_the_subjects(rows):
+    some = poses(3, scores=[0.25, 0.5, 0.75])[rows]
+    assert isinstance(some, Poses)
+    assert some.scores.tolist() == [0.5, 0.75]
+    assert some.keypoints.shape == (2, 2, 2)
+    assert some.image_size == (60, 80)
+
+
+def test_poses_are_drawn_on_their_own_picture_alone():
+    image = np.full((60, 80, 3), 90, np.uint8)
+    drawn = poses().draw(image)
+    assert drawn.shape == image.shape
+    assert (drawn != image).any()
+    with pytest.raises(InputError, match="80x60 pixels that these poses are of, got one of 60x80"):
+        poses().draw(np.swapaxes(image, 0, 1))
+
+
+def test_poses_as_files(tmp_path):
+    image = np.full((60, 80, 3), 90, np.uint8)
+    for name in ("p.json", "p.csv", "p.png", "p.jpg"):
+        poses(2).save(tmp_path / name, image)
+    assert json.loads((tmp_path / "p.json").read_text()) == poses(2).to_coco(1)
+    with Image.open(tmp_path / "p.png") as picture:
+        assert (np.asarray(picture) == poses(2).draw(image)).all()
+    with Image.open(tmp_path / "p.jpg") as picture:
+        assert picture.size == (80, 60)
+    rows = list(csv.DictReader((tmp_path / "p.csv").read_text().splitlines()))
+    assert len(rows) == 4
+    numbers = {"score": "0.25000", "x": "7.500", "y": "7.500", "keypoint_score": "0.50000"}
+    box = {"left": "1.000", "top": "2.000", "right": "31.000", "bottom": "42.000"}
+    assert rows[3] == {"subject": "1", "keypoint": "b"} | numbers | box
+
+
+@pytest.mark.parametrize("name", ["p.txt", "p", "p.png", "missing/../q.gif"])
+def test_what_poses_are_not_saved_as(tmp_path, name):
+    with pytest.raises(InputError, match=r"\.json or \.csv"):
+        poses().save(tmp_path / name)
+    assert not [path for path in tmp_path.iterdir() if path.is_file()]
+
+
+def test_a_picture_is_not_replaced_by_its_drawing(tmp_path):
+    path = tmp_path / "a.png"
+    Image.new("RGB", (80, 60)).save(path)
+    with pytest.raises(InputError, match="is read by this command"):
+        poses().save(path, path)
+
+
+def test_poses_for_supervision():
+    supervision = pytest.importorskip("supervision")
+    result = poses(2).to_supervision()
+    assert isinstance(result, supervision.KeyPoints)
+    assert result.xy.tolist() == poses(2).keypoints.tolist()
+    scores = getattr(result, "keypoint_confidence", None)
+    scores = result.confidence if scores is None else scores
+    assert scores.tolist() == poses(2).keypoint_scores.tolist()
+
+
+def test_supervision_is_named_where_it_is_missing(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(InputError, match="pip install supervision"):
+        poses().to_supervision()

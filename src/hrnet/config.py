@@ -12,7 +12,7 @@ from hrnet.codecs.heatmap import CodecKind
 from hrnet.data.augment import Augmentation
 from hrnet.errors import InputError
 from hrnet.losses import LossName
-from hrnet.spec import InputSize, NetworkOptions
+from hrnet.spec import MAX_SIGMA, InputSize, NetworkOptions
 
 
 class Part(BaseModel):
@@ -30,7 +30,7 @@ class ModelConfig(Part):
     variant: str
     input_size: InputSize = (256, 192)
     codec: CodecKind = "classic"
-    sigma: float = Field(default=2.0, gt=0)
+    sigma: float = Field(default=2.0, gt=0, le=MAX_SIGMA)
     padding: float = Field(default=1.25, gt=0)
     options: NetworkOptions = NetworkOptions()
 

@@ -19,6 +19,9 @@ from hrnet.errors import InputError, one_line
 LARGEST_BYTES = 1 << 31
 """No annotation file or list is longer; COCO's longest has half a gigabyte."""
 
+_RESULTS = frozenset(".json .csv .html".split())
+"""What commands write beside what they read, such as a report in the folder of its run."""
+
 _counter = itertools.count()
 _NAME_PART = 40
 """Letters of a file's name that its temporary file keeps, since names have a longest length too."""
@@ -179,7 +182,8 @@ def make_writable_folder(folder: Path) -> None:
 def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
     """Raise InputError, before any work is done, where a result file could not be written.
 
-    A device, or one of the `inputs` of the same command, is never replaced.
+    A device is never replaced, nor is anything that the same command reads: `inputs` are its files,
+    and folders in which no file is replaced but those of `_RESULTS`.
     """
     try:
         mode: int | None = path.stat().st_mode
@@ -191,9 +195,15 @@ def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
         raise InputError(f"expected an output file, but {path} is a folder; name a file in it")
     if path.name == "-" or (mode is not None and not stat.S_ISREG(mode)):
         raise InputError(f"expected an output file, but {path} is none; name a regular file")
-    if mode is not None and any(path.samefile(one) for one in inputs if exists(one)):
+    if mode is not None and any(_is_input(path, one) for one in inputs):
         raise InputError(f"{path} is read by this command and would be lost; name another output")
     make_writable_folder(path.parent)
+
+
+def _is_input(path: Path, one: Path) -> bool:
+    if is_folder(one):
+        return path.suffix.lower() not in _RESULTS and resolve(one) in resolve(path).parents
+    return exists(one) and path.samefile(one)
 
 
 def sha256_of(path: Path) -> str:

@@ -17,6 +17,9 @@ from PIL import Image
 Floats = NDArray[np.floating]
 Size = tuple[int, int]
 
+Image8 = NDArray[np.uint8]
+"""An RGB picture, (H, W, 3) uint8."""
+
 
 def xywh_to_xyxy(boxes: ArrayLike) -> Floats:
     """Turn boxes (..., 4) of left, top, width, height into left, top, right, bottom."""
@@ -58,18 +61,19 @@ def crop_matrix(
     as in the official code; crops made by `box_to_crop` have the aspect of the output anyway.
 
     The official map sends the centre to (w/2, h/2). With `unbiased` (UDP, Huang et al. 2020,
-    section 3) lengths are measured between pixel centres: the scale is (w - 1) / width and the
-    centre goes to ((w - 1)/2, (h - 1)/2), so that mirroring the crop moves nothing.
+    section 3) lengths are measured between pixel centres: the picture is turned, THEN each axis
+    has its own scale, (w - 1) / width and (h - 1) / height, and the centre goes to
+    ((w - 1)/2, (h - 1)/2), so that mirroring the crop moves nothing.
     """
     mid = np.asarray(center, dtype=np.float64)
-    width = np.asarray(size, dtype=np.float64)[..., 1]
+    extent = np.asarray(size, dtype=np.float64)[..., ::-1]  # width, height
     angle = np.deg2rad(np.asarray(rotation_deg, dtype=np.float64))
-    edge = 1 if unbiased else 0
-    target = np.array([output_size[1] - edge, output_size[0] - edge]) / 2
-    scale = (output_size[1] - edge) / width
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    span = np.array(output_size[::-1], dtype=np.float64) - (1 if unbiased else 0)
+    scale = span / extent if unbiased else span[:1] / extent[..., :1]  # (..., 2) or (..., 1)
+    cos, sin = np.cos(angle), np.sin(angle)
     turn = np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], -2)  # (..., 2, 2)
-    shift = target[:, None] - turn @ mid[..., None]  # (..., 2, 1)
+    turn = scale[..., None] * turn
+    shift = span[:, None] / 2 - turn @ mid[..., None]  # (..., 2, 1)
     return np.concatenate([turn, shift], axis=-1)
 
 

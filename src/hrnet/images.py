@@ -1,20 +1,23 @@
 """Read pictures as people see them: 8-bit RGB, upright, first frame, on white where transparent."""
 
 import glob
+import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from hrnet.errors import InputError, one_line
-from hrnet.types import Image8
+from hrnet.files import exists, is_file, is_folder, resolve
+from hrnet.geometry import Image8
 
 ImageSource = str | PathLike[str] | Image.Image | NDArray[Any]
 """A path, a Pillow image, or an array: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey, uint8."""
@@ -23,28 +26,56 @@ MAX_PIXELS = 178_956_970
 """Larger pictures are refused: half a gigabyte as RGB, and Pillow's own limit for bombs."""
 
 SUFFIXES = frozenset(
-    ".jpg .jpeg .jpe .jfif .png .webp .bmp .gif .tif .tiff .ppm .pgm .pnm .jp2 .avif".split()
+    ".jpg .jpeg .jpe .jfif .mpo .png .webp .bmp .gif .tif .tiff .ppm .pgm .pnm .jp2 .avif".split()
 )
 """What counts as an image when a folder is searched. A file that is named is always tried."""
 
+_VIDEOS = frozenset(
+    ".mp4 .m4v .mov .avi .mkv .webm .wmv .flv .mpg .mpeg .mts .m2ts .3gp .ogv".split()
+)
+
+BIT_DEPTHS = (8, 10, 12, 14, 16)
+"""Of integer grey: a picture has the smallest of these that holds its largest value."""
+
+_FILLED = 16
+"""16-bit colours arrive as their upper 8 bits; below this the file holds at most 12 bits."""
+
+_SIZE_IN_HEADER = frozenset("JPEG MPO PNG WEBP BMP GIF TIFF PPM JPEG2000 AVIF".split())
+"""Formats whose header gives the size of what is decoded; others may change it, such as ICO."""
+
+_ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # a drive of Windows has one letter
+_STRIP_PIXELS = 1 << 15
+_FEW = 4
 _ORIENTATION_TAG = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-"""EXIF orientation -> the turn that sets the picture upright (EXIF 2.3, tag 274)."""
+_TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
+
+
+def _stored(upright: Image8, orientation: int) -> Image8:
+    """View an upright picture (H, W, 3) as a file of that EXIF orientation stores it."""
+    match orientation:  # EXIF 2.3, tag 274
+        case 2:
+            return upright[:, ::-1]
+        case 3:
+            return upright[::-1, ::-1]
+        case 4:
+            return upright[::-1]
+        case 5:
+            return upright.transpose(1, 0, 2)
+        case 6:
+            return np.rot90(upright, 1)
+        case 7:
+            return upright[::-1, ::-1].transpose(1, 0, 2)
+        case 8:
+            return np.rot90(upright, -1)
+    return upright
 
 
 def read_image(source: ImageSource) -> Image8:
     """Read one picture as (H, W, 3) uint8 RGB, set upright by its EXIF orientation.
 
     Of an animation the first frame is read (of an open Pillow image the current one).
-    Transparent pictures are laid on white. 16-bit grey is scaled by 255/65535.
+    Transparent pictures are laid on white. Integer grey of more than 8 bits takes the range of the
+    smallest of `BIT_DEPTHS` that holds its largest value: what has 12 bits is divided by 4095.
     Raises InputError, with the file's name in it, for whatever is not a readable picture.
     """
     if isinstance(source, np.ndarray):
@@ -58,8 +89,9 @@ def read_image(source: ImageSource) -> Image8:
         raise InputError(
             f"expected a path, a Pillow image or an RGB array, got {type(source).__name__}"
         ) from None
-    with _decoding(str(path)):
-        return _from_file(path)
+    _refuse_address(source)
+    with _decoding(str(path)), _opened(path) as image:
+        return _decode(image, str(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +113,15 @@ def read_header(path: Path) -> ImageHeader:
     Raises InputError as `read_image` does.
     """
     with _decoding(str(path)), _opened(path) as image:
+        if image.format not in _SIZE_IN_HEADER:
+            image.load()
         orientation = _orientation(image)
         stored = (image.height, image.width)
-    sideways = orientation in (5, 6, 7, 8)
-    return ImageHeader(stored[::-1] if sideways else stored, stored, orientation in _UPRIGHT)
+        if image.format == "TIFF":  # whose size Pillow gives upright already, by its release
+            tags = image.tag_v2  # type: ignore[attr-defined]
+            stored = (tags[_TIFF_HEIGHT], tags[_TIFF_WIDTH])
+    size = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+    return ImageHeader(size, stored, orientation in range(2, 9))
 
 
 @contextmanager
@@ -97,9 +134,9 @@ def _decoding(name: str) -> Iterator[None]:
     except Image.DecompressionBombError:
         raise _too_large(name) from None
     except UnidentifiedImageError:
-        raise InputError(
-            f"expected an image, but {name} is none that can be read; convert it to JPEG or PNG"
-        ) from None
+        raise InputError(_unreadable(name)) from None
+    except MemoryError:
+        raise InputError(f"{name} does not fit into the memory; scale it down first") from None
     except Exception as error:  # damaged files raise nearly every type from the decoders
         if isinstance(error, OSError) and error.errno is not None:
             raise InputError(f"{name} cannot be read: {error.strerror}") from None
@@ -108,15 +145,29 @@ def _decoding(name: str) -> Iterator[None]:
         ) from error
 
 
-def _from_file(path: Path) -> Image8:
-    with _opened(path) as image:
-        return _decode(image, str(path))
+def _unreadable(name: str) -> str:
+    if Path(name).suffix.lower() in _VIDEOS:
+        return (
+            f"expected an image, but {name} is a video; make images of it, for example "
+            f"`ffmpeg -i {name} frames/%06d.png`, and name their folder"
+        )
+    return f"expected an image, but {name} is none that can be read; convert it to JPEG or PNG"
+
+
+def _refuse_address(source: str | PathLike[str]) -> None:
+    """Raise InputError for https://... and the like, with all its slashes."""
+    if _ADDRESS.match(str(source)) and not exists(Path(source)):
+        raise InputError(
+            f"expected a file, but {source} is an address, and addresses are not fetched; "
+            "download it and name the file"
+        )
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[Image.Image]:
-    if not path.is_file():
-        kind = "is a folder" if path.is_dir() else "does not exist"
+    if not is_file(path):
+        missing = "is no regular file" if exists(path) else "does not exist"
+        kind = "is a folder" if is_folder(path) else missing
         raise InputError(f"expected an image file, but {path} {kind}")
     if path.stat().st_size == 0:
         raise InputError(f"expected an image, but {path} is empty (0 bytes); get the file again")
@@ -136,13 +187,47 @@ def _too_large(name: str) -> InputError:
 
 
 def _decode(image: Image.Image, name: str) -> Image8:
+    """Decode an opened picture and write it upright, strip by strip, into one array (H, W, 3)."""
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)
     if image.width * image.height == 0:
         raise InputError(f"expected at least one pixel, but {name} has size {image.size}")
-    turn = _UPRIGHT.get(_orientation(image))
-    rgb = _to_rgb(image, name)
-    return np.array(rgb if turn is None else rgb.transpose(turn), dtype=np.uint8)
+    halved = ";16" in str(
+        getattr(image, "tile", [])[:1]
+    )  # colours of which Pillow keeps the upper 8
+    _load(image)
+    # Read once the pixels are there: Pillow turns TIFF while it loads, and takes the tag away.
+    orientation = _orientation(image)
+    width, height = image.size
+    size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+    upright = np.empty((*size, 3), np.uint8)
+    pixels = _stored(upright, orientation)
+    if image.mode.startswith("I"):
+        pixels[...] = _grey_levels(np.asarray(image), name)[..., None]
+        return upright
+    # A strip is small enough for the memory of the one before it; a copy of the whole is not.
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(top + rows, height)))
+        pixels[top : top + rows] = np.asarray(_to_rgb(strip, name))
+    if halved and upright.max() < _FILLED:
+        raise InputError(
+            f"the 16-bit colours of {name} fill at most 12 bits and would come out black; scale "
+            "them to 0..65535, or save 8 bits a channel"
+        )
+    return upright
+
+
+def _load(image: Image.Image) -> None:
+    """Decode the pixels; of a named TIFF file Pillow maps some by its turned size, mixing rows."""
+    if image.format != "TIFF" or not isinstance(image, ImageFile.ImageFile):
+        image.load()
+        return
+    name, image.filename = image.filename, ""  # a file without a name is read and not mapped
+    try:
+        image.load()
+    finally:
+        image.filename = name
 
 
 def _orientation(image: Image.Image) -> int:
@@ -154,22 +239,26 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
-    if image.mode.startswith("I"):
-        return _scale_16_bit(image, name)
     if image.mode == "F":
         raise InputError(f"expected 8 or 16 bits a channel, but {name} holds floating point")
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", layer.size, "white"), layer).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _scale_16_bit(image: Image.Image, name: str) -> Image.Image:
-    """Bring 16-bit grey to 8 bits over the whole range; Pillow's convert() would clip it at 255."""
-    levels = np.asarray(image).astype(np.int64)
-    if levels.min() < 0 or levels.max() > 65535:
-        raise InputError(f"expected 8 or 16 bits a channel, but {name} holds larger integers")
-    return Image.fromarray(((levels * 255 + 32767) // 65535).astype(np.uint8)).convert("RGB")
+def _grey_levels(levels: NDArray[Any], name: str) -> NDArray[np.uint8]:
+    """Bring integer grey (H, W) to 8 bits; Pillow's convert() would clip it at 255."""
+    lowest, highest = int(levels.min()), int(levels.max())
+    if lowest < 0 or highest >= 1 << BIT_DEPTHS[-1]:
+        raise InputError(
+            f"expected grey of 8 to 16 bits, 0..65535, but {name} holds {lowest} to {highest}; "
+            "scale it and save it again"
+        )
+    top = next(2**bits - 1 for bits in BIT_DEPTHS if highest < 1 << bits)
+    table = (np.arange(top + 1, dtype=np.int64) * 255 + top // 2) // top
+    grey: NDArray[np.uint8] = table.astype(np.uint8)[levels]
+    return grey
 
 
 def _from_array(array: NDArray[Any]) -> Image8:
@@ -191,49 +280,97 @@ def _from_array(array: NDArray[Any]) -> Image8:
     return np.array(_to_rgb(Image.fromarray(grey_or_rgba), "the image array"), dtype=np.uint8)
 
 
-def find_images(sources: Sequence[str | PathLike[str]]) -> tuple[list[Path], list[InputError]]:
+class FoundImages(NamedTuple):
+    """What `find_images` found.
+
+    errors: one for each source that holds no image or cannot be used.
+    left_out: the files in folders that are of no kind that is read there, and, unless they were
+        searched too, the folders within.
+    """
+
+    paths: list[Path]
+    errors: list[InputError]
+    left_out: list[Path]
+
+
+def find_images(sources: Sequence[str | PathLike[str]], *, recursive: bool = False) -> FoundImages:
     """Turn files, folders and glob patterns into image paths, each once, in a fixed order.
 
-    Folders give their image files by name, not those of their subfolders. A named file is taken
-    as it is, even if it does not exist: reading it gives the error.
-    Returns the paths and one error for each folder or pattern that holds no image.
+    Folders give their image files by name (see `SUFFIXES`), with `recursive` those of their
+    subfolders too. Hidden files are passed over. A named file is taken as it is, even if it does
+    not exist: reading it gives the error.
     """
     paths: dict[Path, Path] = {}  # resolved -> as given
     errors: list[InputError] = []
+    left_out: dict[Path, None] = {}
     for source in sources:
         try:
-            for path in _expand(str(source)):
-                paths.setdefault(path.resolve(), path)
+            before = len(errors)
+            images, others = _expand(str(source), recursive, errors)
+            if not images and len(errors) == before:
+                what = "the folder" if is_folder(Path(source)) else "the pattern"
+                extra = f", but {list_left_out(others)} of no kind that is read" if others else ""
+                raise InputError(f"expected images in {what} {source}, found none{extra}")
+            for path in images:
+                paths.setdefault(resolve(path), path)
+            left_out.update(dict.fromkeys(others))
         except InputError as error:
             errors.append(error)
-        except OSError as error:  # such as a name that is too long
-            errors.append(InputError(f"{source} cannot be read: {error.strerror}"))
-    return list(paths.values()), errors
+    return FoundImages(list(paths.values()), errors, list(left_out))
 
 
-def _expand(source: str) -> list[Path]:
+def list_left_out(left_out: Sequence[Path]) -> str:
+    """Count what `find_images` left out: "2 files (clip.mp4, notes.txt) and 1 subfolder"."""
+    files = [path for path in left_out if not is_folder(path)]
+    kinds = Counter(path.suffix.lower() or path.name for path in files)
+    many = [f"{count} {kind}" for kind, count in kinds.most_common(_FEW)]
+    listed = [path.name for path in files] if len(files) <= _FEW else many
+    listed += ["..."] if len(files) > _FEW and len(kinds) > _FEW else []
+    folders = len(left_out) - len(files)
+    parts = [f"{len(files)} file{'s' * (len(files) > 1)} ({', '.join(listed)})"] if files else []
+    parts += [f"{folders} subfolder{'s' * (folders > 1)}"] if folders else []
+    return " and ".join(parts)
+
+
+def _expand(
+    source: str, recursive: bool, errors: list[InputError]
+) -> tuple[list[Path], list[Path]]:
+    """The images that a source stands for, and what lies beside them."""
     if not source:
         raise InputError("expected an image, a folder or a pattern, got an empty name")
+    _refuse_address(source)
     path = Path(source)
-    if path.is_dir():
-        found = sorted(_images_in(path))
-        if not found:
-            raise InputError(f"expected images in the folder {path}, found none; name another one")
-        return found
-    if not path.exists() and glob.has_magic(source):
-        matches = (Path(name) for name in sorted(glob.glob(source, recursive=True)))
-        found = [match for match in matches if match.is_file()]
-        if not found:
-            raise InputError(f"expected images for the pattern {source}, found none")
-        return found
-    return [path]
+    if is_folder(path):
+        return _sort_out(_entries(path, recursive, errors))
+    if not exists(path) and glob.has_magic(source):
+        matches = [Path(name) for name in sorted(glob.glob(source, recursive=True))]
+        files = [match for match in matches if is_file(match)]
+        return files, [match for match in matches if is_folder(match)]
+    return [path], []
 
 
-def _images_in(folder: Path) -> Iterator[Path]:
-    try:
-        entries = list(folder.iterdir())
-    except OSError as error:
-        raise InputError(f"the folder {folder} cannot be read: {error.strerror}") from None
+def _entries(top: Path, recursive: bool, errors: list[InputError]) -> Iterator[Path]:
+    """What lies in a folder, by name and without what is hidden, then in its subfolders."""
+    folders = [top]
+    for folder in folders:  # it grows on the way
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            errors.append(InputError(f"the folder {folder} cannot be read: {error.strerror}"))
+            continue
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            # Links to folders may go in circles, so they are not followed.
+            if recursive and is_folder(entry) and not entry.is_symlink():
+                folders.append(entry)
+            else:
+                yield entry
+
+
+def _sort_out(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    images: list[Path] = []
+    others: list[Path] = []
     for path in entries:
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file():
-            yield path
+        (images if path.suffix.lower() in SUFFIXES and is_file(path) else others).append(path)
+    return images, others

@@ -18,7 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 from hrnet.errors import InputError, one_line
 from hrnet.geometry import Floats, Size, warp_affine, xywh_to_xyxy
 from hrnet.images import ImageSource, read_image
-from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, EngineName, open_engine, read_spec
+from hrnet.runtime import EngineName
+from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, open_engine, read_spec
 from hrnet.spec import PoseSpec
 from hrnet.tasks.pose import (
     check_boxes,
@@ -36,6 +37,7 @@ BATCH_SIZE = 16
 
 
 _FOREIGN = {".pth", ".pt", ".tar", ".bin"}
+_MOST_THREADS = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +84,11 @@ class PoseModel:
     def __init__(self, engine: Engine, spec: PoseSpec) -> None:
         self.spec = spec
         self._engine = engine
+
+    @property
+    def device(self) -> str:
+        """Where the network runs: "cpu", "cuda", ..."""
+        return self._engine.device
 
     def __repr__(self) -> str:
         height, width = self.spec.input_size
@@ -215,29 +222,37 @@ def _pair(images: Sequence[ImageSource], boxes: Sequence[ArrayLike | None] | Non
 def load(
     name: str | PathLike[str] = "default",
     *,
-    engine: EngineName = DEFAULT_ENGINE,
-    device: str = "cpu",
+    device: str = "auto",
+    engine: EngineName | None = None,
     threads: int | None = None,
 ) -> PoseModel:
     """Load a model by its name, or from an .onnx file, a .safetensors checkpoint or a run folder.
 
-    engine: what runs an exported model; checkpoints and run folders need torch (`hrnet[train]`).
-    device: for checkpoints, "cpu" or a torch device; exported models run on the CPU.
-    threads: how many an exported model may use; None leaves it to the engine.
-    Raises InputError where there is no such model or the file is of another kind.
+    device: "auto" takes CUDA where it is there (for checkpoints also Apple's MPS), else the CPU.
+        "cpu", "cuda" and "cuda:1" go for every model; a checkpoint takes any device of torch, an
+        exported model also "coreml", "directml" or "openvino" where the installed ONNX Runtime has
+        them. Only the CPU was measured. `PoseModel.device` is what was taken.
+    engine: what runs an exported model, ONNX Runtime where it is None. Checkpoints and run folders
+        run in torch (`hrnet[train]`).
+    threads: how many to use on the CPU; None leaves it to the engine, which takes all cores. For a
+        checkpoint it is torch's number for the whole program.
+    Raises InputError where there is no such model, engine or device, or the file is of another
+    kind.
     """
+    if threads is not None and (type(threads) is not int or not 1 <= threads <= _MOST_THREADS):
+        raise InputError(f"expected 1 to {_MOST_THREADS} threads, got {threads}")
     path = find_model(Path(name) if isinstance(name, PathLike) else name)
     if path.suffix == ".safetensors":
-        return _load_checkpoint(path, device)
+        if engine is not None:
+            raise InputError(f"engine {engine} runs exported models; {path} runs in torch")
+        return _load_checkpoint(path, str(device), threads)
     if path.suffix in _FOREIGN:
         raise InputError(
             f"{path} is a checkpoint of another project, which does not say how pictures go in; "
             "convert it with `hrnet convert`, or take the bare network by hrnet.load_network"
         )
-    if device != "cpu":
-        raise InputError(f"an exported model runs on the cpu, got device {device}; leave it out")
     spec = read_spec(path)
-    runner = open_engine(path, engine, threads=threads)
+    runner = open_engine(path, engine or DEFAULT_ENGINE, device=str(device), threads=threads)
     _expect_fit(runner, spec, path)
     return PoseModel(runner, spec)
 
@@ -256,8 +271,11 @@ def _expect_fit(engine: Engine, spec: PoseSpec, path: Path) -> None:
         )
 
 
-def _load_checkpoint(path: Path, device: str) -> PoseModel:
+def _load_checkpoint(path: Path, device: str, threads: int | None) -> PoseModel:
     try:
+        import torch
+
+        from hrnet.engine.devices import pick_device
         from hrnet.engine.torch_engine import TorchEngine
         from hrnet.weights.checkpoint import load_checkpoint
     except ModuleNotFoundError as error:
@@ -265,5 +283,8 @@ def _load_checkpoint(path: Path, device: str) -> PoseModel:
             f"{path} needs {error.name} to run; pip install 'hrnet[train]', or export the "
             "checkpoint to .onnx where that is installed"
         ) from None
+    place = pick_device(device)
+    if threads is not None:
+        torch.set_num_threads(threads)
     model, spec = load_checkpoint(path)
-    return PoseModel(TorchEngine(model, device=device), spec)
+    return PoseModel(TorchEngine(model, device=str(place)), spec)

@@ -19,11 +19,20 @@ def _check_input_size(size: Size) -> Size:
     return size
 
 
+def _check_blur_kernel(width: int) -> int:
+    if not 3 <= width <= 99 or width % 2 == 0:
+        raise ValueError(f"expected an odd blur_kernel from 3 to 99, got {width}")
+    return width
+
+
 def _check_drop_path(rate: float) -> float:
     if not 0 <= rate < 1:
         raise ValueError(f"expected a drop path from 0 to below 1, got {rate}; 0 keeps all")
     return rate
 
+
+MAX_SIGMA = 1000.0
+"""Beyond it a Gaussian is wider than any heatmap, and smoothing would take any memory."""
 
 Task = Literal["pose", "segmentation", "detection", "classification", "features"]
 """What a network answers; "features" is the backbone alone."""
@@ -88,7 +97,8 @@ class PoseSpec(BaseModel):
     format: version of this description.
     variant: the architecture, a key of `hrnet.models.VARIANTS`. name: how the file calls itself.
     input_size: (height, width) of the crop in pixels, see `InputSize`.
-    codec, sigma: how heatmaps encode keypoints, see `HeatmapCodec`; heatmaps have stride 4.
+    codec, sigma, blur_kernel: how heatmaps encode keypoints, see `HeatmapCodec`; heatmaps have
+        stride 4. Without a blur_kernel it follows sigma.
     activation: "softmax" where the network's maps are logits of a distribution over the pixels
         (trained by cross-entropy) and are rescaled to Gaussians of height 1, see `SpatialSoftmax`.
     options: choices within the architecture that its weights need.
@@ -105,6 +115,7 @@ class PoseSpec(BaseModel):
     input_size: InputSize
     codec: CodecKind = "classic"
     sigma: float = 2.0
+    blur_kernel: Annotated[int, AfterValidator(_check_blur_kernel)] | None = None
     activation: Literal["none", "softmax"] = "none"
     options: NetworkOptions = NetworkOptions()
     padding: float = 1.25
@@ -116,12 +127,16 @@ class PoseSpec(BaseModel):
     def _check(self) -> "PoseSpec":
         if min(self.sigma, self.padding, *self.std) <= 0:
             raise ValueError("sigma, padding and std must be above 0")
+        if self.sigma > MAX_SIGMA:
+            raise ValueError(f"sigma must be at most {MAX_SIGMA:g} heatmap pixels")
         return self
 
     @property
     def heatmap_codec(self) -> HeatmapCodec:
         height, width = self.input_size
-        return HeatmapCodec(self.codec, self.input_size, (height // 4, width // 4), self.sigma)
+        heatmap_size = (height // 4, width // 4)
+        kernel = self.blur_kernel or 0
+        return HeatmapCodec(self.codec, self.input_size, heatmap_size, self.sigma, kernel)
 
     @property
     def network(self) -> NetworkSpec:

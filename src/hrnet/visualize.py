@@ -5,13 +5,17 @@ distance to the shape, which antialiases without drawing at a larger size.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from hrnet.errors import InputError
+from hrnet.files import atomic_path
+from hrnet.geometry import Image8
 from hrnet.skeleton import Skeleton
-from hrnet.types import Image8, Poses
 
 Color = tuple[int, int, int]
 
@@ -27,16 +31,60 @@ _HIDDEN_SCORE, _SURE_SCORE = 0.1, 0.5
 
 _STRIP_ROWS = 256
 
+JPEG_SIDE_PX = 65_500
+"""The longest side that libjpeg writes."""
 
-def draw_poses(image: Image8, poses: Poses) -> Image8:
+_JPEG_QUALITY = 92
+
+
+class Drawable(Protocol):
+    """What is drawn of N subjects; see `hrnet.types.Poses`, which is one."""
+
+    @property
+    def keypoints(self) -> NDArray[np.float32]:
+        """(N, K, 2), x and y in pixels."""
+
+    @property
+    def keypoint_scores(self) -> NDArray[np.float32]:
+        """(N, K), 0..1."""
+
+    @property
+    def boxes(self) -> NDArray[np.float32]:
+        """(N, 4), left, top, right, bottom in pixels."""
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Bones and mirror pairs of the K keypoints."""
+
+
+def draw_poses(image: Image8, poses: Drawable) -> Image8:
     """Return a copy of a picture (H, W, 3) with all its poses drawn on it.
 
     With several subjects each gets its box and its number, counted from 1 as in the tables.
     """
     canvas = np.array(image)
-    for row in range(len(poses)):
+    for row in range(len(poses.boxes)):
         _draw_subject(canvas, poses, row)
-    return _label(canvas, poses) if len(poses) > 1 else canvas
+    return _label(canvas, poses) if len(poses.boxes) > 1 else canvas
+
+
+def save_drawing(pixels: Image8, path: Path) -> None:
+    """Write a picture (H, W, 3) as the .jpg or .png that `path` names, whole or not at all.
+
+    Raises InputError where it cannot be written; a JPEG has at most 65500 pixels a side.
+    """
+    jpeg = path.suffix.lower() != ".png"
+    if jpeg and max(pixels.shape) > JPEG_SIDE_PX:
+        raise InputError(
+            f"{path} cannot be written: a JPEG has at most {JPEG_SIDE_PX} pixels a side, and this "
+            f"picture is {pixels.shape[1]}x{pixels.shape[0]}; name a .png file"
+        )
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    with atomic_path(path) as temporary:
+        if jpeg:
+            picture.save(temporary, format="JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        else:
+            picture.save(temporary, format="PNG")
 
 
 def side_colors(skeleton: Skeleton) -> list[Color]:
@@ -64,7 +112,7 @@ def _opacity(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(ramp.clip(0, 1), dtype=np.float32)
 
 
-def _draw_subject(canvas: Image8, poses: Poses, row: int) -> None:
+def _draw_subject(canvas: Image8, poses: Drawable, row: int) -> None:
     points, opacity = poses.keypoints[row], _opacity(poses.keypoint_scores[row])
     colors = side_colors(poses.skeleton)
     half = line_width_px(poses.boxes[row]) / 2
@@ -120,7 +168,7 @@ def _distance(
     return result
 
 
-def _label(canvas: Image8, poses: Poses) -> Image8:
+def _label(canvas: Image8, poses: Drawable) -> Image8:
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
     size = max(11, round(0.022 * max(picture.size)))

@@ -5,7 +5,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrnet.codecs.heatmap import HeatmapCodec, argmax_2d, flip_heatmaps, smooth
+from hrnet.codecs.heatmap import (
+    MAX_STEP,
+    HeatmapCodec,
+    argmax_2d,
+    flip_heatmaps,
+    refine_dark_udp,
+    smooth,
+)
 from hrnet.geometry import flip_points
 
 KINDS = ("classic", "dark", "udp")
@@ -13,7 +20,7 @@ seeds = st.integers(0, 2**32 - 1)
 counts = st.sampled_from([0, 1, 2, 5])
 keypoints = st.sampled_from([1, 5, 17, 21])
 recipes = st.sampled_from(
-    [((256, 192), 2.0), ((384, 288), 3.0), ((128, 160), 2.0), ((96, 96), 1.5)]
+    [((256, 192), 2.0), ((384, 288), 3.0), ((128, 160), 2.0), ((96, 96), 1.5), ((192, 128), 1.75)]
 )
 few = settings(max_examples=20)
 every_codec = pytest.mark.parametrize("kind", KINDS)
@@ -158,6 +165,31 @@ def test_a_classic_target_is_lost_where_its_square_lies_outside(x, weight, drawn
     assert heatmaps.any() == drawn
 
 
+@pytest.mark.parametrize(("x", "weight"), [(-8.6, 0), (-8.4, 1), (29.4, 1), (29.6, 0)])
+def test_a_udp_weight_follows_the_nearest_pixel(x, weight):
+    """Of 24 columns; x + 0.5 is cut towards 0, and the square counts from 6 before to 7 after."""
+    codec = make_codec("udp", ((128, 96), 2.0))
+    _, weights = codec.encode(np.array([[[x, 16]]]) * codec.stride, [[1]])
+    assert weights.tolist() == [[weight]]
+
+
+@pytest.mark.parametrize(("sigma", "reach"), [(1.5, 5), (1.75, 6), (2, 6), (3, 9)])
+@pytest.mark.parametrize("kind", ["classic", "udp"])
+@pytest.mark.parametrize("x", [15.6, 16.4])
+def test_targets_are_cut_at_three_sigmas_rounded_up(kind, sigma, reach, x):
+    """Around the nearest pixel, 16, wherever in it the keypoint is."""
+    codec = make_codec(kind, ((128, 128), sigma))
+    heatmaps, _ = codec.encode(np.array([[[x, x]]]) * codec.stride, [[1]])
+    columns = np.flatnonzero(heatmaps[0, 0].any(axis=0)).tolist()
+    rows = np.flatnonzero(heatmaps[0, 0].any(axis=1)).tolist()
+    assert columns == rows == list(range(16 - reach, 17 + reach))
+
+
+def test_dark_targets_are_not_cut():
+    heatmaps, _ = make_codec("dark", ((128, 128), 3)).encode([[[64, 64]]], [[1]])
+    assert heatmaps.all()
+
+
 def refined(kind: str, x: float, y: float) -> np.ndarray:
     """How far decoding moves the largest pixel of a Gaussian at heatmap pixel (x, y)."""
     codec = make_codec(kind, ((128, 96), 2.0))
@@ -191,6 +223,75 @@ def test_udp_holds_heatmaps_within_its_limits(height, moves):
     points, _ = codec.decode(heatmaps * np.float32(height))
     np.testing.assert_allclose(points / codec.stride, [[[12, 16]]], atol=0.3 if moves else 1e-5)
     assert bool((points / codec.stride > [12.1, 16.1]).all()) == moves
+
+
+def bump(x: float, y: float, height: float = 1.0, spread: float = 1.5) -> np.ndarray:
+    """A Gaussian on a heatmap of 32 rows and 24 columns."""
+    columns, rows = np.arange(24), np.arange(32)[:, None]
+    squares = (columns - x) ** 2 + (rows - y) ** 2
+    return height * np.exp(-squares / (2 * spread**2))
+
+
+MISLEADING = {
+    "saddle": bump(12, 10) + bump(13, 23) + bump(12, 16, 1.1, 0.1),
+    "valley": bump(6, 16) + bump(19, 16) + bump(12, 9) + bump(12, 24) + bump(12, 16, 1.1, 0.1),
+    "slope": bump(12, 21, 1, 2.6) + bump(12, 14, 1.1, 0.1),
+}
+"""One bright pixel where the smoothed map has no peak; unguarded, the step is up to 18 long."""
+
+
+@pytest.mark.parametrize("kind", ["dark", "udp"])
+@pytest.mark.parametrize("name", MISLEADING)
+def test_where_no_peak_is_near_the_largest_pixel_is_kept(kind, name):
+    codec = make_codec(kind, ((128, 96), 2.0))
+    heatmaps = MISLEADING[name].astype("f4")[None, None]
+    points, _ = codec.decode(heatmaps)
+    np.testing.assert_allclose(points / codec.stride, argmax_2d(heatmaps)[0], atol=1e-5)
+
+
+@every_codec
+@few
+@given(seed=seeds, scale=st.sampled_from([1e-6, 1e-3, 0.1, 1.0, 60.0, 1e3]))
+def test_no_point_is_further_than_three_heatmap_pixels_from_the_largest(kind, seed, scale):
+    """On noise, rough and smooth; so every result stays within its crop's reach."""
+    codec = make_codec(kind, ((128, 96), 2.0))
+    rough = np.random.default_rng(seed).normal(0, scale, (2, 9, 32, 24)).astype("f4")
+    misleading = np.stack(list(MISLEADING.values())).astype("f4")[None]
+    for heatmaps in (rough, smooth(rough, 11), misleading):
+        points, _ = codec.decode(heatmaps)
+        step = points / codec.stride - argmax_2d(heatmaps)[0]
+        assert np.hypot(step[..., 0], step[..., 1]).max() <= MAX_STEP + 1e-4
+
+
+def newton(logs: np.ndarray) -> np.ndarray:
+    """The step of UDP from a square of 3 by 3 logarithms, without a guard."""
+    (nw, n, _), (w, c, e), (_, s, se) = logs
+    mixed = (se - e - s + 2 * c + nw - w - n) / 2
+    tiny = np.finfo("f4").eps
+    second = np.array([[e - 2 * c + w + tiny, mixed], [mixed, s - 2 * c + n + tiny]])
+    return -np.linalg.solve(second, np.array([e - w, s - n]) / 2)
+
+
+@pytest.mark.parametrize("kernel", [9, 11, 17])
+@pytest.mark.parametrize("scale", [1e-3, 1e-2, 1.0, 25.0, 200.0])
+@settings(max_examples=8)
+@given(seed=seeds)
+def test_only_what_is_needed_is_smoothed_and_nothing_shows_it(kernel, scale, seed):
+    """Also where the published limits of the smoothed map, 1e-3 and 50, are met."""
+    rng = np.random.default_rng(seed)
+    spots = [bump(*rng.uniform(0, (24, 32))) for _ in range(12)]
+    heatmaps = np.stack(spots).astype("f4").reshape(2, 6, 32, 24)
+    heatmaps += rng.normal(0, 0.01, heatmaps.shape).astype("f4")
+    heatmaps *= np.float32(scale)
+    points, _ = argmax_2d(heatmaps)
+    logs = np.log(np.clip(smooth(heatmaps, kernel), 1e-3, 50).astype(float))
+    logs = np.pad(logs, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="edge")
+    found = refine_dark_udp(points, heatmaps, kernel) - points
+    for place in np.ndindex(2, 6):
+        x, y = points[place].astype(int)
+        step = newton(logs[place][y : y + 3, x : x + 3])
+        if np.hypot(*step) < MAX_STEP and found[place].any():
+            np.testing.assert_allclose(found[place], step, atol=1e-3)
 
 
 def test_the_largest_of_no_positive_values_is_at_the_origin():

@@ -26,6 +26,7 @@ def test_annotated_boxes(scene, flip_test):
     assert result.metrics["APL"] == -1.0
     assert result.protocol.pose.flip_test == flip_test
     assert result.protocol.pose.flip_shift == flip_test
+    assert result.protocol.pose.blur_kernel is None
 
 
 def test_the_protocol_says_everything(scene):

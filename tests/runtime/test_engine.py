@@ -9,6 +9,7 @@ import torch
 from hrnet.engine.torch_engine import TorchEngine
 from hrnet.errors import InputError
 from hrnet.runtime.engine import EngineName, open_engine, read_spec
+from hrnet.runtime.onnxruntime_engine import onnxruntime
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
@@ -37,3 +38,53 @@ def test_a_model_that_the_engine_refuses(tmp_path: Path, name: EngineName) -> No
     path.write_bytes(b"\x3a\x02\x08\x01")  # a graph field that holds no graph
     with pytest.raises(InputError, match=f"cannot be loaded by {name}"):
         open_engine(path, name)
+
+
+class _Session:
+    """An ONNX Runtime session with providers that are not installed here; `broken` ones fail."""
+
+    broken: tuple[str, ...] = ()
+    asked: tuple = ()
+
+    def __init__(self, path, options, *, providers, enable_fallback) -> None:
+        _Session.asked = (providers, options.enable_mem_pattern, enable_fallback)
+        started = [name for name, _ in providers if name not in self.broken]
+        self._providers = [*started, "CPUExecutionProvider"]
+
+    def get_providers(self) -> list[str]:
+        return self._providers
+
+    def get_inputs(self) -> list:
+        return [type("Input", (), {"name": "images"})]
+
+
+PROVIDERS = [f"{name}ExecutionProvider" for name in ("CUDA", "CoreML", "Dml", "OpenVINO", "CPU")]
+
+
+@pytest.mark.parametrize(
+    ("device", "provider", "options"),
+    [
+        ("cpu", "CPU", {}),
+        ("auto", "CUDA", {"use_tf32": "0"}),
+        ("cuda:1", "CUDA", {"use_tf32": "0", "device_id": "1"}),
+        ("CoreML", "CoreML", {}),
+        ("directml", "Dml", {}),
+        ("openvino:gpu", "OpenVINO", {"device_type": "GPU"}),
+    ],
+)
+def test_a_device_is_the_provider_of_that_name(monkeypatch, device, provider, options) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: PROVIDERS)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", _Session)
+    runner = open_engine(Path("a.onnx"), device=device)
+    expected = [(f"{provider}ExecutionProvider", options)]
+    assert _Session.asked == (expected, provider != "Dml", 0)
+    assert runner.device == ("cuda" if device == "auto" else device.lower())
+
+
+def test_a_provider_that_does_not_start_is_an_error_unless_auto(monkeypatch) -> None:
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: PROVIDERS)
+    monkeypatch.setattr(onnxruntime, "InferenceSession", _Session)
+    monkeypatch.setattr(_Session, "broken", ("CUDAExecutionProvider",))
+    assert open_engine(Path("a.onnx"), device="auto").device == "cpu"
+    with pytest.raises(InputError, match="has CUDAExecutionProvider, but it did not start"):
+        open_engine(Path("a.onnx"), device="cuda")

@@ -117,3 +117,17 @@ def test_good_boxes_pass() -> None:
 def test_bad_boxes_are_named(boxes: list, expected: str) -> None:
     with pytest.raises(InputError, match=expected):
         check_boxes(boxes, (20, 30))
+
+
+def test_boxes_out_of_a_torch_detector() -> None:
+    torch = pytest.importorskip("torch")
+    boxes = torch.tensor([[5.0, 5, 30, 40]], requires_grad=True)
+    assert check_boxes(boxes, (60, 60)).tolist() == [[5, 5, 30, 40]]
+    assert check_boxes(boxes[0], (60, 60)).tolist() == [[5, 5, 30, 40]]
+    with pytest.raises(InputError, match="detach"):
+        check_boxes([boxes[0]], (60, 60))
+
+
+def test_boxes_of_endless_integers() -> None:
+    with pytest.raises(InputError, match="4 numbers"):
+        check_boxes([[1, 2, 3, 10**400]], (60, 60))

@@ -114,6 +114,11 @@ def test_the_facts_that_networks_depend_on() -> None:
     assert plain.url.endswith("coco-256x192-81c58e40_20220909.pth")
     assert (plain.sha256, plain.codec, plain.sigma) == ("81c58e40", "classic", 2.0)
     assert find_row("hrnet_w48-coco-384x288-udp").sigma == 3.0
+    for name in ("w32-coco-384x288-dark", "w48-coco-384x288-dark", "w48-coco-384x288-udp"):
+        assert find_row(f"hrnet_{name}").spec.heatmap_codec.blur_kernel == 11
+    earlier = find_row("hrnet_w48-coco_wholebody-384x288-dark")  # trained with mmpose 0.x
+    assert earlier.spec.heatmap_codec.blur_kernel == 17
+    assert [row.blur_kernel for row in rows()].count(11) == 4
     assert find_row("hrnet_w18_v2-300w-256x256").sigma == 1.5
     hands = find_row("hrnet_w18_v2-onehand10k-256x256").options
     assert (hands.upsampling, hands.align_corners) == ("bilinear", False)

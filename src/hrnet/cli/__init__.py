@@ -3,35 +3,31 @@
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hrnet.cli.convert import convert
-from hrnet.cli.data import Category
 from hrnet.cli.data import app as data_app
+from hrnet.cli.evaluate import EXAMPLES as EVALUATE_EXAMPLES
+from hrnet.cli.evaluate import evaluate
 from hrnet.cli.models import info, models
+from hrnet.cli.predict import EXAMPLES as PREDICT_EXAMPLES
+from hrnet.cli.predict import predict
 from hrnet.cli.report import report
 from hrnet.cli.streams import guarded_streams
 from hrnet.cli.train import recipes, train
 from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
-from hrnet.files import exists
-
-if TYPE_CHECKING:
-    from hrnet.data.boxes import BoxFile
 
 app = typer.Typer(
     name="hrnet",
     help="High-resolution networks: keypoints of persons from photos.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-
-_FULL_TABLES = 5
-"""Up to this many images the keypoints are printed; above, one line an image."""
 
 
 def _print_version(wanted: bool) -> None:
@@ -54,140 +50,8 @@ def _options(
     """High-resolution networks: keypoints of persons from photos."""
 
 
-@app.command()
-def predict(
-    sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE", help="Images, folders or glob patterns.")
-    ],
-    model: Annotated[
-        str,
-        typer.Option(help="A model's name, an .onnx file, a .safetensors file or a run folder."),
-    ] = "default",
-    boxes: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE|x,y,w,h",
-            help="Where the persons are: one box for every image, or a JSON file: COCO "
-            'annotations, COCO detections or {"file.jpg": [[x,y,w,h], ...]}. '
-            "Without it each whole image is taken as one person.",
-        ),
-    ] = None,
-    images_of: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="With COCO detections: the annotation file that lists the images' ids and names.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(metavar="DIR", help="Write drawn pictures and keypoints.json to this folder."),
-    ] = None,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the keypoints of all images here."),
-    ] = None,
-    flip_test: Annotated[
-        bool, typer.Option("--flip-test", help="Average with the mirrored image; twice the time.")
-    ] = False,
-) -> None:
-    """Find the keypoints of persons in images."""
-    from hrnet.batch import JSON_NAME, Outputs, predict_files
-    from hrnet.images import find_images
-    from hrnet.predict import load
-    from hrnet.report import print_poses, terminal
-
-    paths, errors = find_images(sources)
-    attempted = len(paths) + len(errors)
-    outputs = Outputs(out, json_file or (out / JSON_NAME if out else None))
-    outputs.check(paths)
-    where = _parse_boxes(boxes, images_of)
-    results = predict_files(load(model), paths, boxes=where, outputs=outputs, flip_test=flip_test)
-    console = terminal()
-    for result in results:
-        if isinstance(result.outcome, InputError):
-            errors.append(result.outcome)
-        else:
-            print_poses(console, result.path, result.outcome, full=len(paths) <= _FULL_TABLES)
-    if len(errors) < attempted:
-        if where is None:
-            typer.echo("no boxes given: each whole image was taken as one person")
-        _say_written(outputs.folder, outputs.json_file)
-    _report_errors(errors, attempted)
-
-
-def _parse_boxes(text: str | None, images_of: Path | None) -> "BoxFile | list[list[float]] | None":
-    """Read --boxes: four numbers for every image, or the name of a file."""
-    if images_of is not None and (text is None or not exists(Path(text))):
-        raise InputError("--images-of FILE goes with --boxes FILE, a list of COCO detections")
-    if text is None:
-        return None
-    if "," in text and not exists(Path(text)):
-        try:
-            x, y, width, height = (float(number) for number in text.split(","))
-        except ValueError:
-            raise InputError(
-                f"expected --boxes as four numbers x,y,w,h or a file that exists, got {text}"
-            ) from None
-        return [[x, y, width, height]]
-    from hrnet.data.boxes import read_boxes
-
-    found = read_boxes(Path(text), images_of)
-    for note in found.notes:
-        typer.echo(f"note: {one_line(note)}")
-    return found
-
-
-@app.command()
-def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="A model's name, an .onnx file, a .safetensors file or a run folder.",
-        ),
-    ],
-    data: Annotated[Path, typer.Option(metavar="FILE", help="COCO keypoint annotations.")],
-    images: Annotated[Path, typer.Option(metavar="DIR", help="The folder of their images.")],
-    boxes: Annotated[
-        str,
-        typer.Option(
-            metavar="gt|FILE",
-            help="gt for the boxes of the annotations, or a detector's in the COCO results form.",
-        ),
-    ] = "gt",
-    category: Category = None,
-    flip_test: Annotated[
-        bool, typer.Option("--flip-test", help="Average with the mirrored image; twice the time.")
-    ] = False,
-    json_file: Annotated[
-        Path | None,
-        typer.Option("--json", metavar="FILE", help="Write the figures and the protocol here."),
-    ] = None,
-) -> None:
-    """Measure a model's COCO AP and AR on annotated images, and PCKh where head sizes are given."""
-    from hrnet.engine.evaluate import evaluate as evaluate_model
-    from hrnet.files import atomic_path, check_writable_file
-    from hrnet.report import print_figures, show_progress, terminal
-
-    if json_file is not None:
-        check_writable_file(json_file, [data])
-    with show_progress("evaluating") as progress:
-        result = evaluate_model(
-            model,
-            data=data,
-            images=images,
-            boxes=boxes,
-            category=category,
-            flip_test=flip_test,
-            progress=progress,
-        )
-    print_figures(terminal(), result.metrics)
-    typer.echo(result.summary())
-    if json_file is not None:
-        with atomic_path(json_file) as temporary:
-            temporary.write_text(result.to_json(), encoding="utf-8")
-        typer.echo(f"figures written to {json_file}")
+app.command(epilog=PREDICT_EXAMPLES)(predict)
+app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 
 
 @app.command()
@@ -224,24 +88,6 @@ app.command()(convert)
 app.command()(report)
 app.add_typer(weights_app)
 app.add_typer(data_app)
-
-
-def _say_written(folder: Path | None, json_file: Path | None) -> None:
-    for what, path in (("pictures", folder), ("keypoints", json_file)):
-        if path is not None:
-            typer.echo(f"{what} written to {path}")
-
-
-def _report_errors(errors: list[InputError], attempted: int) -> None:
-    """End with exit code 2 if there are errors: one line for one source, a list for a batch."""
-    if not errors:
-        return
-    if attempted == 1:
-        raise errors[0]
-    typer.echo(f"hrnet: {len(errors)} of {attempted} sources could not be used:", err=True)
-    for error in errors:
-        typer.echo(f"  {one_line(error)}", err=True)
-    raise typer.Exit(2)
 
 
 def main() -> None:

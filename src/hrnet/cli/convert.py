@@ -55,6 +55,12 @@ def convert(
     sigma: Annotated[
         float | None, typer.Option(help="Of a pose model's Gaussians, in heatmap pixels.")
     ] = None,
+    blur_kernel: Annotated[
+        int | None,
+        typer.Option(
+            help="Smoothing of dark and udp heatmaps in pixels; mmpose 1.x takes 11 at every size."
+        ),
+    ] = None,
     align_corners: Corners = None,
     relative_position: Position = None,
     window: Window = None,
@@ -74,6 +80,7 @@ def convert(
         skeleton=skeleton,
         codec=cast("CodecKind | None", codec),  # the description checks it
         sigma=sigma,
+        blur_kernel=blur_kernel,
         align_corners=align_corners,
         relative_position=relative_position,
         window=window,

@@ -78,7 +78,8 @@ def train(
         )
     if data is None and (images or val or category):
         raise InputError(
-            "--images, --val and --category go with --data; in a recipe it is --set data.images="
+            "--images and --val go with --data, as does --category; in a recipe it is "
+            "--set data.images="
         )
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")

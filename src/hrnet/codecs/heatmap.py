@@ -6,6 +6,7 @@ dark: Gaussian at the exact place; one Newton step on the log-heatmap (Zhang et 
 udp: as dark, with lengths between pixel centres and unit-stride derivatives (Huang et al. 2020).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +19,9 @@ from hrnet.geometry import Size
 Maps = NDArray[np.float32]
 CodecKind = Literal["classic", "dark", "udp"]
 
+MAX_STEP = 3.0
+"""Heatmap pixels that decoding may move a point from the largest pixel; ours, no code has one."""
+
 
 @dataclass(frozen=True, slots=True)
 class HeatmapCodec:
@@ -25,12 +29,20 @@ class HeatmapCodec:
 
     input_size: (height, width) of the crop. heatmap_size: (height, width) of a heatmap.
     sigma: standard deviation of the Gaussian, in heatmap pixels.
+    blur_kernel: width in pixels, odd, of the smoothing before the Newton step of dark and udp. 0
+        takes the width that fits sigma: 11 at sigma 2, 17 at sigma 3.
     """
 
     kind: CodecKind
     input_size: Size
     heatmap_size: Size
     sigma: float
+    blur_kernel: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.blur_kernel:
+            width = max(round(6 * self.sigma - 1) // 2 * 2 + 1, 3)
+            object.__setattr__(self, "blur_kernel", width)
 
     @property
     def unbiased(self) -> bool:
@@ -45,22 +57,16 @@ class HeatmapCodec:
         stride: NDArray[np.float64] = whole / (np.array(self.heatmap_size[::-1]) - edge)
         return stride
 
-    @property
-    def blur_kernel(self) -> int:
-        """Width of the smoothing before the Newton step: 11 at sigma 2, 17 at sigma 3."""
-        return round(6 * self.sigma - 1) // 2 * 2 + 1
-
     def encode(self, points: ArrayLike, weights: ArrayLike) -> tuple[Maps, Maps]:
         """Make targets from points (N, K, 2) in crop pixels and weights (N, K).
 
         Returns heatmaps (N, K, h, w) and the weights, zero where the Gaussian lies outside.
         """
-        centers = np.asarray(points, dtype=np.float64) / self.stride
-        if self.kind == "classic":
-            centers = np.trunc(centers + 0.5)
-        return gaussian_targets(
-            centers, weights, self.heatmap_size, self.sigma, cut=self.kind == "classic"
-        )
+        exact = np.asarray(points, dtype=np.float64) / self.stride
+        nearest = np.trunc(exact + 0.5)  # the published rounding, towards 0 below 0
+        centers = nearest if self.kind == "classic" else exact
+        middles = None if self.kind == "dark" else nearest
+        return gaussian_targets(centers, weights, self.heatmap_size, self.sigma, middles)
 
     def decode(self, heatmaps: Maps) -> tuple[Maps, Maps]:
         """Read points (N, K, 2) in crop pixels and scores (N, K), the heatmaps' maxima."""
@@ -76,27 +82,34 @@ class HeatmapCodec:
 
 
 def gaussian_targets(
-    centers: ArrayLike, weights: ArrayLike, heatmap_size: Size, sigma: float, *, cut: bool
+    centers: ArrayLike,
+    weights: ArrayLike,
+    heatmap_size: Size,
+    sigma: float,
+    middles: ArrayLike | None = None,
 ) -> tuple[Maps, Maps]:
     """Draw Gaussians of height 1 at centers (N, K, 2), in heatmap pixels.
 
-    cut: keep only the square of 3 sigma around the centre. Where that square lies outside the
-    heatmap, or the weight is 0, heatmap and weight are 0.
+    middles: keep only the square of ceil(3 sigma) pixels to each side of these (N, K, 2); None
+    keeps all. Where the square around the middle (without middles, around the centre) lies outside
+    the heatmap, or the weight is 0, heatmap and weight are 0.
     """
     height, width = heatmap_size
-    x, y = np.moveaxis(np.asarray(centers, dtype=np.float64), -1, 0)  # each (N, K)
-    radius = 3 * sigma
-    seen = (x - radius < width) & (y - radius < height) & (x + radius + 1 >= 0)
-    seen &= y + radius + 1 >= 0
-    kept = np.where(seen, np.asarray(weights, dtype=np.float32), np.float32(0))
+    center = np.asarray(centers, dtype=np.float64)
+    middle = center if middles is None else np.asarray(middles, dtype=np.float64)
+    radius = math.ceil(3 * sigma)  # a part of a pixel would make the square lopsided
+    outside = (middle - radius >= (width, height)) | (middle + radius + 1 < 0)
+    kept = np.where(outside.any(axis=-1), np.float32(0), np.asarray(weights, dtype=np.float32))
 
-    def profile(center: NDArray[np.float64], length: int) -> Maps:
-        offset = np.arange(length) - center[..., None]  # (N, K, length)
-        bell = np.exp(-(offset**2) / (2 * sigma**2))
-        return (np.where(np.abs(offset) <= radius, bell, 0) if cut else bell).astype(np.float32)
+    def profile(axis: int, length: int) -> Maps:
+        pixels = np.arange(length)
+        bell = np.exp(-((pixels - center[..., axis, None]) ** 2) / (2 * sigma**2))
+        if middles is not None:
+            bell *= np.abs(pixels - middle[..., axis, None]) <= radius
+        return bell.astype(np.float32)  # (N, K, length)
 
-    rows = profile(y, height) * (kept > 0)[..., None]
-    return rows[..., :, None] * profile(x, width)[..., None, :], kept
+    rows = profile(1, height) * (kept > 0)[..., None]
+    return rows[..., :, None] * profile(0, width)[..., None, :], kept
 
 
 def argmax_2d(heatmaps: Maps) -> tuple[NDArray[np.float64], Maps]:
@@ -122,10 +135,12 @@ def _pick(maps: Maps, points: NDArray[np.float64], dx: int, dy: int) -> NDArray[
     return values
 
 
-def _inside(points: NDArray[np.float64], heatmap_size: Size, margin: int) -> NDArray[np.bool_]:
-    """Whether 1 < x < w - margin and 1 < y < h - margin: (N, K)."""
-    limits = np.array(heatmap_size[::-1]) - margin
-    inside: NDArray[np.bool_] = np.all((points > 1) & (points < limits), axis=-1)
+def _inside(
+    points: NDArray[np.float64], heatmap_size: Size, before: int, after: int
+) -> NDArray[np.bool_]:
+    """Whether before <= x < w - after and before <= y < h - after: (N, K)."""
+    limits = np.array(heatmap_size[::-1]) - after
+    inside: NDArray[np.bool_] = np.all((points >= before) & (points < limits), axis=-1)
     return inside
 
 
@@ -138,19 +153,19 @@ def refine_quarter(points: NDArray[np.float64], heatmaps: Maps) -> NDArray[np.fl
     dx = _pick(heatmaps, points, 1, 0) - _pick(heatmaps, points, -1, 0)
     dy = _pick(heatmaps, points, 0, 1) - _pick(heatmaps, points, 0, -1)
     step = 0.25 * np.sign(np.stack([dx, dy], axis=-1))
-    return points + step * _inside(points, heatmaps.shape[-2:], 1)[..., None]
+    return points + step * _inside(points, heatmaps.shape[-2:], 2, 1)[..., None]
 
 
 def smooth(heatmaps: Maps, kernel: int) -> Maps:
-    """Blur with a Gaussian of `kernel` pixels, zeros outside, and restore each heatmap's maximum.
+    """Blur (..., h, w) with a Gaussian of `kernel` pixels, zeros outside, and restore each maximum.
 
     The Gaussian's deviation follows OpenCV's rule for a kernel width: 0.15 * kernel + 0.35.
     """
     height, width = heatmaps.shape[-2:]
     rows = _blur_matrix(height, kernel) @ heatmaps
     blurred = (rows @ _blur_matrix(width, kernel)).astype(np.float32, copy=False)
-    peak = heatmaps.max(axis=(2, 3), keepdims=True)
-    blurred *= peak / np.maximum(blurred.max(axis=(2, 3), keepdims=True), 1e-12)
+    peak = heatmaps.max(axis=(-2, -1), keepdims=True)
+    blurred *= peak / np.maximum(blurred.max(axis=(-2, -1), keepdims=True), 1e-12)
     return blurred
 
 
@@ -165,35 +180,76 @@ def _blur_matrix(length: int, kernel: int) -> Maps:
     return np.where(near, taps[np.where(near, offset, 0) + radius], 0).astype(np.float32)
 
 
-def _newton_step(
-    gradient: NDArray[np.float64], xx: ArrayLike, xy: ArrayLike, yy: ArrayLike
+def _logs_around(
+    points: NDArray[np.float64],
+    heatmaps: Maps,
+    kernel: int,
+    reach: int,
+    limits: tuple[float, float],
 ) -> NDArray[np.float64]:
-    """-H^-1 g for gradients (N, K, 2) and second derivatives (N, K); 0 where H is singular."""
+    """Logarithm (N, K, s, s) of the smoothed heatmaps in squares of s = 2 * reach + 1 pixels.
+
+    The squares lie around the points, with the border repeated. The smoothed values are held within
+    `limits` before the logarithm.
+    """
+    height, width = heatmaps.shape[-2:]
+    beside = np.arange(-reach, reach + 1)
+    x = np.clip(points[..., 0, None].astype(int) + beside, 0, width - 1)  # (N, K, s)
+    y = np.clip(points[..., 1, None].astype(int) + beside, 0, height - 1)
+    # Only these pixels are blurred, and their maps' maxima are not restored: that would multiply
+    # them by 1 or more, up to the peak, which adds the same to each logarithm.
+    rows = _blur_matrix(height, kernel)[y] @ heatmaps
+    squares = rows @ _blur_matrix(width, kernel)[x].swapaxes(-1, -2)
+    # It shows where a limit would be met. There the whole map is smoothed.
+    low, high = limits
+    met = ~(squares.min(axis=(-2, -1)) >= low) | ~(_pick(heatmaps, points, 0, 0) <= high)
+    if met.any():
+        whole = smooth(heatmaps[met], kernel)  # (M, h, w)
+        number = np.arange(len(whole))[:, None, None]
+        squares[met] = whole[number, y[met][:, :, None], x[met][:, None, :]]
+    return np.log(np.clip(squares, low, high).astype(np.float64))
+
+
+def _newton_step(
+    gradient: NDArray[np.float64],
+    xx: ArrayLike,
+    xy: ArrayLike,
+    yy: ArrayLike,
+    inside: NDArray[np.bool_],
+) -> NDArray[np.float64]:
+    """-H^-1 g for gradients (N, K, 2) and second derivatives (N, K), or 0 where that is no peak.
+
+    It is none where H is not negative definite or where it lies more than `MAX_STEP` away. Where
+    not `inside` (N, K), H has repeated pixels of the border, and only the second counts.
+    """
     a, b, d = (np.asarray(value, dtype=np.float64) for value in (xx, xy, yy))
     det = a * d - b * b
-    safe = np.where(det == 0, 1.0, det)
+    solvable = np.where(inside, (a < 0) & (det > 0), det != 0)
     gx, gy = gradient[..., 0], gradient[..., 1]
     step = np.stack([b * gy - d * gx, b * gx - a * gy], axis=-1)
-    return np.where((det != 0)[..., None], step / safe[..., None], 0.0)
+    step /= np.where(solvable, det, 1.0)[..., None]
+    sound = solvable & (np.hypot(step[..., 0], step[..., 1]) <= MAX_STEP)
+    return np.where(sound[..., None], step, 0.0)
 
 
 def refine_dark(points: NDArray[np.float64], heatmaps: Maps, kernel: int) -> NDArray[np.float64]:
     """Move whole-pixel points to the peak of a Gaussian fitted to the smoothed log-heatmap.
 
     Zhang et al. 2020, equations 5 to 8, with the stencils of the published code: second
-    differences over two pixels. Points nearer than two pixels to the border stay.
+    differences over two pixels. Points nearer than two pixels to the border stay, and so do those
+    without a peak near them, see `_newton_step`.
     """
-    logs = np.log(np.maximum(smooth(heatmaps, kernel), 1e-10))
+    logs = _logs_around(points, heatmaps, kernel, 2, (1e-10, np.inf))
 
     def at(dx: int, dy: int) -> NDArray[np.float64]:
-        return _pick(logs, points, dx, dy)
+        return logs[..., 2 + dy, 2 + dx]
 
     gradient = 0.5 * np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=-1)
     xx = 0.25 * (at(2, 0) - 2 * at(0, 0) + at(-2, 0))
     yy = 0.25 * (at(0, 2) - 2 * at(0, 0) + at(0, -2))
     xy = 0.25 * (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1))
-    inside = _inside(points, heatmaps.shape[-2:], 2)
-    return points + _newton_step(gradient, xx, xy, yy) * inside[..., None]
+    inside = _inside(points, heatmaps.shape[-2:], 2, 2)
+    return points + _newton_step(gradient, xx, xy, yy, inside) * inside[..., None]
 
 
 def refine_dark_udp(
@@ -204,10 +260,10 @@ def refine_dark_udp(
     Huang et al. 2020 and its published code: the smoothed heatmap is held within 1e-3..50 and
     the smallest float is added to the diagonal of the second derivatives.
     """
-    logs = np.log(np.clip(smooth(heatmaps, kernel), 1e-3, 50))
+    logs = _logs_around(points, heatmaps, kernel, 1, (1e-3, 50))
 
     def at(dx: int, dy: int) -> NDArray[np.float64]:
-        return _pick(logs, points, dx, dy)
+        return logs[..., 1 + dy, 1 + dx]
 
     gradient = 0.5 * np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=-1)
     tiny = np.finfo(np.float32).eps
@@ -215,7 +271,8 @@ def refine_dark_udp(
     yy = at(0, 1) - 2 * at(0, 0) + at(0, -1) + tiny
     xy = 0.5 * (at(1, 1) - at(1, 0) - at(0, 1) + 2 * at(0, 0))
     xy += 0.5 * (at(-1, -1) - at(-1, 0) - at(0, -1))
-    return points + _newton_step(gradient, xx, xy, yy)
+    inside = _inside(points, heatmaps.shape[-2:], 1, 1)
+    return points + _newton_step(gradient, xx, xy, yy, inside)
 
 
 def flip_heatmaps(heatmaps: Maps, flip_order: Sequence[int], *, shift: bool) -> Maps:

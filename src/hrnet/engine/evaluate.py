@@ -46,8 +46,9 @@ from hrnet.metrics.coco import (
 from hrnet.metrics.keypoints import oks_nms, rescore
 from hrnet.metrics.pckh import MAIN as PCKH
 from hrnet.metrics.pckh import pckh_figures
-from hrnet.predict import Job, PoseModel, load
-from hrnet.runtime.engine import DEFAULT_ENGINE, EngineName
+from hrnet.predict import BATCH_SIZE, Job, PoseModel, load
+from hrnet.runtime import EngineName
+from hrnet.runtime.engine import DEFAULT_ENGINE
 from hrnet.skeleton import COCO_PERSON
 from hrnet.spec import PoseSpec
 from hrnet.types import Poses
@@ -90,14 +91,17 @@ def evaluate(
     boxes: str | PathLike[str] = GROUND_TRUTH,
     category: str | None = None,
     flip_test: bool = False,
-    engine: EngineName = DEFAULT_ENGINE,
-    device: str = "cpu",
+    engine: EngineName | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> EvaluationResult:
     """Measure a pose model on COCO keypoint annotations: AP, AR, and PCKh where they allow it.
 
     PCKh needs a `head_size` of every subject and the annotated boxes.
-    model: as `load` takes it, with `engine` and `device` for it, or a loaded model.
+    model: as `load` takes it, with `engine`, `device` and `threads` for it, or a loaded model.
+    batch_size: crops that go through the network together.
     data: the annotation file, of any keypoints. images: the folder of its pictures.
     boxes: "gt" for those of the annotations, or a detector's boxes in the COCO results form.
     category: the name (or id) of the one to measure on, where their keypoints differ.
@@ -114,6 +118,8 @@ def evaluate(
         flip_test=flip_test,
         engine=engine,
         device=device,
+        threads=threads,
+        batch_size=batch_size,
         progress=progress,
     ).result
 
@@ -126,8 +132,10 @@ def examine(
     boxes: str | PathLike[str] = GROUND_TRUTH,
     category: str | None = None,
     flip_test: bool = False,
-    engine: EngineName = DEFAULT_ENGINE,
-    device: str = "cpu",
+    engine: EngineName | None = None,
+    device: str = "auto",
+    threads: int | None = None,
+    batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Examination:
     """Measure as `evaluate` does, and keep the poses and what they were compared with."""
@@ -139,11 +147,15 @@ def examine(
         pose_model, facts = model, model_facts(model.spec, None, "a network in memory")
     else:
         file = find_model(model if isinstance(model, str) else Path(model))
-        pose_model = load(file, engine=engine, device=device)
-        runner = engine if file.suffix == ".onnx" else "torch"
+        pose_model = load(file, engine=engine, device=device, threads=threads)
+        runner = (engine or DEFAULT_ENGINE) if file.suffix == ".onnx" else "torch"
         module = import_module(runner)  # loaded by now, and it knows its version
-        facts = model_facts(pose_model.spec, file, f"{runner} {module.__version__}")
-    found = list(look(pose_model, dataset, wanted, flip_test=flip_test, progress=progress))
+        place = "" if pose_model.device == "cpu" else f" on {pose_model.device}"
+        facts = model_facts(pose_model.spec, file, f"{runner} {module.__version__}{place}")
+    looked = look(
+        pose_model, dataset, wanted, flip_test=flip_test, batch_size=batch_size, progress=progress
+    )
+    found = list(looked)
     metrics = evaluate_poses(dataset, found)
     heads = head_figures(dataset, found) if on_truth else {}
     protocol = Protocol(
@@ -231,6 +243,7 @@ def look(
     wanted: Sequence[ScoredBoxes],
     *,
     flip_test: bool = False,
+    batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Iterator[ImagePoses]:
     """Run the model on boxes of a data set's images, in order.
@@ -243,7 +256,7 @@ def look(
     expect_files(paths)
     sizes = {sample.image_id: sample.image_size for sample in dataset.samples}
     jobs = (Job(path, page.boxes_xywh) for path, page in zip(paths, wanted, strict=True))
-    stream = model.stream(jobs, flip_test=flip_test)
+    stream = model.stream(jobs, flip_test=flip_test, batch_size=batch_size)
     for done, (path, page, poses) in enumerate(zip(paths, wanted, stream, strict=True), 1):
         if isinstance(poses, InputError):
             raise poses

@@ -67,12 +67,16 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class PoseFacts:
-    """How a box became a scored pose. input_size: (height, width) pixels."""
+    """How a box became a scored pose.
+
+    input_size: (height, width) pixels. blur_kernel: None where the codec does not smooth.
+    """
 
     input_size: Size
     padding: float
     codec: str
     sigma: float
+    blur_kernel: int | None
     activation: str
     flip_test: bool
     flip_shift: bool
@@ -163,6 +167,7 @@ def pose_facts(spec: PoseSpec, flip_test: bool) -> PoseFacts:
         padding=spec.padding,
         codec=spec.codec,
         sigma=spec.sigma,
+        blur_kernel=None if spec.codec == "classic" else spec.heatmap_codec.blur_kernel,
         activation=spec.activation,
         flip_test=flip_test,
         flip_shift=flip_test and not spec.heatmap_codec.unbiased,

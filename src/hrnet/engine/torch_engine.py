@@ -7,9 +7,10 @@ from torch import nn
 
 
 class TorchEngine:
-    """A pose network that has not been exported, on the CPU or a GPU."""
+    """A pose network that has not been exported, on the CPU or a GPU; `device` says which."""
 
     def __init__(self, model: nn.Module, *, device: str = "cpu") -> None:
+        self.device = device
         self._device = torch.device(device)
         self._model = model.to(self._device).eval()
 

@@ -113,4 +113,6 @@ def _difference(network: nn.Module, path: Path, batch: int, spec: PoseSpec) -> f
     images = noise.astype(np.float32)
     with torch.inference_mode():
         expected = network(torch.from_numpy(images)).numpy()
-    return float(np.abs(open_engine(path)(images) - expected).max() / np.abs(expected).max())
+    return float(
+        np.abs(open_engine(path, device="cpu")(images) - expected).max() / np.abs(expected).max()
+    )

@@ -1,16 +1,15 @@
 """What every inference engine offers, and how one is opened for an exported model."""
 
 from pathlib import Path
-from typing import Literal, Protocol, get_args
+from typing import Protocol, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError, one_line
+from hrnet.runtime import EngineName
 from hrnet.runtime.onnx_file import read_metadata
 from hrnet.spec import PoseSpec
-
-EngineName = Literal["onnxruntime", "openvino"]
 
 DEFAULT_ENGINE: EngineName = "onnxruntime"
 
@@ -19,7 +18,9 @@ METADATA_KEY = "hrnet"
 
 
 class Engine(Protocol):
-    """A network ready to run."""
+    """A network ready to run; `device` is the one that it runs on."""
+
+    device: str
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn normalised crops (N, 3, H, W) into heatmaps (N, K, h, w)."""
@@ -41,12 +42,17 @@ def read_spec(path: Path) -> PoseSpec:
 
 
 def open_engine(
-    path: Path, name: EngineName = DEFAULT_ENGINE, *, threads: int | None = None
+    path: Path,
+    name: EngineName = DEFAULT_ENGINE,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
 ) -> Engine:
-    """Load an exported model into an engine on the CPU.
+    """Load an exported model into an engine.
 
-    threads: how many to use; None leaves it to the engine, which takes all cores.
-    Raises InputError where the engine is not installed or refuses the model.
+    device: "cpu", "auto", or another that the engine finds, such as "cuda"; see the engines.
+    threads: how many to use on the CPU; None leaves it to the engine, which takes all cores.
+    Raises InputError where the engine or the device is not installed, or refuses the model.
     """
     if name not in get_args(EngineName):
         known = " or ".join(get_args(EngineName))
@@ -55,10 +61,12 @@ def open_engine(
         if name == "onnxruntime":
             from hrnet.runtime.onnxruntime_engine import OnnxRuntimeEngine
 
-            return OnnxRuntimeEngine(path, threads=threads)
+            return OnnxRuntimeEngine(path, device=device, threads=threads)
         from hrnet.runtime.openvino_engine import OpenVinoEngine
 
-        return OpenVinoEngine(path, threads=threads)
+        return OpenVinoEngine(path, device=device, threads=threads)
+    except InputError:
+        raise
     except ModuleNotFoundError as error:
         raise InputError(
             f"the engine {name} is not installed ({error.name} is missing); pip install {name}"

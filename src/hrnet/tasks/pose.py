@@ -35,10 +35,7 @@ def check_boxes(boxes_xywh: ArrayLike, image_size: Size) -> Floats:
     A single box (4,) becomes (1, 4). Boxes may stick out of the picture but must meet it.
     Raises InputError that names the first bad box.
     """
-    try:
-        boxes = np.asarray(boxes_xywh, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError("expected boxes as rows of 4 numbers x, y, width, height") from None
+    boxes = _as_numbers(boxes_xywh)
     boxes = boxes.reshape(-1, 4) if boxes.size == 0 or boxes.shape == (4,) else boxes
     if boxes.ndim != 2 or boxes.shape[1] != 4:
         raise InputError(
@@ -62,6 +59,19 @@ def check_boxes(boxes_xywh: ArrayLike, image_size: Size) -> Floats:
             numbers = ", ".join(f"{value:g}" for value in boxes[row])
             raise InputError(f"box {row + 1} (x, y, width, height = {numbers}) {problem}")
     return boxes
+
+
+def _as_numbers(boxes: object) -> Floats:
+    """Return boxes as an array; a torch tensor may be on a GPU and be part of a graph."""
+    detach = getattr(boxes, "detach", None)
+    try:
+        plain = boxes if detach is None else detach().cpu()
+        return np.asarray(plain, dtype=np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise InputError(
+            "expected boxes as rows of 4 numbers x, y, width, height; of torch tensors in a list "
+            "give .detach().cpu()"
+        ) from None
 
 
 def crop_matrices(boxes_xywh: ArrayLike, spec: PoseSpec) -> Floats:

@@ -25,7 +25,7 @@ from hrnet.weights.schemes.form import Dropped
 from hrnet.weights.schemes.hrformer import resize_bias_table
 from hrnet.weights.source import Source, open_source
 
-CONVERTER_VERSION = 1
+CONVERTER_VERSION = 2
 """Raised when `convert_file` writes another file for the same input."""
 
 _TABLE = "relative_position_bias_table"
@@ -102,14 +102,16 @@ def convert_file(
     skeleton: str | None = None,
     codec: CodecKind | None = None,
     sigma: float | None = None,
+    blur_kernel: int | None = None,
     align_corners: bool | None = None,
     relative_position: Literal["table", "none"] | None = None,
     window: int | None = None,
 ) -> ConversionReport:
     """Convert a file of weights of any known project, or published weights by name, to one of ours.
 
-    input_size (height, width), skeleton (a name, see `hrnet.weights.skeletons`), codec, sigma: of
-        pose models, where the catalogue does not know the file; prediction needs the first two.
+    input_size (height, width), skeleton (a name, see `hrnet.weights.skeletons`), codec, sigma,
+        blur_kernel: of pose models, where the catalogue does not know the file; prediction needs
+        the first two. See `PoseSpec`.
     align_corners, relative_position: what no weights tell, in place of what is usual for files of
         the scheme.
     window: bring HRFormer's tables of position biases to windows of another side, by interpolation.
@@ -126,7 +128,7 @@ def convert_file(
     source = _with_options(open_source(path, asked), asked)
     if window is not None:
         source = _with_window(source, window)
-    spec = describe_pose(source, input_size, skeleton, codec, sigma)
+    spec = describe_pose(source, input_size, skeleton, codec, sigma, blur_kernel)
     network = build_network(source.spec)
     fill(network, source.state, source.name)
     report = _report(source, network, spec)

@@ -17,6 +17,7 @@ def describe_pose(
     skeleton: str | None,
     codec: CodecKind | None,
     sigma: float | None,
+    blur_kernel: int | None,
 ) -> PoseSpec | NetworkSpec:
     """Return all that is known of a source: a PoseSpec where it suffices for prediction.
 
@@ -24,7 +25,12 @@ def describe_pose(
     nothing given stays a NetworkSpec. Raises InputError for half of what is needed, or what does
     not fit the weights.
     """
-    given: dict[str, object] = {"input_size": input_size, "codec": codec, "sigma": sigma}
+    given: dict[str, object] = {
+        "input_size": input_size,
+        "codec": codec,
+        "sigma": sigma,
+        "blur_kernel": blur_kernel,
+    }
     changes = {name: value for name, value in given.items() if value is not None}
     if source.spec.task != "pose":
         _expect_nothing([*changes, *(["skeleton"] if skeleton else [])], source)

@@ -37,7 +37,8 @@ class PublishedWeight:
     url: "" where no program can fetch the file; page: where a person can; mirrors: more such pages.
     file_name: as published, or of our choice where that is unknown or not unique.
     sha256: whole or its first digits, "" if unpublished; size_bytes: 0 if unknown.
-    skeleton, input_size (height, width), codec, sigma: of pose models, as in `PoseSpec`.
+    skeleton, input_size (height, width), codec, sigma, blur_kernel: of pose models, as in
+        `PoseSpec`.
     note: what is to be known besides.
     """
 
@@ -62,6 +63,7 @@ class PublishedWeight:
     input_size: Size | None = None
     codec: CodecKind = "classic"
     sigma: float = 2.0
+    blur_kernel: int | None = None
 
     @property
     def num_keypoints(self) -> int | None:
@@ -89,6 +91,7 @@ class PublishedWeight:
             input_size=self.input_size,
             codec=self.codec,
             sigma=self.sigma,
+            blur_kernel=self.blur_kernel,
             options=self.options,
             skeleton=published_skeleton(self.skeleton),
         )

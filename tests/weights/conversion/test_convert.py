@@ -52,10 +52,12 @@ def test_without_an_input_size_the_network_alone_is_described(pose, tmp_path):
 def test_with_input_size_and_skeleton_a_pose_model_predicts(pose, tmp_path):
     path, network = pose
     out = tmp_path / "a.safetensors"
-    report = convert_file(path, out, input_size=(64, 32), skeleton="coco", codec="udp", sigma=1.5)
+    described = {"codec": "udp", "sigma": 1.5, "blur_kernel": 11}
+    report = convert_file(path, out, input_size=(64, 32), skeleton="coco", **described)
     loaded, spec = load_checkpoint(out)
     assert report.can_predict
     assert (spec.input_size, spec.codec, spec.sigma) == ((64, 32), "udp", 1.5)
+    assert spec.blur_kernel == 11
     assert spec.skeleton == COCO_PERSON
     assert spec.network == network.spec
     assert torch.equal(files.outputs(loaded), files.outputs(network))
