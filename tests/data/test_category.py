@@ -112,3 +112,18 @@ def test_training_and_evaluation_take_the_same(tmp_path):
     assert dataset.skeleton.flip_pairs == ((1, 2),)
     assert "3 of 4" in dataset.sigmas_source
     assert len(dataset.samples) == 24
+
+
+@pytest.mark.parametrize(
+    ("bones", "edges"),
+    [
+        ([["head", "tail"], ["wing_a", "head"]], ((0, 3), (1, 0))),
+        ([["head", 2], [1, 4.0]], ((0, 1), (0, 3))),
+        ([["head", "nose"], [1, 2], [1, 2, 3], "x", [1, None]], ((0, 1),)),
+        ([[1, float("inf")], [10**400, 1]], ()),
+        (3, ()),
+        ({"a": 1}, ()),
+    ],
+)
+def test_bones_are_pairs_of_names_or_numbers_and_stop_nothing(bones, edges):
+    assert describe_category({"keypoints": NAMES, "skeleton": bones}).skeleton.edges == edges

@@ -291,3 +291,45 @@ def test_other_data_sets_in_another_form_are_refused(data_dir, name):
         read_keypoints(path, path.parent)
     assert str(path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_box_without_area_is_the_extent_of_the_keypoints(read):
+    content = content_of("abc")
+    for box in ([5, 6, 0, 30], [5, 6, 1, 30], [5, 6, 40, -3], None, []):
+        content["annotations"][0]["bbox"] = box
+        dataset = read(content)
+        # Points (10, 20) to (12, 22) grow by 2 % of 100 pixels, and a box ends at a pixel's centre.
+        np.testing.assert_allclose(dataset.samples[0].box_xywh, [8, 18, 5, 5])
+        assert any("missing or has no area: 1 (8)" in note for note in dataset.notes)
+        assert dataset.subjects[0].area == pytest.approx(0.53 * 36)
+
+
+def test_categories_of_the_same_keypoints_are_one(read, tmp_path):
+    content = content_of("ab")
+    content["categories"].append(content["categories"][0] | {"id": "6.0", "name": "other"})
+    content["categories"].append({"id": 7, "name": "unused", "keypoints": ["paw"]})
+    content["annotations"].append(content["annotations"][0] | {"id": 9, "category_id": 6})
+    dataset = read(content)
+    assert dataset.category_ids == {5, 6}
+    assert [sample.annotation_id for sample in dataset.samples] == [8, 9]
+    alone = read_keypoints(tmp_path / "annotations.json", "pictures", "other")
+    assert [sample.annotation_id for sample in alone.samples] == [9]
+    assert alone.notes == ("subjects of other categories: 1 (8); they are left out",)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "found"),
+    [
+        ("a\\b.jpg", "pictures", "pictures/a/b.jpg"),
+        ("pictures\\b.jpg", "pictures", "b.jpg"),  # the folder's own name again
+        ("x/pictures/b.jpg", "x/pictures", "x/pictures/b.jpg"),
+        ("y/pictures/b.jpg", "x/pictures", "x/pictures/y/pictures/b.jpg"),
+    ],
+)
+def test_where_the_pictures_are(tmp_path, name, folder, found):
+    content = content_of("ab")
+    content["images"][0]["file_name"] = name
+    file = tmp_path / "annotations.json"
+    file.write_text(json.dumps(content))
+    place = read_keypoints(file, tmp_path / folder).image_paths[3]
+    assert place == tmp_path / (f"pictures/{found}" if "/" not in found else found)

@@ -187,3 +187,20 @@ def test_other_files_are_one_line(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         split_dataset(path, tmp_path / "out")
     assert str(path) in str(caught.value)
+
+
+def test_one_category_alone(tmp_path):
+    content = content_of(20)
+    content["categories"].append({"id": 3, "name": "toy", "keypoints": ["a"]})
+    for one in content["annotations"][:10]:
+        one |= {"category_id": 3, "keypoints": [1, 1, 2]}
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"different keypoints.*2 \(pet, toy\).*data split FILE"):
+        read_keypoints(path, tmp_path)
+    for name, images in (("pet", 15), ("toy", 5), ("3", 5)):
+        (part,) = split_dataset(path, tmp_path / "out", val=0, category=name, force=True)
+        assert (part.images, part.subjects) == (images, 2 * images)
+        assert len(read_keypoints(part.file, tmp_path).samples) == part.subjects
+    with pytest.raises(InputError, match=r"with keypoint names \(pet, toy\), got dog"):
+        split_dataset(path, tmp_path / "out", category="dog")

@@ -46,19 +46,22 @@ def _by_image(
     ]
 
 
-def read_detections(file: Path, dataset: KeypointDataset) -> list[ScoredBoxes]:
+def read_detections(file: Path, dataset: KeypointDataset) -> tuple[list[ScoredBoxes], int]:
     """Read a detector's boxes in the COCO results form, those of the data set's categories.
 
+    Returns them and how many are of other categories and left out.
     Raises InputError with one line for another form, boxes that are NaN or have no area, boxes
     without a score, images that the data set does not hold, and where no box is left.
     """
-    kept, scores = [], []
+    kept, scores, others = [], [], 0
     for number, found in enumerate(parse_detections(file, read_json(file, "detections")), 1):
         if found.category_id is None or found.category_id in dataset.category_ids:
             if found.score is None:
                 raise InputError(f"{file}: detection {number}, score: expected a number, got none")
             kept.append(found)
             scores.append(found.score)
+        else:
+            others += 1
     if not kept:
         wanted = ", ".join(map(str, sorted(dataset.category_ids)))
         raise InputError(
@@ -67,7 +70,7 @@ def read_detections(file: Path, dataset: KeypointDataset) -> list[ScoredBoxes]:
         )
     image_ids = [one.image_id for one in kept]
     _expect_known(file, image_ids, dataset)
-    return _by_image(image_ids, [one.box for one in kept], scores)
+    return _by_image(image_ids, [one.box for one in kept], scores), others
 
 
 def _expect_known(file: Path, image_ids: Sequence[int], dataset: KeypointDataset) -> None:

@@ -150,14 +150,14 @@ def _deal(
 def _with_sigmas(file: CocoFile) -> list[Json]:
     """The categories, with sigmas where annotators' spread over the whole file gives some."""
     categories: list[Json] = []
+    is_only = sum(bool(one.keypoints) for one in file.categories) == 1
     for category in file.categories:
         found = dict(category.raw)
-        if category.keypoints:
-            described = describe_category(
-                category.raw,
-                [one for one in file.annotations if one.category_id in (category.id, None)],
-                Findings(strict=True, path=file.path),
-            )
+        ids = {category.id, None} if is_only else {category.id}
+        own = [one for one in file.annotations if one.category_id in ids]
+        if category.keypoints and own:
+            findings = Findings(strict=True, path=file.path)
+            described = describe_category(category.raw, own, findings)
             if any(source.startswith("annotators") for source in described.sigma_sources):
                 found["sigmas"] = list(described.skeleton.sigmas)
         categories.append(found)

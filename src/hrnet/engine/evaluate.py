@@ -142,7 +142,9 @@ def examine(
     expect_pycocotools()
     dataset = read_keypoints(Path(data), Path(images), category)
     on_truth = boxes == GROUND_TRUTH
-    wanted = annotated_boxes(dataset) if on_truth else read_detections(Path(boxes), dataset)
+    wanted, left_out = (
+        (annotated_boxes(dataset), 0) if on_truth else read_detections(Path(boxes), dataset)
+    )
     if isinstance(model, PoseModel):
         pose_model, facts = model, model_facts(model.spec, None, "a network in memory")
     else:
@@ -161,7 +163,7 @@ def examine(
     protocol = Protocol(
         model=facts,
         data=data_facts(dataset),
-        boxes=box_facts(boxes, wanted),
+        boxes=box_facts(boxes, wanted, left_out),
         pose=pose_facts(pose_model.spec, flip_test),
         metric=_metric_facts(pose_limit(dataset), len(dataset.samples) if heads else 0),
         decoder=decoder(),

@@ -78,7 +78,6 @@ def own_experiment(
     return experiment, [
         f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})",
         *_about_keypoints(whole),
-        *(f"note: {note}" for note in whole.notes),
     ]
 
 
