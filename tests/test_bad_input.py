@@ -208,6 +208,19 @@ def test_bad_box_files(predict, photo: Path, tmp_path: Path, kind: str) -> None:
     expect_one_line(predict(photo, "--boxes", file), words)
 
 
+def test_detections_by_an_annotation_file(predict, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "boxes.json").write_text(json.dumps([{"image_id": 9, "bbox": [20, 10, 70, 100]}]))
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps({"images": [{"id": 9, "file_name": "photo.png"}]}))
+    boxes, written = ("--boxes", tmp_path / "boxes.json"), ("--json", tmp_path / "k.json")
+    code, _, _ = predict(photo, *boxes, "--images-of", names, *written)
+    (entry,) = json.loads((tmp_path / "k.json").read_text())
+    assert (code, entry["image_id"], entry["bbox"]) == (0, 9, [20, 10, 70, 100])
+    lost = predict(photo, *boxes, "--images-of", names, "--json", names)
+    expect_one_line(lost, "is read by this command")
+    expect_one_line(predict(photo, "--images-of", names), "expected --boxes FILE, a list of COCO")
+
+
 def test_one_bad_box_in_a_batch(predict, spots, photo: Path, tmp_path: Path) -> None:
     spots().save(tmp_path / "good.png")
     boxes = {"photo.png": [[0, 0, 0, 0]], "good.png": [[20, 10, 70, 100]]}
