@@ -4,12 +4,15 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 from hrnet.errors import InputError
 
 DEFAULT_SIGMA = 0.05
 """OKS falloff of a keypoint nobody measured: between COCO's eyes (0.025) and hips (0.107)."""
+
+_MOST = (1000, 3000, 200)
+"""Keypoints and bones of a skeleton, and letters of a name. Face meshes have 478 and 1,350 or so;
+more would take any time to draw and any memory to find."""
 
 _SIDES = (
     (re.compile("left"), "right"),
@@ -49,6 +52,12 @@ class Skeleton:
     def __post_init__(self) -> None:
         if not self.names:
             raise InputError("a skeleton needs at least one keypoint name, got none")
+        counts = (len(self.names), len(self.edges), max(map(len, self.names)))
+        if any(count > most for count, most in zip(counts, _MOST, strict=True)):
+            raise InputError(
+                "a skeleton has at most {} keypoints, {} bones and {} letters in a name, "
+                "got {}, {} and {}".format(*_MOST, *counts)
+            )
         if len(set(self.names)) != len(self.names):
             twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
             raise InputError(
@@ -62,7 +71,7 @@ class Skeleton:
             )
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
-        if len(self.sigmas) != len(self.names) or not all(0 < s < inf for s in self.sigmas):
+        if len(self.sigmas) != len(self.names) or not all(1e-6 <= s <= 1e6 for s in self.sigmas):
             raise InputError(
                 f"expected {len(self.names)} positive sigmas, one for each keypoint, "
                 f"got {list(self.sigmas)}; give one for each name or leave them out"

@@ -1,17 +1,21 @@
 """A training for annotations of the user's own, chosen from what they hold."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig
+from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig, override
 from hrnet.data.augment import Augmentation
 from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
 from hrnet.data.split import split_dataset
 from hrnet.engine.devices import fast_precision, pick_device
+from hrnet.errors import InputError
 from hrnet.files import is_file, read_json, resolve
 from hrnet.geometry import Size
 from hrnet.skeleton import COCO_PERSON
+from hrnet.weights.catalog import find_model, rows
 
 VARIANT = "small_hrnet_w16"
 """The variant of the embedded model, whose weights are at hand without a download."""
@@ -31,6 +35,7 @@ def own_experiment(
     val: Path | None,
     out: Path,
     category: str | None = None,
+    settings: Sequence[str] = (),
 ) -> tuple[Experiment, list[str]]:
     """Choose a training for a COCO keypoint file of any keypoints.
 
@@ -38,47 +43,95 @@ def own_experiment(
     val: annotations to measure on, of images in the same folder. None: a tenth of the images is
         set apart, and both parts are written to `out`/data.
     category: as in `read_keypoints`.
-    Returns the experiment and lines about the data; `about_training` has those about the rest.
+    settings: as `override` takes them; the weights to start from follow the variant that they name.
+    Returns the experiment and lines about what was chosen.
     Raises InputError where the files cannot be used.
     """
     annotations, out = resolve(annotations), resolve(out)  # so that it resumes from anywhere
-    val = val and resolve(val)
     content = read_json(annotations, "annotations")
     images = resolve(images) if images else _images_of(annotations, content, category)
-    whole = parse_keypoints(annotations, images, content, category)
+    whole = training = parse_keypoints(annotations, images, content, category)
     if val is None:
-        train_file, val_file = _parts(annotations, out, category)
-        training = read_keypoints(train_file, images, category)
-    else:
-        train_file, val_file, training = annotations, val, whole
-    validation = read_keypoints(val_file, images, category)
-    is_person = whole.skeleton.names == COCO_PERSON.names
-    size = _input_size(training)
-    experiment = Experiment(
-        name=out.name,
-        model=ModelConfig(variant=VARIANT, input_size=size, codec="udp", sigma=2.0),
+        first, second = _parts(annotations, out, category)
+        training = read_keypoints(first, images, category)
+    validation = read_keypoints(second if val is None else resolve(val), images, category)
+    usual = _usual(out.name, training, validation, images, category)
+    # What is started from follows the variant, and the schedule what is started from.
+    wanted = override(usual, settings)
+    begins_at = [line for line in settings if line.startswith("train.init=")]
+    start = Start(None) if begins_at else start_of(wanted.model.variant)
+    known = bool(wanted.train.init) if begins_at else start.init == "default"
+    is_person = known and whole.skeleton.names == COCO_PERSON.names
+    train = schedule(len(training.samples), is_person).model_copy(update={"init": start.init})
+    experiment = override(usual.model_copy(update={"train": train}), settings)
+    counts = [
+        f"{len(one.samples)} subjects in {len({s.image_id for s in one.samples})} images"
+        for one in (training, validation)
+    ]
+    source = (
+        f"of {validation.path}"
+        if val
+        else f"{_VAL_SHARE:.0%} of the images, set apart in {out / 'data'}"
+    )
+    return experiment, [
+        f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})",
+        *_about_keypoints(whole),
+        *about_training(experiment),
+        *([f"NEW WEIGHTS: {start.why_none}"] if start.why_none else []),
+    ]
+
+
+def _usual(
+    name: str,
+    training: KeypointDataset,
+    validation: KeypointDataset,
+    images: Path,
+    category: str | None,
+) -> Experiment:
+    """The experiment before the schedule and the weights to start from are chosen."""
+    return Experiment(
+        name=name,
+        model=ModelConfig(variant=VARIANT, input_size=_input_size(training), codec="udp", sigma=2),
         data=DataConfig(
-            annotations=train_file,
+            annotations=training.path,
             images=images,
-            val_annotations=val_file,
+            val_annotations=validation.path,
             val_images=images,
             category=category,
         ),
         augmentation=Augmentation(
             scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
         ),
-        train=schedule(len(training.samples), is_person),
         run=RunConfig(),
     )
-    counts = [
-        f"{len(one.samples)} subjects in {len({s.image_id for s in one.samples})} images"
-        for one in (training, validation)
-    ]
-    source = f"of {val}" if val else f"{_VAL_SHARE:.0%} of the images, set apart in {out / 'data'}"
-    return experiment, [
-        f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})",
-        *_about_keypoints(whole),
-    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Weights to start from, or None with the reason."""
+
+    init: str | None
+    why_none: str = ""
+
+
+def start_of(variant: str) -> Start:
+    """Choose weights that fit a variant: of the packaged model, or published ones, downloaded."""
+    if variant == VARIANT:
+        return Start("default")
+    known = {row.name: row for row in rows()}
+    names = (f"{variant}-imagenet-backbone", f"{variant}-coco-256x192")
+    name = next((name for name in names if name in known and known[name].url), None)
+    if name is None:
+        return Start(
+            None,
+            f"no published weights of {variant} can be downloaded; --set train.init=FILE starts "
+            "from yours, and a training from new weights needs more epochs",
+        )
+    try:
+        find_model(name)
+    except InputError as error:
+        return Start(None, f"{name} cannot be had ({error}); --set train.init=FILE names others")
+    return Start(name)
 
 
 def _images_of(annotations: Path, content: object, category: str | None) -> Path:
