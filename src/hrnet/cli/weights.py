@@ -157,7 +157,7 @@ def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
         return
     from rich.table import Table
 
-    from hrnet.report import terminal
+    from hrnet.terminal import terminal
 
     table = Table()
     for title in ("name", "score", "size", "licence", "file"):

@@ -16,7 +16,7 @@ from typing import Protocol
 
 from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path, is_file, make_writable_folder, read_json
-from hrnet.report import show_progress
+from hrnet.terminal import show_progress
 from hrnet.weights.download import download
 from hrnet.weights.integrity import check_is_no_text, mismatch
 from hrnet.weights.lock import exclusive

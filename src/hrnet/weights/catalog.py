@@ -15,6 +15,7 @@ __all__ = [
     "LAST",
     "CatalogEntry",
     "PublishedWeight",
+    "find_checkpoint",
     "find_model",
     "find_row",
     "row_of_file",
@@ -71,6 +72,12 @@ def find_model(name: str | Path) -> Path:
     known = f"known names: {', '.join(CATALOG)} and those of `hrnet weights list`"
     hint = f"did you mean {' or '.join(near)}?" if near else known
     raise InputError(f"expected a model's name or file, but there is no {name}; {hint}")
+
+
+def find_checkpoint(name: str | Path) -> Path:
+    """Return the file of a model as `find_model`; of a packaged one what its .onnx was made of."""
+    path = find_model(name)
+    return path.with_suffix(".safetensors") if str(name) in CATALOG else path
 
 
 def _best_of_run(folder: Path) -> Path:

@@ -8,7 +8,7 @@ import torch
 
 from hrnet.errors import InputError
 from hrnet.models import Network, build_network
-from hrnet.weights.catalog import CATALOG, find_model
+from hrnet.weights.catalog import find_checkpoint
 from hrnet.weights.checkpoint import as_checkpoint
 from hrnet.weights.described import in_words
 from hrnet.weights.fit import compare, fill
@@ -57,9 +57,7 @@ def load_weights(
 
 
 def _find(source: str | PathLike[str]) -> Path:
-    """The file of a name; of a packaged model the checkpoint that its exported file was made of."""
-    path = find_model(source if isinstance(source, str) else Path(source))
-    return path.with_suffix(".safetensors") if str(source) in CATALOG else path
+    return find_checkpoint(source if isinstance(source, str) else Path(source))
 
 
 def _whole(model: Network, path: Path) -> Taken:
