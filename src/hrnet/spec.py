@@ -9,6 +9,9 @@ from hrnet.errors import InputError
 from hrnet.geometry import Size
 from hrnet.skeleton import Skeleton
 
+MAX_WINDOW = 64
+"""The largest side of HRFormer's windows; attention takes memory by its fourth power."""
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -76,7 +79,9 @@ class NetworkOptions(BaseModel):
         default=None, description="HRFormer's position bias."
     )
     window: int | None = Field(
-        default=None, le=64, description="The side of HRFormer's attention windows, in tokens."
+        default=None,
+        le=MAX_WINDOW,
+        description="The side of HRFormer's attention windows, in tokens.",
     )
     drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = Field(
         default=None,
