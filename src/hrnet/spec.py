@@ -42,6 +42,15 @@ MAX_SIGMA = 1000.0
 LossName = Literal["mse", "ohkm", "cross_entropy"]
 """A function of `hrnet.losses`."""
 
+MAX_INPUT_PIXELS = 1 << 20
+"""Of a crop: 16 of them take 200 MB as the input of a network."""
+
+MAX_DESCRIPTION = 1 << 20
+"""Characters of a description; that of 133 keypoints has about 10,000."""
+
+_LEAST, _MOST = 1e-3, 1e3
+"""Of what is a factor, a deviation or a mean: far beyond both ends of what works."""
+
 Task = Literal["pose", "segmentation", "detection", "classification", "features"]
 """What a network answers; "features" is the backbone alone."""
 
@@ -100,6 +109,7 @@ class NetworkSpec(NetworkOptions):
     @classmethod
     def from_json(cls, text: str) -> "NetworkSpec":
         """Read a description; raises InputError with one line where it is not one."""
+        _check_length(text)
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -129,8 +139,8 @@ class PoseSpec(BaseModel):
 
     format: Literal[1] = 1
     task: Literal["pose"] = "pose"
-    variant: str
-    name: str
+    variant: Annotated[str, Field(max_length=200)]
+    name: Annotated[str, Field(max_length=1000)]
     input_size: InputSize
     codec: CodecKind = "classic"
     sigma: float = 2.0
@@ -144,8 +154,12 @@ class PoseSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "PoseSpec":
-        if min(self.sigma, self.padding, *self.std) <= 0:
-            raise ValueError("sigma, padding and std must be above 0")
+        if self.input_size[0] * self.input_size[1] > MAX_INPUT_PIXELS:
+            raise ValueError("input_size must have at most 1024 x 1024 pixels in all")
+        if min(self.sigma, self.padding, *self.std) < _LEAST:
+            raise ValueError(f"sigma, padding and std must be above 0, at least {_LEAST:g}")
+        if max(self.padding, *self.std, *map(abs, self.mean)) > _MOST:
+            raise ValueError(f"padding, mean and std must be at most {_MOST:g}")
         if self.sigma > MAX_SIGMA:
             raise ValueError(f"sigma must be at most {MAX_SIGMA:g} heatmap pixels")
         return self
@@ -174,6 +188,7 @@ class PoseSpec(BaseModel):
     @classmethod
     def from_json(cls, text: str) -> "PoseSpec":
         """Read a description; raises InputError with one line where it is not one."""
+        _check_length(text)
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -181,6 +196,14 @@ class PoseSpec(BaseModel):
                 "not the description of a pose model that this version reads: "
                 f"{first_problem(error)}; export the model again with this version of hrnet"
             ) from None
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MAX_DESCRIPTION:
+        raise InputError(
+            f"a description of a model has at most {MAX_DESCRIPTION:,} characters, this one has "
+            f"{len(text):,}; export the model again"
+        )
 
 
 def first_problem(error: ValidationError) -> str:

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from hrnet import models
 from hrnet.errors import InputError, one_line
-from hrnet.files import atomic_path
+from hrnet.files import atomic_path, is_file
 from hrnet.models import Network
 from hrnet.models.heads.heatmap import SpatialSoftmax
 from hrnet.spec import NetworkSpec, PoseSpec
@@ -80,7 +80,7 @@ def _expect_described(state: Mapping[str, Tensor], spec: NetworkSpec) -> None:
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read tensors and header of any safetensors file; InputError with one line for others."""
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"no checkpoint at {path}; check the path")
     try:
         with safe_open(path, framework="pt") as file:

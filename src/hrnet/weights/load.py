@@ -16,6 +16,7 @@ from hrnet.weights.recognise import fitting_forms, recognise
 from hrnet.weights.schemes import BACKBONES, family_of
 from hrnet.weights.schemes.form import NEW_HEAD, Dropped, State, Taken, drop_lower_rows
 from hrnet.weights.source import open_source, read_raw
+from hrnet.weights.unwrap import expect_whole
 
 _BACKBONE = "backbone."
 
@@ -69,6 +70,7 @@ def _whole(model: Network, path: Path) -> Taken:
         if form.family == family_of(model.spec.variant) and form.task == model.spec.task:
             taken = form.take(raw.state)
             if not compare(model.state_dict(), taken.state).names:
+                expect_whole(form.task, raw.dropped, str(path))
                 return replace(taken, dropped=(*raw.dropped, *taken.dropped))
     found = recognise(raw.state, str(path)).spec
     raise InputError(
