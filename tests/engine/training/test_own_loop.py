@@ -1,4 +1,4 @@
-"""What a training loop of one's own saves is a model like any other."""
+"""Checkpoints of networks that were trained in a loop of one's own."""
 
 import numpy as np
 import pytest
