@@ -24,6 +24,17 @@ def test_engines_agree_with_torch(spot_model: Path, name: EngineName, count: int
     np.testing.assert_allclose(heatmaps, expected, atol=1e-6)
 
 
+def test_openvino_answers_alike_for_a_count_that_comes_often(spot_model: Path) -> None:
+    pytest.importorskip("openvino")
+    engine = open_engine(spot_model, "openvino", threads=1)
+    random = np.random.default_rng(0)
+    for count in [2, 1, 3, 4] * 12:
+        images = random.random((count, 3, 128, 96), dtype=np.float32)
+        expected = images.reshape(count, 3, 32, 4, 24, 4).mean(axis=(3, 5))
+        np.testing.assert_allclose(engine(images), expected, atol=1e-6)
+    assert list(engine._of_count) == [2, 1]
+
+
 def test_the_spec_is_read_without_an_engine(spot_model: Path) -> None:
     spec = read_spec(spot_model)
     assert spec.input_size == (128, 96)
