@@ -11,7 +11,9 @@ from hrnet.runtime.guard import network_errors, no_telemetry
 with no_telemetry():
     import onnxruntime
 
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4
+"""Errors come as exceptions too, and are said in one line."""
+
 _PROVIDER = "ExecutionProvider"
 _DIRECTML = "directml"
 _PACKAGES = {
@@ -44,7 +46,7 @@ class OnnxRuntimeEngine:
         if kind not in known or (which and kind not in _WHICH):
             raise _no_device(device, kind, known)
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
+        options.log_severity_level = _FATAL_ONLY
         options.intra_op_num_threads = threads or 0
         options.enable_mem_pattern = kind != _DIRECTML  # which does not support it
         provider = (known[kind], _provider_options(kind, which))
@@ -68,7 +70,7 @@ class OnnxRuntimeEngine:
 def fold_constants(source: Path, target: Path) -> None:
     """Write an ONNX file anew with all computed that no input changes, in standard operators."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
     onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
