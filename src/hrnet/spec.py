@@ -13,9 +13,14 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+MAX_SIDE = 4096
+"""Of a network's input, in pixels: more would not fit into memory."""
+
+
 def _check_input_size(size: Size) -> Size:
-    if any(side < 32 or side % 32 for side in size):
-        raise ValueError(f"input_size needs multiples of 32, got {size}")
+    if any(side < 32 or side > MAX_SIDE or side % 32 for side in size):
+        got = f"{size!s:.60}" if max(size) < 2**53 else "a number of many digits"
+        raise ValueError(f"input_size needs multiples of 32 from 32 to {MAX_SIDE}, got {got}")
     return size
 
 
@@ -34,6 +39,9 @@ def _check_drop_path(rate: float) -> float:
 MAX_SIGMA = 1000.0
 """Beyond it a Gaussian is wider than any heatmap, and smoothing would take any memory."""
 
+LossName = Literal["mse", "ohkm", "cross_entropy"]
+"""A function of `hrnet.losses`."""
+
 MAX_INPUT_PIXELS = 1 << 20
 """Of a crop: 16 of them take 200 MB as the input of a network."""
 
@@ -48,27 +56,38 @@ Task = Literal["pose", "segmentation", "detection", "classification", "features"
 
 
 class NetworkOptions(BaseModel):
-    """Choices within an architecture; None takes what the family does for the task.
-
-    head: pose "v1" (the highest stream) or "v2" (all streams joined); segmentation "v2", "ocr", or
-        "ocr_v3", the OCR head of HRFormer with grouped 7x7 convolutions.
-    upsampling: how the exchange brings a lower stream to a higher one's size.
-    align_corners: of bilinear up-sampling, in the exchange and where a head joins the streams.
-    relative_position, window: HRFormer's position bias, and the side of its attention windows.
-    drop_path: the share of samples for which HRFormer's last block is left out in training. It
-        changes nothing else, neither weights nor answers.
-    exchange: Lite-HRNet's sum, as its published code computes it or as its paper writes it.
-    """
+    """Choices within an architecture; None takes what the family does for the task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    head: Literal["v1", "v2", "ocr", "ocr_v3"] | None = None
-    upsampling: Literal["nearest", "bilinear"] | None = None
-    align_corners: bool | None = None
-    relative_position: Literal["table", "none", "t5"] | None = None
-    window: int | None = None
-    drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = None
-    exchange: Literal["official", "textbook"] | None = None
+    head: Literal["v1", "v2", "ocr", "ocr_v3"] | None = Field(
+        default=None,
+        description='Pose "v1" (the highest stream) or "v2" (all streams joined); segmentation '
+        '"v2", "ocr", or "ocr_v3", the OCR head of HRFormer with grouped 7x7 convolutions.',
+    )
+    upsampling: Literal["nearest", "bilinear"] | None = Field(
+        default=None, description="How the exchange brings a lower stream to a higher one's size."
+    )
+    align_corners: bool | None = Field(
+        default=None,
+        description="Of bilinear up-sampling, in the exchange and where a head joins the streams.",
+    )
+    relative_position: Literal["table", "none", "t5"] | None = Field(
+        default=None, description="HRFormer's position bias."
+    )
+    window: int | None = Field(
+        default=None, le=64, description="The side of HRFormer's attention windows, in tokens."
+    )
+    drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = Field(
+        default=None,
+        description="The share of samples for which HRFormer's last block is left out in "
+        "training. It changes nothing else, neither weights nor answers.",
+    )
+    exchange: Literal["official", "textbook"] | None = Field(
+        default=None,
+        description="Lite-HRNet's sum, as its published code computes it or as its paper writes "
+        "it.",
+    )
 
 
 class NetworkSpec(NetworkOptions):

@@ -10,7 +10,7 @@ from torch import nn
 
 import hrnet
 from hrnet.errors import InputError
-from hrnet.export.onnx import TOLERANCE, export_onnx
+from hrnet.exporters.onnx import TOLERANCE, export_onnx
 from hrnet.models.heads.heatmap import SpatialSoftmax
 from hrnet.runtime.engine import open_engine, read_spec
 from hrnet.skeleton import Skeleton
@@ -139,7 +139,7 @@ def test_no_temporary_files_stay(exported):
 
 
 def test_a_file_that_differs_is_not_written(network, tmp_path, monkeypatch):
-    monkeypatch.setattr("hrnet.export.onnx._difference", lambda *args: 0.5)
+    monkeypatch.setattr("hrnet.exporters.onnx._difference", lambda *args: 0.5)
     with pytest.raises(InputError, match=r"differs .* 0\.5 .* nothing was written"):
         export_onnx(network, SPEC, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
