@@ -73,7 +73,8 @@ def read_image(source: ImageSource) -> Image8:
 
     Of an animation the first frame is read (of an open Pillow image the current one).
     Transparent pictures are laid on white. Integer grey of more than 8 bits takes the range of the
-    smallest of `BIT_DEPTHS` that holds its largest value: what has 12 bits is divided by 4095.
+    smallest of `BIT_DEPTHS` that holds its largest value: what has 12 bits is divided by 4095. Of
+    colours of 16 bits the upper 8 are taken.
     Raises InputError, with the file's name in it, for whatever is not a readable picture.
     """
     if isinstance(source, np.ndarray):
