@@ -18,12 +18,12 @@ SRC = ROOT / "src"
 # inside a function alike. A name stands for a module or for a package with all that is in it.
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "files", "numbers", "skeleton", "geometry"),
-    ("codecs", "spec", "images", "metrics", "visualize", "types", "report", "models", "losses"),
+    ("errors", "extras", "files", "numbers", "skeleton", "geometry"),
+    ("codecs", "spec", "images", "metrics", "visualize", "types", "terminal", "models", "losses"),
     ("data", "weights", "runtime"),
     ("tasks",),
     ("config",),
-    ("engine", "predict", "batch", "export"),
+    ("engine", "predict", "batch", "exporters"),
     ("recipes",),
     ("cli", "__init__", "__main__"),
 )
@@ -31,6 +31,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
 # These run in the light core: neither they nor anything they import may import torch.
 TORCH_FREE = (
     "errors",
+    "extras",
     "files",
     "numbers",
     "skeleton",
@@ -41,9 +42,10 @@ TORCH_FREE = (
     "images",
     "metrics",
     "visualize",
-    "report",
+    "terminal",
     "runtime",
     "tasks",
+    "config",
 )
 TORCH = {"torch", "torchvision", "safetensors.torch"}
 
@@ -142,6 +144,13 @@ def _body_lines(function: Function) -> int:
     """Lines of a function's body without its docstring."""
     body = function.body[1:] if ast.get_docstring(function) else function.body
     return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
+
+
+def test_no_module_hides_a_public_name() -> None:
+    """The import system puts a module beside `__init__.py` into the place of a name of its own."""
+    import hrnet
+
+    assert not [name for name in hrnet.__all__ if f"hrnet.{name}" in MODULES]
 
 
 def test_every_module_has_a_layer() -> None:

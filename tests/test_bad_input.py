@@ -308,6 +308,43 @@ def test_a_network_that_does_not_fit_its_description(
         expect_one_line(predict(photo, model=tmp_path / "mixed.onnx"), words)
 
 
+def test_a_network_that_answers_one_crop_where_two_were_asked(
+    predict, photo: Path, spot_model: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(spot_model)
+    (pool,) = model.graph.node
+    pool.output[0] = "pooled"
+    for name, number in (("first", 0), ("second", 1)):
+        value = onnx.numpy_helper.from_array(np.array([number]), name)
+        model.graph.initializer.append(value)
+    cut = onnx.helper.make_node("Slice", ["pooled", "first", "second", "first"], ["heatmaps"])
+    model.graph.node.append(cut)
+    onnx.save(model, tmp_path / "one.onnx")
+    assert predict(photo, model=tmp_path / "one.onnx")[0] == 0
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text(json.dumps({photo.name: [[0, 0, 50, 50], [10, 10, 50, 50]]}))
+    result = predict(photo, "--boxes", boxes, model=tmp_path / "one.onnx")
+    expect_one_line(result, "answers with shape (1, 3, 32, 24), not (2, 3, 32, 24)")
+
+
+def test_names_of_keypoints_are_printed_as_they_are(
+    predict, photo: Path, spot_model: Path, tmp_path: Path
+) -> None:
+    model = onnx.load(spot_model)
+    names = ("\x1b]0;owned\x07", "[/]", "[red]a:smile:")
+    change = {"skeleton": Skeleton(names)}
+    spec = read_spec(spot_model).model_copy(update=change)
+    onnx.helper.set_model_props(model, {"hrnet": spec.to_json()})
+    onnx.save(model, tmp_path / "named.onnx")
+    code, text, errors = predict(photo, "--out", tmp_path / "out", model=tmp_path / "named.onnx")
+    assert (code, errors) == (0, [])
+    assert "\x1b" not in text
+    for name in (r"\x1b]0;owned\x07", "[/]", "[red]a:smile:"):
+        assert name in text
+    (entry,) = json.loads((tmp_path / "out" / "keypoints.json").read_text(encoding="utf-8"))
+    assert entry["keypoint_names"] == list(names)
+
+
 def test_unknown_engine(spot_model: Path) -> None:
     with pytest.raises(InputError, match="onnxruntime or openvino as the engine, got 'tensorrt'"):
         load(spot_model, engine="tensorrt")  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ import torch
 
 from hrnet.models import create_model
 from hrnet.weights.checkpoint import read_checkpoint
-from hrnet.weights.load import load_network
+from hrnet.weights.load import load_network, load_weights
 from hrnet.weights.schemes import to_upstream
 
 
@@ -70,3 +70,75 @@ def test_options_of_segmentation(run, tmp_path):
     for option, expected in (("--align-corners", True), ("--no-align-corners", False)):
         assert run("convert", path, out, option)[0] == 0
         assert load_network(out).spec.align_corners is expected
+
+
+def prefixed(state, prefix):
+    return {prefix + name: value for name, value in state.items()}
+
+
+WRAPPED = {
+    "an average of torch": (
+        lambda state: {"n_averaged": torch.tensor(5), **prefixed(state, "module.")},
+        ["left out     1 x n_averaged: a counter or figure of the training"],
+        "named as in official, 1 entries left out\n",
+    ),
+    "Lightning": (
+        lambda state: {
+            "state_dict": prefixed(state, "net.") | {"criterion.weight": torch.ones(17)},
+            "global_step": 4,
+            "optimizer_states": [{"state": {0: {"exp_avg": torch.ones(2)}}}],
+        },
+        [
+            "left out     1 x state_dict.criterion.*: the loss, which is no part of the network",
+            "left out     1 x global_step: no weights",
+            "left out     1 x optimizer_states: for the training to go on",
+        ],
+        "named as in official, 3 entries left out\n",
+    ),
+    "student and teacher": (
+        lambda state: {"teacher": state, "student": prefixed(state, "model.")},
+        ["left out     1 x teacher: weights of another moment or average; student.model was taken"],
+        "1 entries left out; teacher: weights of another moment or average; student.model was "
+        "taken\n",
+    ),
+    "an average alone": (lambda state: {"ema": {"shadow": state}}, [], "named as in official\n"),
+}
+
+
+@pytest.mark.parametrize("case", WRAPPED)
+def test_what_a_training_wraps_around_is_taken_off_and_named(case, run, tmp_path):
+    wrap, left_out, summary = WRAPPED[case]
+    network = create_model("small_hrnet_w16")
+    path, out = tmp_path / "a.pth", tmp_path / "a.safetensors"
+    torch.save(wrap(to_upstream(network.state_dict(), network.spec, "official")), path)
+    code, text, _ = run("convert", path, out, "--report")
+    assert code == 0
+    assert [line for line in text.splitlines() if line.startswith("left out")] == left_out
+    assert text.endswith(summary)
+    converted = load_network(out).state_dict()
+    assert all(torch.equal(converted[name], own) for name, own in network.state_dict().items())
+
+
+def test_a_backbone_beside_a_head_that_is_not_known_is_not_taken_for_all(run, tmp_path):
+    network = create_model("small_hrnet_w16", task="features")
+    state = to_upstream(network.state_dict(), network.spec, "official")
+    path, out = tmp_path / "a.pth", tmp_path / "a.safetensors"
+    torch.save({"encoder": state, "decoder": {"weight": torch.ones(3, 2)}}, path)
+    code, _, errors = run("convert", path, out)
+    assert (code, errors.count("\n"), out.exists()) == (2, 1, False)
+    assert "holds a backbone, and beside it decoder, which may be its head" in errors
+    backbone = create_model("small_hrnet_w16")
+    left = load_weights(backbone, path, new_head=True)
+    assert "1 x decoder left out: beside the network, no part of it" in left
+
+
+@pytest.mark.parametrize("kind", [torch.complex64, torch.int32, torch.bool])
+def test_weights_that_are_none_are_one_line(kind, run, tmp_path):
+    network = create_model("small_hrnet_w16")
+    state = to_upstream(network.state_dict(), network.spec, "official")
+    state["final_layer.weight"] = state["final_layer.weight"].to(kind)
+    path, out = tmp_path / "a.pth", tmp_path / "a.safetensors"
+    torch.save(state, path)
+    code, text, errors = run("convert", path, out)
+    assert (code, text, errors.count("\n"), out.exists()) == (2, "", 1, False)
+    assert f"head.conv.weight is of type {str(kind).removeprefix('torch.')}" in errors

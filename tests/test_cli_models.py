@@ -5,15 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from hrnet.cli.models import USUAL_INPUTS, stored_lines
+from hrnet.cli.models import USUAL_INPUTS, in_units, stored_figures
 from hrnet.models import VARIANTS
 from hrnet.models.published import BILLIONS
 
 
 def stored() -> dict[tuple[str, str], tuple[str, int, int]]:
     """(variant, task) -> input, parameters, multiply-adds."""
-    rows = (line.replace(",", "").split() for line in stored_lines())
-    return {(variant, task): (size, int(p), int(m)) for variant, task, size, p, m in rows}
+    return {(row.variant, row.task): row[2:] for row in stored_figures()}
 
 
 def test_every_variant_and_task_is_listed(run):
@@ -30,8 +29,8 @@ def test_every_variant_and_task_is_listed(run):
 def test_models_chooses_by_pattern_and_task(run):
     _, text, _ = run("models", "w18_small", "--task", "pose")
     assert [line.split() for line in text.splitlines()[1:]] == [
-        ["hrnet_w18_small_v1", "pose", "256x192", "1,284,961", "570,703,872"],
-        ["hrnet_w18_small_v2", "pose", "256x192", "3,616,675", "1,535,006,976"],
+        ["hrnet_w18_small_v1", "pose", "256x192", "1.28", "M", "571", "M"],
+        ["hrnet_w18_small_v2", "pose", "256x192", "3.62", "M", "1.54", "G"],
     ]
     _, text, _ = run("models", "hrnet_w?8", "--task", "classification")
     assert [line.split()[0] for line in text.splitlines()[1:]] == ["hrnet_w18", "hrnet_w48"]
@@ -46,10 +45,36 @@ def test_models_chooses_by_pattern_and_task(run):
     ],
 )
 def test_the_stored_figures_are_those_that_are_counted(run, chosen):
-    """If this fails since a network has changed: hrnet models --count > FILE, see FIGURES."""
-    code, counted, _ = run("models", *chosen, "--count")
+    """If this fails since a network has changed: hrnet models --count --json -, see FIGURES."""
+    code, counted, _ = run("models", *chosen, "--count", "--json", "-")
     assert code == 0
-    assert counted == run("models", *chosen)[1]
+    assert counted == run("models", *chosen, "--json", "-")[1]
+    assert json.loads(counted)[0]["parameters"] > 1e6
+
+
+def test_exact_figures_are_json_in_a_file_or_printed(run, tmp_path):
+    code, text, errors = run("models", "hrnet_w32", "--task", "pose", "--json", "-")
+    assert (code, errors) == (0, "")
+    (row,) = json.loads(text)
+    assert tuple(row.values()) == ("hrnet_w32", "pose", *stored()["hrnet_w32", "pose"])
+    assert row["parameters"] == 28_536_113
+    out = tmp_path / "m.json"
+    assert run("models", "hrnet_w32", "--task", "pose", "--json", out) == (0, "", "")
+    assert json.loads(out.read_text()) == json.loads(text)
+    code, _, errors = run("models", "--json", tmp_path)
+    assert (code, errors.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [
+        *((0, "0"), (999, "999"), (1000, "1.00 k"), (999_499, "999 k"), (999_500, "1.00 M")),
+        *((9_994_999, "9.99 M"), (9_995_000, "10.0 M"), (28_536_113, "28.5 M")),
+        *((99_950_000, "100 M"), (7_645_028_352, "7.65 G"), (63_207_913_472, "63.2 G")),
+    ],
+)
+def test_counts_have_three_digits_and_a_unit(count, text):
+    assert in_units(count) == text
 
 
 def test_the_stored_figures_are_those_of_the_published_networks(golden_dir: Path):
@@ -130,6 +155,15 @@ def test_info_says_what_lite_hrnet_counts(run):
         (("info", "hrnet_w32", "--drop-path", "0"), "hrnet_w32 has no drop_path, got 0.0; leave"),
         (("info", "hrformer_tiny", "--drop-path", "1"), "from 0 to below 1, got 1.0; 0 keeps all"),
         (("info", "hrnet_w32", "--num-keypoints", "0"), "num_keypoints of 1 or more, got 0"),
+        (("info", "hrnet_w32", "--num-keypoints", "9" * 20), "got 99999999999999999999; at most"),
+        (("info", "hrformer_small", "--num-keypoints", "9" * 20), "at most 10,000"),
+        (("info", "hrformer_small", "--num-keypoints", "-1"), "num_keypoints of 1 or more, got -1"),
+        (("info", "hrformer_small", "--window", "9" * 20), "window of 1 or more tokens, got 9999"),
+        (("info", "hrformer_small", "--drop-path", "nan"), "from 0 to below 1, got nan"),
+        (
+            ("info", "hrnet_w32", "--task", "classification", "--num-classes", "9" * 20),
+            "num_classes of 1 or more, got 99999999999999999999; at most 1,000,000",
+        ),
         (("info", "hrnet_w32", "--input", "256"), "--input as HEIGHTxWIDTH such as 256x192"),
         (("info", "hrnet_w32", "--input", "0x64"), "height and width of 1 to 32768 pixels"),
         (("info", "small_hrnet_w16", "--input", "96x72"), "multiples of 32, got 96x72; resize"),

@@ -9,6 +9,7 @@ from PIL import Image
 
 from hrnet.config import read_experiment
 from hrnet.data.coco import read_keypoints
+from hrnet.recipes import own
 from hrnet.recipes.own import about_training, own_experiment
 from hrnet.skeleton import COCO_PERSON
 
@@ -107,6 +108,45 @@ def test_persons_start_from_all_weights(tmp_path):
     experiment, _ = own_experiment(file, None, val=file, out=tmp_path / "run")
     assert experiment.train.init_head
     assert any("from all weights of default" in line for line in about_training(experiment))
+
+
+@pytest.mark.parametrize(
+    ("settings", "init", "head", "lr"),
+    [
+        ([], "default", True, 2e-4),
+        (["model.variant=hrnet_w32"], "hrnet_w32-imagenet-backbone", False, 1e-3),
+        (["model.variant=litehrnet_18"], "litehrnet_18-coco-256x192", False, 1e-3),
+        (["model.variant=hrnet_w18_small_v1"], None, False, 1e-3),
+        (["model.variant=hrnet_w32", "train.init=mine"], "mine", True, 2e-4),
+        (["model.variant=hrnet_w32", "train.init=null"], None, False, 1e-3),
+        (["train.lr=0.5"], "default", True, 0.5),
+    ],
+)
+def test_what_is_started_from_follows_the_variant(tmp_path, monkeypatch, settings, init, head, lr):
+    monkeypatch.setattr(own, "find_model", lambda name: tmp_path / name)
+    file = write_things(tmp_path, COCO_PERSON.names)
+    experiment, lines = own_experiment(
+        file, None, val=file, out=tmp_path / "run", settings=settings
+    )
+    train = experiment.train
+    assert (train.init, train.init_head, train.lr) == (init, head, lr)
+    assert any(("new weights" if init is None else f"of {init};") in line for line in lines)
+    told = any("NEW WEIGHTS: no published weights of hrnet_w18_small_v1" in line for line in lines)
+    assert told == (settings == ["model.variant=hrnet_w18_small_v1"])
+
+
+def test_weights_that_cannot_be_had_are_done_without_and_said(run, tmp_path, monkeypatch):
+    """The hint of the command itself is followed, on a machine without network."""
+    monkeypatch.setenv("HRNET_OFFLINE", "1")
+    monkeypatch.setenv("HRNET_CACHE", str(tmp_path / "cache"))
+    file = write_things(tmp_path, PAW, images=4)
+    more = ["model.input_size=[64,64]", "train.epochs=1", "train.batch_size=2", "run.workers=0"]
+    more += ["model.variant=litehrnet_18", "run.device=cpu"]
+    settings = [part for one in more for part in ("--set", one)]
+    code, out, err = run("train", "--data", file, "--out", tmp_path / "run", *settings)
+    assert (code, err) == (0, "")
+    assert "NEW WEIGHTS: litehrnet_18-coco-256x192 cannot be had" in out
+    assert "litehrnet_18 at 64x64 (height x width), from new weights" in out
 
 
 @pytest.mark.parametrize(("count", "epochs"), [(12, 150), (1000, 40), (5000, 20)])

@@ -1,13 +1,14 @@
 """`hrnet train` and `hrnet recipes`: a run by settings alone, and every mistake as one line."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.config import read_experiment
+from hrnet.config import override, read_experiment
 from hrnet.recipes import RECIPES, get_recipe
 
 SMALL = "pose/small_hrnet_w16_few_128x96"
@@ -91,7 +92,7 @@ def test_what_was_trained_predicts(run, data, tmp_path):
         ([SMALL, "--images", "."], ["--images and --val go with --data"]),
         (["--resume", "run"], ["leave --out away"]),
         (["--config", "nothing.json"], ["cannot read the experiment", "nothing.json"]),
-        (["--config", "."], ["cannot read the experiment"]),
+        (["--config", "."], ["expected the experiment in a file"]),
         ([SMALL, "--set", "train.lr"], ["NAME=VALUE"]),
         ([SMALL, "--set", "train.lrr=1"], ["unknown setting train.lrr", "train.lr"]),
         ([SMALL, "--set", "train.lr=fast"], ["train.lr", "'fast'"]),
@@ -139,10 +140,45 @@ def test_a_folder_is_found_where_none_is_named(run, data, tmp_path, monkeypatch)
 
 
 def test_several_processes_need_a_folder(run, data, monkeypatch):
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    environment = {"WORLD_SIZE": "2", "RANK": "0", "LOCAL_RANK": "0", "MASTER_PORT": "29598"}
+    for name, value in (environment | {"MASTER_ADDR": "127.0.0.1"}).items():
+        monkeypatch.setenv(name, value)
     code, _, err = run("train", SMALL, *settings_of(data))
     assert code == 2
     assert "--out RUN, which several processes need" in err
+
+
+def test_a_recipe_shows_its_settings_with_what_each_means(run):
+    code, out, err = run("recipes", SMALL)
+    assert (code, err) == (0, "")
+    shown = [line for line in out.splitlines() if re.match(r"[a-z_.]+=", line)]
+    assert override(get_recipe(SMALL), shown) == get_recipe(SMALL)
+    assert "train.lr=0.0015\n    Learning rate" in out
+    assert out.startswith("First phase of the embedded model")
+
+
+def test_an_unknown_recipe_is_one_line(run):
+    code, out, err = run("recipes", "pose/hrnet")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+
+
+def test_the_only_epoch_is_not_the_best_of_one(run, data, tmp_path):
+    settings = settings_of(data, data__val_annotations=data / "annotations.json")
+    code, out, _ = run("train", SMALL, *settings, "--out", tmp_path / "run")
+    assert code == 0
+    assert "the only epoch reached" in out
+
+
+def test_a_full_disk_is_found_before_the_training(run, data, tmp_path, monkeypatch):
+    def refuse(self, content):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.write_bytes", refuse)
+    code, out, err = run("train", SMALL, *settings_of(data), "--out", tmp_path / "run")
+    assert (code, "loss" in out) == (2, False)
+    assert len(err.splitlines()) == 1
+    assert "No space left on device" in err
 
 
 def test_recipes_are_listed_with_what_they_are(run):

@@ -6,9 +6,20 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig, override, read_experiment
+from hrnet.config import (
+    DataConfig,
+    Experiment,
+    ModelConfig,
+    TrainConfig,
+    override,
+    read_experiment,
+    settings_of,
+)
 from hrnet.data.augment import Augmentation
 from hrnet.errors import InputError
+from hrnet.recipes import get_recipe
+
+RECIPE = "pose/hrnet_w32_coco_256x192"
 
 
 @pytest.fixture
@@ -124,7 +135,7 @@ def test_unusable_settings_are_one_line(experiment, setting, words):
         (b"", ["Invalid JSON"]),
         (b"{", ["Invalid JSON"]),
         (b"[]", ["object"]),
-        (b"\xff\xfe\x00", ["cannot read"]),
+        (b"\xff\xfe\x00", ["expected text (UTF-8)"]),
         (b'{"name": "x"}', ["model", "required"]),
         (b'{"name": "x", "modle": {}}', ["model"]),
     ],
@@ -140,10 +151,65 @@ def test_unusable_files_are_one_line_that_names_the_file(tmp_path, content, word
         assert word in message
 
 
-@pytest.mark.parametrize("place", ["nothing.json", "."])
-def test_missing_files_are_one_line(tmp_path, place):
-    with pytest.raises(InputError, match="cannot read the experiment"):
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("nothing.json", "cannot read the experiment"),
+        (".", "expected the experiment in a file"),
+        ("n" * 300, "cannot read the experiment"),
+        ("\0", "cannot read the experiment"),
+    ],
+)
+def test_missing_files_are_one_line(tmp_path, place, words):
+    with pytest.raises(InputError, match=words):
         read_experiment(tmp_path / place)
+
+
+ODD = ["1" + "0" * 5000, "-1" + "0" * 400, "1e400", "NaN", "-Infinity", "[" * 9999, '{"a":' * 9999]
+ODD += ['"\\ud800"', '"\\u001b[2J"', "a" * 99999, "\0", "\udcff", "[[1]]", "{}", "null", "9" * 26]
+
+
+@pytest.mark.parametrize("name", [one.name for one in settings_of(get_recipe(RECIPE))])
+def test_no_value_of_a_setting_leaks_an_error_of_python(experiment, name):
+    """Each is a result that can be written and read again, or one line."""
+    for value in ODD:
+        try:
+            changed = override(experiment, [f"{name}={value}"])
+        except InputError as error:
+            assert len(str(error).splitlines()) == 1
+            assert len(str(error)) < 700
+        else:
+            assert Experiment.from_json(changed.to_json()) == changed
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("train.seed=" + "9" * 26, "train.seed"),
+        ("train.lr=1" + "0" * 5000, "train.lr"),
+        ('train.groups=[{"pattern":"*","lr_scale":1e300}]', "train.groups.0.lr_scale"),
+        ("train.lr=1e300", "less than or equal to"),
+        ("train.lr=true", "train.lr"),
+        ("train.milestones=[-1]", "train.milestones.0"),
+        ("model.sigma=1e-300", "model.sigma"),
+        ("model.input_size=[32,3200000000]", "from 32 to 4096"),
+        ("model.options.window=1000", "model.options.window"),
+        ("run.workers=100000", "run.workers"),
+        ("run.checkpoint_minutes=Infinity", "run.checkpoint_minutes"),
+    ],
+)
+def test_values_beyond_all_use_are_refused(experiment, setting, words):
+    with pytest.raises(InputError, match="setting") as caught:
+        override(experiment, [setting])
+    assert words in str(caught.value)
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_every_setting_has_a_meaning_and_a_value_that_can_be_set(experiment):
+    found = list(settings_of(experiment))
+    assert len(found) > 50
+    assert all(one.meaning.endswith(".") for one in found)
+    assert override(experiment, [f"{one.name}={one.value}" for one in found]) == experiment
 
 
 def test_an_unknown_key_in_a_file_lists_near_names(experiment):

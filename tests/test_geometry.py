@@ -167,7 +167,7 @@ def test_warping_by_whole_pixels_shifts_and_is_black_outside(seed, right, down):
 
 
 @few
-@given(seeds, st.floats(-180, 180), st.floats(0.3, 3))
+@given(seeds, st.just(0.0) | st.floats(-180, 180), st.floats(0.3, 3))
 def test_warping_is_bilinear_between_pixel_centres(seed, rotation, zoom):
     picture = random_picture(seed, 23, 31)
     matrix = crop_matrix((14, 12), (24 / zoom, 20 / zoom), (24, 20), rotation)
@@ -184,9 +184,30 @@ def test_warping_is_bilinear_between_pixel_centres(seed, rotation, zoom):
     assert np.abs(crop - expected).max() <= 1.01
 
 
+@few
+@given(
+    seed=seeds,
+    zoom=st.tuples(st.floats(0.02, 20), st.floats(0.02, 20)),
+    place=st.tuples(st.floats(-80, 80), st.floats(-80, 80)),
+    mirrored=st.booleans(),
+)
+def test_the_short_way_of_unturned_crops_gives_the_pixels_of_the_long_way(
+    seed, zoom, place, mirrored
+):
+    """A turn of a billionth takes the long way; the picture's edge is in sight of most crops."""
+    picture = random_picture(seed, 60, 80)
+    matrix = np.array([[zoom[0], 0, place[0]], [0, zoom[1], place[1]]])
+    if mirrored:
+        matrix[0] = [-zoom[0], 0, 31 - place[0]]
+    turned = matrix + np.array([[0, 1e-9, 0], [1e-9, 0, 0]])
+    short = warp_affine(picture, matrix, (48, 32)).astype(int)
+    assert np.abs(short - warp_affine(picture, turned, (48, 32))).max() <= 1
+
+
+@pytest.mark.parametrize("rotation", [0, 20])
 @pytest.mark.parametrize("center", [(-500, 10), (500, 10), (10, 900), (10, -900)])
-def test_a_crop_beside_the_picture_is_black(center):
+def test_a_crop_beside_the_picture_is_black(center, rotation):
     picture = random_picture(0, 30, 40)
-    crop = warp_affine(picture, crop_matrix(center, (64, 48), (64, 48)), (64, 48))
+    crop = warp_affine(picture, crop_matrix(center, (64, 48), (64, 48), rotation), (64, 48))
     assert crop.shape == (64, 48, 3)
     assert not crop.any()

@@ -84,6 +84,13 @@ def changed(**changes: object) -> str:
         (changed(input_size=[0, 192]), r"multiples of 32, got \(0, 192\)"),
         (changed(input_size=[256]), "input_size"),
         (changed(sigma=0), "above 0"),
+        (changed(sigma=1e-300), "above 0, at least 0.001"),
+        (changed(padding=1e-9), "above 0, at least 0.001"),
+        (changed(padding=1e9), "padding, mean and std must be at most 1000"),
+        (changed(mean=[0, -1e300, 0]), "padding, mean and std must be at most 1000"),
+        (changed(input_size=[32, 32 * 10**8]), "input_size"),
+        (changed(input_size=[2048, 1024]), "at most 1024 x 1024 pixels in all"),
+        (changed(variant="v" * 300), "variant: .*at most 200 characters"),
         (changed(sigma=1e9), "sigma must be at most 1000"),
         (changed(blur_kernel=12), "blur_kernel: .*odd blur_kernel from 3 to 99, got 12"),
         (changed(blur_kernel=10**9 + 1), "odd blur_kernel from 3 to 99"),
@@ -99,6 +106,10 @@ def changed(**changes: object) -> str:
         (changed(skeleton={"names": []}), "at least one keypoint name"),
         (changed(skeleton={"names": ["a"], "sigmas": [0.1, 0.2]}), "expected 1 positive sigmas"),
         (changed(skeleton={"names": ["a"], "oops": 1}), "skeleton.oops"),
+        (changed(skeleton={"names": ["a"], "sigmas": [1e-300]}), "expected 1 positive sigmas"),
+        (changed(skeleton={"names": ["a"] * 1001}), "at most 1000 keypoints, .* got 1001, 0 and 1"),
+        (changed(skeleton={"names": ["a"], "edges": [[0, 0]] * 3001}), "3000 bones .* 1, 3001"),
+        (changed(skeleton={"names": ["a" * 201]}), "200 letters in a name, got 1, 0 and 201"),
         ("{}", "variant: Field required"),
         ("[1, 2]", "description: "),
         ("not json", "Invalid JSON"),
@@ -111,3 +122,9 @@ def test_wrong_descriptions_are_refused_in_one_line(text, message):
     assert str(error.value).startswith("not the description of a pose model")
     assert "export the model again" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_an_endless_description_is_refused_before_it_is_read():
+    for kind in (PoseSpec, NetworkSpec):
+        with pytest.raises(InputError, match="at most 1,048,576 characters, this one has 2,0"):
+            kind.from_json("[" * 2_000_000)

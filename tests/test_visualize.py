@@ -1,10 +1,20 @@
 """Drawing: colours by side, width by size, doubt faded, nothing outside touched."""
 
 import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from hrnet.skeleton import COCO_PERSON, Skeleton
 from hrnet.types import Poses
-from hrnet.visualize import LEFT, MIDDLE, RIGHT, draw_poses, line_width_px, side_colors
+from hrnet.visualize import (
+    LEFT,
+    MIDDLE,
+    RIGHT,
+    _draw_capsule,
+    draw_poses,
+    line_width_px,
+    side_colors,
+)
 
 PAIR = Skeleton(("left_hand", "right_hand", "head"), ((0, 2), (1, 2)), ((0, 1),))
 GREY = np.full((100, 120, 3), 90, dtype=np.uint8)
@@ -76,6 +86,26 @@ def test_tall_pictures_have_no_seams() -> None:
     poses = make_poses([[(20, 5), (20, 5), (20, 695)]], [[1, 0, 1]], (0, 0, 40, 700))
     drawn = draw_poses(image, poses)
     assert (drawn[20:680] == drawn[20]).all()
+
+
+points = st.tuples(st.floats(-200, 400, width=32), st.floats(-200, 400, width=32))
+
+
+@settings(max_examples=60)
+@given(start=points, end=points, radius=st.floats(0.4, 20))
+def test_every_pixel_is_covered_by_its_distance_to_the_bone(start, end, radius) -> None:
+    """Whatever the slant, the strips in which it is drawn miss nothing."""
+    drawn = np.zeros((150, 110, 3), np.uint8)
+    first, last = np.array(start, np.float32), np.array(end, np.float32)
+    _draw_capsule(drawn, first, last, radius, (200, 200, 200), 1.0)
+    y, x = np.mgrid[:150, :110].astype(float)
+    along = last.astype(float) - first
+    length2 = max(float(along @ along), 1e-30)
+    share = ((x - first[0]) * along[0] + (y - first[1]) * along[1]) / length2
+    share = share.clip(0, 1)
+    distance = np.hypot(x - first[0] - share * along[0], y - first[1] - share * along[1])
+    expected = 200 * np.clip(radius + 0.5 - distance, 0, 1)
+    assert np.abs(drawn[..., 0] - expected).max() <= 1
 
 
 def test_width_follows_the_size() -> None:

@@ -4,7 +4,7 @@
     poses = hrnet.load("default").predict("photo.jpg")
 
 Every public name is loaded when it is first used, so that `import hrnet` is fast and needs neither
-torch nor an inference engine.
+torch nor an inference engine. Names that need torch say so in one line where it is not installed.
 """
 
 from importlib import import_module
@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from hrnet.data.coco import read_keypoints
     from hrnet.engine.evaluate import evaluate
     from hrnet.engine.protocol import EvaluationResult
+    from hrnet.engine.run_report import report
     from hrnet.engine.train import train
     from hrnet.errors import InputError
+    from hrnet.exporters.export import export
     from hrnet.models import Network, create_model
     from hrnet.predict import PoseModel, load
     from hrnet.recipes import get_recipe
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from hrnet.spec import NetworkSpec, PoseSpec
     from hrnet.types import Poses
     from hrnet.visualize import draw_poses
+    from hrnet.weights.checkpoint import save_checkpoint
     from hrnet.weights.convert import ConversionReport, convert_file, fingerprint
     from hrnet.weights.hub import from_hub
     from hrnet.weights.load import load_network, load_weights
@@ -46,6 +49,7 @@ _HOMES = {
     "create_model": "hrnet.models",
     "draw_poses": "hrnet.visualize",
     "evaluate": "hrnet.engine.evaluate",
+    "export": "hrnet.exporters.export",
     "fingerprint": "hrnet.weights.convert",
     "from_hub": "hrnet.weights.hub",
     "get_recipe": "hrnet.recipes",
@@ -54,6 +58,8 @@ _HOMES = {
     "load_weights": "hrnet.weights.load",
     "push_to_hub": "hrnet.weights.push",
     "read_keypoints": "hrnet.data.coco",
+    "report": "hrnet.engine.run_report",
+    "save_checkpoint": "hrnet.weights.checkpoint",
     "train": "hrnet.engine.train",
 }
 """Public name -> the module that defines it."""
@@ -74,6 +80,7 @@ __all__ = [
     "create_model",
     "draw_poses",
     "evaluate",
+    "export",
     "fingerprint",
     "from_hub",
     "get_recipe",
@@ -82,6 +89,8 @@ __all__ = [
     "load_weights",
     "push_to_hub",
     "read_keypoints",
+    "report",
+    "save_checkpoint",
     "train",
 ]
 
@@ -92,7 +101,12 @@ def __getattr__(name: str) -> object:
 
         return version("hrnet")
     if name in _HOMES:
-        return getattr(import_module(_HOMES[name]), name)
+        try:
+            return getattr(import_module(_HOMES[name]), name)
+        except ModuleNotFoundError as error:
+            from hrnet.extras import stand_in
+
+            return stand_in(name, error)
     raise AttributeError(f"module 'hrnet' has no attribute {name!r}")
 
 

@@ -1,11 +1,7 @@
 """Losses between predicted and target heatmaps."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
-
-LossName = Literal["mse", "ohkm", "cross_entropy"]
 
 
 def mse(prediction: Tensor, target: Tensor, weight: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from typing import final, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnet.errors import InputError, one_line
+from hrnet.errors import InputError
 from hrnet.geometry import Floats, Size, warp_affine, xywh_to_xyxy
 from hrnet.images import ImageSource, read_image
 from hrnet.runtime import EngineName
@@ -176,11 +176,19 @@ class PoseModel:
         if not batch:
             return
         images = normalise(np.stack([crop.pixels for crop in batch]), self.spec)
-        heatmaps = estimate_heatmaps(self._engine, images, self.spec, flip_test=flip_test)
+        heatmaps = estimate_heatmaps(self._answer, images, self.spec, flip_test=flip_test)
         matrices = np.stack([crop.matrix for crop in batch])
         for crop, points, scores in zip(batch, *locate(heatmaps, matrices, self.spec), strict=True):
             crop.page.points.append(points)
             crop.page.scores.append(scores)
+
+    def _answer(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Heatmaps (N, K, h, w) of images (N, 3, H, W), of that shape and finite."""
+        heatmaps = self._engine(images)
+        problem = _misfit(heatmaps, len(images), self.spec)
+        if problem:
+            raise InputError(f"the network does not fit its description ({problem})")
+        return heatmaps
 
     def _result(self, page: _Page) -> Poses | InputError:
         if page.error is not None:
@@ -259,16 +267,23 @@ def load(
 
 def _expect_fit(engine: Engine, spec: PoseSpec, path: Path) -> None:
     """Raise InputError where a network does not answer as its own description says."""
-    expected = (1, spec.skeleton.num_keypoints, *spec.heatmap_codec.heatmap_size)
     try:
-        found = engine(np.zeros((1, 3, *spec.input_size), np.float32)).shape
-        problem = "" if found == expected else f"it answers with shape {found}, not {expected}"
-    except Exception as error:  # each engine has its own exception types
-        problem = one_line(error)[:200]
+        answer = engine(np.zeros((1, 3, *spec.input_size), np.float32))
+        problem = _misfit(answer, 1, spec)
+    except InputError as error:
+        problem = str(error)
     if problem:
         raise InputError(
             f"the network in {path} does not fit its description ({problem}); export it again"
         )
+
+
+def _misfit(heatmaps: NDArray[np.float32], count: int, spec: PoseSpec) -> str:
+    """What is wrong with a network's answer to `count` crops; "" for nothing."""
+    expected = (count, spec.skeleton.num_keypoints, *spec.heatmap_codec.heatmap_size)
+    if heatmaps.shape != expected:
+        return f"it answers with shape {heatmaps.shape}, not {expected}"
+    return "" if np.isfinite(heatmaps).all() else "it answers with numbers that are not finite"
 
 
 def _load_checkpoint(path: Path, device: str, threads: int | None) -> PoseModel:

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import inf
 
 from hrnet.errors import InputError
 
 DEFAULT_SIGMA = 0.05
 """OKS falloff of a keypoint nobody measured: between COCO's eyes (0.025) and hips (0.107)."""
+
+_MOST = (1000, 3000, 200)
+"""Keypoints and bones of a skeleton, and letters of a name. Face meshes have 478 and 1,350 or so;
+more would take any time to draw and any memory to find."""
 
 _SIDES = (
     (re.compile("left"), "right"),
@@ -48,12 +51,18 @@ class Skeleton:
     def __post_init__(self) -> None:
         if not self.names:
             raise InputError("a skeleton needs at least one keypoint name, got none")
+        counts = (len(self.names), len(self.edges), max(map(len, self.names)))
+        if any(count > most for count, most in zip(counts, _MOST, strict=True)):
+            raise InputError(
+                "a skeleton has at most {} keypoints, {} bones and {} letters in a name, "
+                "got {}, {} and {}".format(*_MOST, *counts)
+            )
         if len(set(self.names)) != len(self.names):
             twice = sorted({name for name in self.names if self.names.count(name) > 1})
             raise InputError(f"keypoint names must differ, got {twice} more than once; rename them")
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
-        if len(self.sigmas) != len(self.names) or not all(0 < s < inf for s in self.sigmas):
+        if len(self.sigmas) != len(self.names) or not all(1e-6 <= s <= 1e6 for s in self.sigmas):
             raise InputError(
                 f"expected {len(self.names)} positive sigmas, one for each keypoint, "
                 f"got {list(self.sigmas)}; give one for each name or leave them out"

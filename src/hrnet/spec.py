@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
 from hrnet.errors import InputError
@@ -13,9 +13,14 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
+MAX_SIDE = 4096
+"""Of a network's input, in pixels: more would not fit into memory."""
+
+
 def _check_input_size(size: Size) -> Size:
-    if any(side < 32 or side % 32 for side in size):
-        raise ValueError(f"input_size needs multiples of 32, got {size}")
+    if any(side < 32 or side > MAX_SIDE or side % 32 for side in size):
+        got = f"{size!s:.60}" if max(size) < 2**53 else "a number of many digits"
+        raise ValueError(f"input_size needs multiples of 32 from 32 to {MAX_SIDE}, got {got}")
     return size
 
 
@@ -34,32 +39,55 @@ def _check_drop_path(rate: float) -> float:
 MAX_SIGMA = 1000.0
 """Beyond it a Gaussian is wider than any heatmap, and smoothing would take any memory."""
 
+LossName = Literal["mse", "ohkm", "cross_entropy"]
+"""A function of `hrnet.losses`."""
+
+MAX_INPUT_PIXELS = 1 << 20
+"""Of a crop: 16 of them take 200 MB as the input of a network."""
+
+MAX_DESCRIPTION = 1 << 20
+"""Characters of a description; that of 133 keypoints has about 10,000."""
+
+_LEAST, _MOST = 1e-3, 1e3
+"""Of what is a factor, a deviation or a mean: far beyond both ends of what works."""
+
 Task = Literal["pose", "segmentation", "detection", "classification", "features"]
 """What a network answers; "features" is the backbone alone."""
 
 
 class NetworkOptions(BaseModel):
-    """Choices within an architecture; None takes what the family does for the task.
-
-    head: pose "v1" (the highest stream) or "v2" (all streams joined); segmentation "v2", "ocr", or
-        "ocr_v3", the OCR head of HRFormer with grouped 7x7 convolutions.
-    upsampling: how the exchange brings a lower stream to a higher one's size.
-    align_corners: of bilinear up-sampling, in the exchange and where a head joins the streams.
-    relative_position, window: HRFormer's position bias, and the side of its attention windows.
-    drop_path: the share of samples for which HRFormer's last block is left out in training. It
-        changes nothing else, neither weights nor answers.
-    exchange: Lite-HRNet's sum, as its published code computes it or as its paper writes it.
-    """
+    """Choices within an architecture; None takes what the family does for the task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    head: Literal["v1", "v2", "ocr", "ocr_v3"] | None = None
-    upsampling: Literal["nearest", "bilinear"] | None = None
-    align_corners: bool | None = None
-    relative_position: Literal["table", "none", "t5"] | None = None
-    window: int | None = None
-    drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = None
-    exchange: Literal["official", "textbook"] | None = None
+    head: Literal["v1", "v2", "ocr", "ocr_v3"] | None = Field(
+        default=None,
+        description='Pose "v1" (the highest stream) or "v2" (all streams joined); segmentation '
+        '"v2", "ocr", or "ocr_v3", the OCR head of HRFormer with grouped 7x7 convolutions.',
+    )
+    upsampling: Literal["nearest", "bilinear"] | None = Field(
+        default=None, description="How the exchange brings a lower stream to a higher one's size."
+    )
+    align_corners: bool | None = Field(
+        default=None,
+        description="Of bilinear up-sampling, in the exchange and where a head joins the streams.",
+    )
+    relative_position: Literal["table", "none", "t5"] | None = Field(
+        default=None, description="HRFormer's position bias."
+    )
+    window: int | None = Field(
+        default=None, le=64, description="The side of HRFormer's attention windows, in tokens."
+    )
+    drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = Field(
+        default=None,
+        description="The share of samples for which HRFormer's last block is left out in "
+        "training. It changes nothing else, neither weights nor answers.",
+    )
+    exchange: Literal["official", "textbook"] | None = Field(
+        default=None,
+        description="Lite-HRNet's sum, as its published code computes it or as its paper writes "
+        "it.",
+    )
 
 
 class NetworkSpec(NetworkOptions):
@@ -81,6 +109,7 @@ class NetworkSpec(NetworkOptions):
     @classmethod
     def from_json(cls, text: str) -> "NetworkSpec":
         """Read a description; raises InputError with one line where it is not one."""
+        _check_length(text)
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -110,8 +139,8 @@ class PoseSpec(BaseModel):
 
     format: Literal[1] = 1
     task: Literal["pose"] = "pose"
-    variant: str
-    name: str
+    variant: Annotated[str, Field(max_length=200)]
+    name: Annotated[str, Field(max_length=1000)]
     input_size: InputSize
     codec: CodecKind = "classic"
     sigma: float = 2.0
@@ -125,8 +154,12 @@ class PoseSpec(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "PoseSpec":
-        if min(self.sigma, self.padding, *self.std) <= 0:
-            raise ValueError("sigma, padding and std must be above 0")
+        if self.input_size[0] * self.input_size[1] > MAX_INPUT_PIXELS:
+            raise ValueError("input_size must have at most 1024 x 1024 pixels in all")
+        if min(self.sigma, self.padding, *self.std) < _LEAST:
+            raise ValueError(f"sigma, padding and std must be above 0, at least {_LEAST:g}")
+        if max(self.padding, *self.std, *map(abs, self.mean)) > _MOST:
+            raise ValueError(f"padding, mean and std must be at most {_MOST:g}")
         if self.sigma > MAX_SIGMA:
             raise ValueError(f"sigma must be at most {MAX_SIGMA:g} heatmap pixels")
         return self
@@ -155,6 +188,7 @@ class PoseSpec(BaseModel):
     @classmethod
     def from_json(cls, text: str) -> "PoseSpec":
         """Read a description; raises InputError with one line where it is not one."""
+        _check_length(text)
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -162,6 +196,14 @@ class PoseSpec(BaseModel):
                 "not the description of a pose model that this version reads: "
                 f"{first_problem(error)}; export the model again with this version of hrnet"
             ) from None
+
+
+def _check_length(text: str) -> None:
+    if len(text) > MAX_DESCRIPTION:
+        raise InputError(
+            f"a description of a model has at most {MAX_DESCRIPTION:,} characters, this one has "
+            f"{len(text):,}; export the model again"
+        )
 
 
 def first_problem(error: ValidationError) -> str:

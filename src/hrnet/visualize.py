@@ -29,7 +29,7 @@ _RIM_OPACITY = 0.55
 _HIDDEN_SCORE, _SURE_SCORE = 0.1, 0.5
 """Points at the first score or below are not drawn, at the second or above with full colour."""
 
-_STRIP_ROWS = 256
+_STRIP_ROWS = 64
 
 JPEG_SIDE_PX = 65_500
 """The longest side that libjpeg writes."""
@@ -140,14 +140,20 @@ def _draw_capsule(
     """Lay all points within `radius` of the segment over the canvas (H, W, 3), in place."""
     height, width = canvas.shape[:2]
     ink = np.array(color, dtype=np.float32)
-    low = np.floor(np.minimum(start, end) - radius - 1).clip(0, (width, height)).astype(int)
-    high = np.ceil(np.maximum(start, end) + radius + 2).clip(0, (width, height)).astype(int)
-    if opacity <= 0 or (high <= low).any():
+    (x0, y0), (x1, y1) = sorted((start.tolist(), end.tolist()), key=lambda point: point[1])
+    reach = radius + 2
+    if opacity <= 0 or max(x0, x1) + reach < 0 or min(x0, x1) - reach > width:
         return
-    for top in range(low[1], high[1], _STRIP_ROWS):  # strips bound the memory on huge pictures
-        bottom = min(top + _STRIP_ROWS, high[1])
-        part = canvas[top:bottom, low[0] : high[0]]
-        x = np.arange(low[0], high[0], dtype=np.float32)[None, :]
+    first, last = np.clip((y0 - reach, y1 + reach), 0, height).astype(int).tolist()
+    # Strips keep the memory small on huge pictures, and follow a slanted bone closely.
+    for top in range(first, last, _STRIP_ROWS):
+        bottom = min(top + _STRIP_ROWS, last)
+        # The part of the segment that this strip can see, in shares of its length.
+        share = (np.array((top - reach, bottom + reach)) - y0) / max(y1 - y0, 1e-9)
+        ends = x0 + share.clip(0, 1) * (x1 - x0)
+        left, right = np.clip((ends.min() - reach, ends.max() + reach), 0, width).astype(int)
+        part = canvas[top:bottom, left:right]
+        x = np.arange(left, right, dtype=np.float32)[None, :]
         y = np.arange(top, bottom, dtype=np.float32)[:, None]
         cover = np.clip(radius + 0.5 - _distance(x, y, start, end), 0, 1) * np.float32(opacity)
         part[...] = np.rint(part + (ink - part) * cover[..., None])
@@ -162,7 +168,7 @@ def _distance(
     """Distance of each pixel of a grid (rows y, columns x) to a segment."""
     dx, dy = (end - start).tolist()
     length2 = dx * dx + dy * dy
-    along = ((x - start[0]) * dx + (y - start[1]) * dy) / (length2 if length2 > 0 else 1.0)
+    along = ((x - start[0]) * dx + (y - start[1]) * dy) / (length2 if length2 > 1e-12 else 1.0)
     along = np.clip(along, 0, 1)
     result: NDArray[np.float32] = np.hypot(x - start[0] - along * dx, y - start[1] - along * dy)
     return result

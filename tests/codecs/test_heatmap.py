@@ -304,9 +304,13 @@ def test_the_largest_of_no_positive_values_is_at_the_origin():
 
 @every_codec
 def test_weights_are_kept_and_do_not_scale_the_heatmap(kind):
-    heatmaps, weights = make_codec(kind, ((128, 96), 2.0)).encode([[[40, 40]] * 2], [[0.5, 2]])
-    assert weights.tolist() == [[0.5, 2]]
+    """Below 0.5 there is no Gaussian."""
+    heatmaps, weights = make_codec(kind, ((128, 96), 2.0)).encode(
+        [[[40, 40]] * 3], [[0.5, 2, 0.25]]
+    )
+    assert weights.tolist() == [[0.5, 2, 0.25]]
     np.testing.assert_array_equal(heatmaps[0, 0], heatmaps[0, 1])
+    assert heatmaps.any(axis=(2, 3)).tolist() == [[True, True, False]]
 
 
 @every_codec

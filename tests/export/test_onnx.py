@@ -1,13 +1,16 @@
 """Exported models: any batch size, their own description, and the network's answers."""
 
+from pathlib import Path
+
 import numpy as np
 import onnx
 import pytest
 import torch
 from torch import nn
 
+import hrnet
 from hrnet.errors import InputError
-from hrnet.export.onnx import TOLERANCE, export_onnx
+from hrnet.exporters.onnx import TOLERANCE, export_onnx
 from hrnet.models.heads.heatmap import SpatialSoftmax
 from hrnet.runtime.engine import open_engine, read_spec
 from hrnet.skeleton import Skeleton
@@ -89,6 +92,37 @@ def test_the_file_is_a_valid_model_with_named_ends(exported, half):
     assert {entry.domain for entry in model.opset_import} <= {"", "ai.onnx"}
 
 
+def test_factors_of_resizing_are_constants_of_the_file(exported):
+    """OpenCV 5 loads no model where they are computed, be it by a cast from half precision."""
+    embedded = Path(hrnet.__file__).parent / "assets" / "default.onnx"
+    for path in (exported / "False.onnx", exported / "True.onnx", embedded):
+        graph = onnx.load(path).graph
+        constants = {tensor.name for tensor in graph.initializer}
+        resizes = [node for node in graph.node if node.op_type == "Resize"]
+        assert resizes
+        assert {node.input[2] for node in resizes} <= constants
+
+
+def test_lite_hrnet_is_exported_without_the_slow_way(tmp_path, monkeypatch):
+    monkeypatch.setattr("hrnet.export.onnx._capture", None)
+    spec = SPEC.model_copy(update={"variant": "litehrnet_18", "activation": "none"})
+    torch.manual_seed(0)
+    assert export_onnx(build_network(spec), spec, tmp_path / "model.onnx") < TOLERANCE[False]
+
+
+def test_the_slow_way_is_taken_where_the_other_is_gone(network, tmp_path, monkeypatch):
+    asked = []
+
+    def refuse(*arguments, dynamo, **options):
+        asked.append(dynamo)
+        raise TypeError("no such exporter")
+
+    monkeypatch.setattr(torch.onnx, "export", refuse)
+    with pytest.raises(TypeError):
+        export_onnx(network, SPEC, tmp_path / "model.onnx")
+    assert asked == [False, True]
+
+
 def test_nothing_of_the_source_code_is_in_the_file(exported):
     data = (exported / "False.onnx").read_bytes()
     for words in (b"Traceback", b"site-packages", b"/src/", b".py"):
@@ -105,7 +139,7 @@ def test_no_temporary_files_stay(exported):
 
 
 def test_a_file_that_differs_is_not_written(network, tmp_path, monkeypatch):
-    monkeypatch.setattr("hrnet.export.onnx._difference", lambda *args: 0.5)
+    monkeypatch.setattr("hrnet.exporters.onnx._difference", lambda *args: 0.5)
     with pytest.raises(InputError, match=r"differs .* 0\.5 .* nothing was written"):
         export_onnx(network, SPEC, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []

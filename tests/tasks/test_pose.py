@@ -51,12 +51,15 @@ def test_locate_undoes_the_crop(
 
 def test_normalise_is_per_channel() -> None:
     spec = make_spec()
-    crops = np.full((2, 4, 3, 3), (0, 128, 255), dtype=np.uint8)
+    crops = np.random.default_rng(0).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    before = crops.copy()
     images = normalise(crops, spec)
-    assert images.shape == (2, 3, 4, 3)
+    assert images.shape == (2, 3, 4, 5)
     assert images.dtype == np.float32
-    expected = (np.array([0, 128, 255]) / 255 - spec.mean) / spec.std
-    np.testing.assert_allclose(images[1, :, 2, 1], expected, rtol=1e-6)
+    assert images.flags.c_contiguous
+    expected = (crops / 255 - spec.mean) / spec.std
+    np.testing.assert_allclose(images, expected.transpose(0, 3, 1, 2), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(crops, before)
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -2,7 +2,6 @@
 
 import signal
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,11 +10,15 @@ from hrnet.cli.convert import convert
 from hrnet.cli.data import app as data_app
 from hrnet.cli.evaluate import EXAMPLES as EVALUATE_EXAMPLES
 from hrnet.cli.evaluate import evaluate
+from hrnet.cli.export import EXAMPLES as EXPORT_EXAMPLES
+from hrnet.cli.export import export
 from hrnet.cli.models import info, models
 from hrnet.cli.predict import EXAMPLES as PREDICT_EXAMPLES
 from hrnet.cli.predict import predict
+from hrnet.cli.report import EXAMPLES as REPORT_EXAMPLES
 from hrnet.cli.report import report
 from hrnet.cli.streams import guarded_streams
+from hrnet.cli.train import EXAMPLES as TRAIN_EXAMPLES
 from hrnet.cli.train import recipes, train
 from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
@@ -52,40 +55,13 @@ def _options(
 
 app.command(epilog=PREDICT_EXAMPLES)(predict)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
-
-
-@app.command()
-def export(
-    model: Annotated[str, typer.Argument(help="A .safetensors checkpoint or the folder of a run.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The .onnx file to write.")],
-    half: Annotated[
-        bool, typer.Option("--half", help="Store weights in half precision: half the file.")
-    ] = False,
-) -> None:
-    """Write a checkpoint as an ONNX file that predicts without torch."""
-    from hrnet.files import check_writable_file
-    from hrnet.weights.catalog import find_model
-
-    path = find_model(Path(model))
-    if path.suffix != ".safetensors":
-        raise InputError(f"expected a .safetensors checkpoint or a run folder, got {path}")
-    if out.suffix.lower() != ".onnx":
-        raise InputError(f"expected an .onnx file to write, got {out}; name one that ends in .onnx")
-    check_writable_file(out, [path])
-    from hrnet.export.onnx import export_onnx
-    from hrnet.weights.checkpoint import load_checkpoint
-
-    difference = export_onnx(*load_checkpoint(path), out, half=half)
-    size = out.stat().st_size / 1e6
-    typer.echo(f"{out}: {size:.2f} MB, differs from the network by {difference:.2g} at most")
-
-
-app.command()(train)
+app.command(epilog=EXPORT_EXAMPLES)(export)
+app.command(epilog=TRAIN_EXAMPLES)(train)
 app.command()(recipes)
 app.command()(models)
 app.command()(info)
 app.command()(convert)
-app.command()(report)
+app.command(epilog=REPORT_EXAMPLES)(report)
 app.add_typer(weights_app)
 app.add_typer(data_app)
 

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 import typer
 
 from hrnet.cli.sizes import parse_size
-from hrnet.errors import InputError
+from hrnet.errors import printable
+from hrnet.extras import needing
 
 if TYPE_CHECKING:
     from hrnet.codecs.heatmap import CodecKind
@@ -67,12 +68,8 @@ def convert(
 ) -> None:
     """Convert weights of another project to a checkpoint of ours; what they are is found out."""
     size = parse_size(input_size) if input_size else None
-    try:
+    with needing("converting"):
         from hrnet.weights.convert import convert_file
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"converting needs {error.name}, which is not installed: pip install 'hrnet[train]'"
-        ) from None
     result = convert_file(
         source,
         out,
@@ -86,7 +83,7 @@ def convert(
         window=window,
     )
     if report:
-        typer.echo("\n".join(result.lines()))
-    typer.echo(f"{out}: {result.summary()}")
+        typer.echo("\n".join(map(printable, result.lines())))
+    typer.echo(printable(f"{out}: {result.summary()}"))
     if result.network.task == "pose" and not result.can_predict:
         typer.echo("to predict with it, convert it with --input and --skeleton", err=True)

@@ -1,11 +1,14 @@
 """`hrnet data`: check keypoint annotations, split them, import them from other tools."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hrnet.errors import one_line
+from hrnet.errors import one_line, printable
+
+if TYPE_CHECKING:
+    from hrnet.data.imports.run import ImportReport
 
 app = typer.Typer(
     name="data",
@@ -18,6 +21,15 @@ app = typer.Typer(
 
 Annotations = Annotated[
     Path, typer.Argument(metavar="FILE", help="COCO keypoint annotations, of any keypoints.")
+]
+
+Likelihood = Annotated[
+    float | None,
+    typer.Option(
+        metavar="0..1",
+        help="Of yolo and deeplabcut: keypoints that a network scored below it are not labelled; "
+        "0.6 for deeplabcut's likelihoods if left out.",
+    ),
 ]
 
 
@@ -42,7 +54,7 @@ def check(
     from hrnet.data.check.sheet import write_report
     from hrnet.data.check.show import print_check
     from hrnet.files import make_writable_folder
-    from hrnet.report import show_progress, terminal
+    from hrnet.terminal import show_progress, terminal
 
     if report is not None:
         make_writable_folder(report)
@@ -107,7 +119,8 @@ def import_source(
         typer.Option(metavar="a,b,c", help="Names of the keypoints, in their order."),
     ] = None,
     category: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Take this class, label or skeleton alone.")
+        str | None,
+        typer.Option(metavar="NAME", help="Take this class, label, skeleton or individual alone."),
     ] = None,
     part: Annotated[
         str | None, typer.Option(metavar="NAME", help="Take this part alone, such as train.")
@@ -116,6 +129,7 @@ def import_source(
         Path | None,
         typer.Option(metavar="FILE", help="Of mpii: head boxes, such as gt_valid.mat, for PCKh."),
     ] = None,
+    likelihood: Likelihood = None,
     margin: Annotated[
         float, typer.Option(help="Growth of a box that follows from the keypoints, on each side.")
     ] = 0.1,
@@ -132,15 +146,24 @@ def import_source(
         part=part,
         extracted=out.with_name(f"{out.stem}_images"),
         heads=heads,
+        likelihood=likelihood,
     )
     done = import_annotations(
         source, out, options, format_name=format_name, margin=margin, force=force
     )
+    _print_import(done)
+
+
+def _print_import(done: "ImportReport") -> None:
     typer.echo(
         f"{done.format}: {done.num_images} images, {done.num_subjects} subjects, "
-        f"{len(done.names)} keypoints: {', '.join(done.names)}"
+        f"{len(done.names)} keypoints: {printable(', '.join(done.names))}"
     )
     for note in done.notes:
-        typer.echo(f"note: {note}")
-    typer.echo(f"written: {done.out}")
-    typer.echo(f"look at it: hrnet data check {done.out} --images {done.images} --report report/")
+        typer.echo(f"note: {one_line(note)}")
+    typer.echo(printable(f"written: {done.out}"))
+    typer.echo(
+        printable(
+            f"look at it: hrnet data check {done.out} --images {done.images} --report report/"
+        )
+    )

@@ -53,7 +53,7 @@ def evaluate(
     """Measure COCO AP and AR on annotated images, and PCKh where head sizes are given."""
     from hrnet.engine.evaluate import evaluate as evaluate_model
     from hrnet.files import check_writable_file, write_text
-    from hrnet.report import print_figures, show_progress, terminal
+    from hrnet.terminal import print_figures, show_progress, terminal
 
     if json_file is not None:
         check_writable_file(json_file, [data, images, Path(model), Path(boxes)])

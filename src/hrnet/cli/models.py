@@ -1,16 +1,20 @@
 """`hrnet models` and `hrnet info`: what networks there are and what each costs."""
 
+import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from importlib.resources import files
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import InputError
+from hrnet.extras import needing
+from hrnet.files import check_writable_file, write_text
 
 if TYPE_CHECKING:
     from hrnet.geometry import Size
@@ -28,11 +32,22 @@ USUAL_INPUTS: "Mapping[Task, Size]" = {
 """(height, width) that a task is usually given: a person of COCO, a crop of Cityscapes, a picture
 of ImageNet and one of COCO."""
 
-FIGURES = ("models", "figures.txt")
-"""Where the output of `hrnet models --count` is kept in the package: counting takes a minute."""
+FIGURES = ("models", "figures.json")
+"""Where the output of `hrnet models --count --json -` is kept in the package; counting takes a
+minute."""
 
-_LINE = "{:24} {:14} {:>8} {:>11} {:>17}"
-_HEADER = _LINE.format("variant", "task", "input", "parameters", "MACs")
+_LINE = "{:24} {:14} {:>8} {:>11} {:>8}"
+_UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
+class Figures(NamedTuple):
+    """The cost of a network: its task's usual input as HxW, parameters and multiply-adds."""
+
+    variant: str
+    task: str
+    input: str
+    parameters: int
+    macs: int
 
 
 def models(
@@ -46,30 +61,60 @@ def models(
     count: Annotated[
         bool, typer.Option("--count", help="Count anew with torch: about a second for each row.")
     ] = False,
+    json_file: Annotated[
+        Path | None,
+        typer.Option("--json", "-j", metavar="FILE", help="Write exact figures; - prints them."),
+    ] = None,
 ) -> None:
-    """List the networks with their parameters and multiply-adds at the task's usual input."""
+    """List the networks with their parameters and multiply-adds (MACs) at the task's usual input.
+
+    G are 1e9, M 1e6 and k 1e3.
+    """
     tasks = [task] if task else list(USUAL_INPUTS)
     if task and task not in USUAL_INPUTS:
         raise InputError(f"expected --task as one of {', '.join(USUAL_INPUTS)}, got {task!r}")
-    if count:
+    to_stdout = json_file == Path("-")
+    if json_file is not None and not to_stdout:
+        check_writable_file(json_file)
+    rows = _counted(pattern, tasks) if count else _stored(pattern, tasks)
+    if json_file is None:
+        typer.echo(_LINE.format("variant", "task", "input", "parameters", "MACs"))
+        for row in rows:
+            typer.echo(_LINE.format(*row[:3], in_units(row.parameters), in_units(row.macs)))
+        return
+    text = ",\n".join(json.dumps(row._asdict()) for row in rows)
+    if to_stdout:
+        typer.echo(f"[\n{text}\n]")
+    else:
+        write_text(json_file, f"[\n{text}\n]\n")
+
+
+def in_units(count: int) -> str:
+    """Write a count with three digits and its unit: 28.5 M for 28,536,113."""
+    size, unit = next(pair for pair in _UNITS if count >= 0.9995 * pair[0] or pair[1] == "")
+    value = count / size
+    digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{digits}f} {unit}" if unit else str(count)
+
+
+def stored_figures() -> list[Figures]:
+    """Read the figures that travel with the package, one a variant and task; needs no torch."""
+    text = files("hrnet").joinpath(*FIGURES).read_text("utf-8")
+    return [Figures(**row) for row in json.loads(text)]
+
+
+def _stored(pattern: str | None, tasks: Collection[str]) -> Iterator[Figures]:
+    stored = stored_figures()
+    variants = _matching(dict.fromkeys(row.variant for row in stored), pattern)
+    return (row for row in stored if row.variant in variants and row.task in tasks)
+
+
+def _counted(pattern: str | None, tasks: Collection[str]) -> Iterator[Figures]:
+    with needing("counting"):
         from hrnet.models import VARIANTS
 
-        variants = _matching(VARIANTS, pattern)
-        lines = (_count(v, t) for v in variants for t in USUAL_INPUTS if t in tasks)
-    else:
-        stored = stored_lines()
-        variants = _matching(dict.fromkeys(line.split()[0] for line in stored), pattern)
-        lines = (
-            line for line in stored if line.split()[0] in variants and line.split()[1] in tasks
-        )
-    typer.echo(_HEADER)
-    for line in lines:
-        typer.echo(line)
-
-
-def stored_lines() -> list[str]:
-    """Read the figures that travel with the package, a line a variant and task; needs no torch."""
-    return files("hrnet").joinpath(*FIGURES).read_text("utf-8").splitlines()[1:]
+    variants = _matching(VARIANTS, pattern)
+    return (_count(v, t) for v in variants for t in USUAL_INPUTS if t in tasks)
 
 
 def _matching(variants: Mapping[str, object], pattern: str | None) -> list[str]:
@@ -84,14 +129,13 @@ def _matching(variants: Mapping[str, object], pattern: str | None) -> list[str]:
     return found
 
 
-def _count(variant: str, task: "Task") -> str:
+def _count(variant: str, task: "Task") -> Figures:
     from hrnet.models.statistics import measure
     from hrnet.spec import NetworkSpec
 
     size = USUAL_INPUTS[task]
     statistics = measure(_build(NetworkSpec(variant=variant, task=task)), size)
-    figures = f"{statistics.parameters:,}", f"{statistics.macs:,}"
-    return _LINE.format(variant, task, _text(size), *figures)
+    return Figures(variant, task, _text(size), statistics.parameters, statistics.macs)
 
 
 def _build(spec: "NetworkSpec") -> "Network":
@@ -153,8 +197,9 @@ def info(
     }
     spec = _read_spec(values)
     size = parse_size(input_size) if input_size else USUAL_INPUTS[spec.task]
-    from hrnet.models.published import relate
-    from hrnet.models.statistics import measure
+    with needing("`hrnet info`"):
+        from hrnet.models.published import relate
+        from hrnet.models.statistics import measure
 
     network = _build(spec)
     statistics = measure(network, size)

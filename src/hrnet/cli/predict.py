@@ -75,7 +75,7 @@ def predict(
     from hrnet.batch import JSON_NAME, Outputs, predict_files
     from hrnet.images import find_images, list_left_out
     from hrnet.predict import load
-    from hrnet.report import terminal
+    from hrnet.terminal import terminal
 
     # Everything that the user named is checked before any work is done.
     paths, errors, left_out = find_images(sources, recursive=recursive)
@@ -134,7 +134,7 @@ def _show(
 ) -> _Shown:
     """Print each result as it comes, until the last one, Ctrl-C or SIGTERM."""
     from hrnet.batch import json_entries
-    from hrnet.report import print_poses
+    from hrnet.terminal import print_poses
 
     shown = _Shown()
     try:

@@ -5,6 +5,15 @@ from typing import Annotated
 
 import typer
 
+from hrnet.cli.options import BatchSize, Device, FlipTest, Threads
+from hrnet.errors import printable
+
+EXAMPLES = """\b
+Examples:
+  hrnet report runs/w32
+  hrnet report runs/w32 --data test.json --images images/ --flip-test --out test.html
+"""
+
 
 def report(
     run: Annotated[
@@ -12,29 +21,35 @@ def report(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="The page to write; RUN/report.html without it."),
+        typer.Option(
+            "--out", "-o", metavar="FILE", help="The page to write; RUN/report.html without it."
+        ),
     ] = None,
     data: Annotated[
         Path | None,
         typer.Option(
+            "--data",
+            "-d",
             metavar="FILE",
             help="COCO keypoint annotations to measure on; the run's validation data without it.",
         ),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="The folder of their images.")
+        Path | None,
+        typer.Option("--images", "-i", metavar="DIR", help="The folder of their images."),
     ] = None,
-    flip_test: Annotated[
-        bool, typer.Option("--flip-test", help="Average with the mirrored image; twice the time.")
-    ] = False,
+    flip_test: FlipTest = False,
     figures: Annotated[
         bool,
         typer.Option("--figures/--no-figures", help="Measure the best checkpoint, or leave it."),
     ] = True,
+    device: Device = "auto",
+    threads: Threads = None,
+    batch_size: BatchSize = 16,
 ) -> None:
     """Write a page about a training run: figures, curves, pictures, settings."""
     from hrnet.engine.run_report import report as write_report
-    from hrnet.report import show_progress
+    from hrnet.terminal import show_progress
 
     with show_progress("measuring") as progress:
         written = write_report(
@@ -44,8 +59,11 @@ def report(
             images=images,
             flip_test=flip_test,
             figures=figures,
+            device=device,
+            threads=threads,
+            batch_size=batch_size,
             progress=progress,
         )
     if written.without_figures is not None:
         typer.echo(f"no figures: {written.without_figures}")
-    typer.echo(f"report written to {written.path}")
+    typer.echo(f"report written to {printable(written.path)}")

@@ -1,31 +1,51 @@
 """`hrnet train` and `hrnet recipes`."""
 
-import os
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, printable
+from hrnet.extras import needing
+from hrnet.files import exists
 
 if TYPE_CHECKING:
     from hrnet.config import Experiment
 
+EXAMPLES = """\b
+Examples:
+  hrnet train --data my.json --images images/ --out runs/my
+  hrnet train pose/hrnet_w32_coco_256x192 --set train.batch_size=32 --out runs/w32
+  hrnet train --resume runs/w32
+"""
 
-Recipe = Annotated[str | None, typer.Argument(help="A recipe's name; `hrnet recipes` lists them.")]
+Recipe = Annotated[
+    str | None,
+    typer.Argument(metavar="RECIPE", help="A recipe's name; `hrnet recipes` lists them."),
+]
 Out = Annotated[
     Path | None,
     typer.Option(
+        "--out",
+        "-o",
         metavar="RUN",
         help="New folder for checkpoints, log and settings; without it one in runs/.",
     ),
 ]
 Data = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="COCO keypoint annotations of your own.")
+    Path | None,
+    typer.Option("--data", "-d", metavar="FILE", help="COCO keypoint annotations of your own."),
 ]
 Images = Annotated[
     Path | None,
-    typer.Option(metavar="DIR", help="Their images; without it beside --data or in images/."),
+    typer.Option(
+        "--images",
+        "-i",
+        metavar="DIR",
+        help="Their images; without it beside --data or in images/.",
+    ),
 ]
 Val = Annotated[
     Path | None,
@@ -43,7 +63,12 @@ Resume = Annotated[
 ]
 Settings = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="a.b=c", help="Change one setting; may be repeated."),
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="NAME=VALUE",
+        help="Change one setting; may be repeated. `hrnet recipes NAME` lists them.",
+    ),
 ]
 
 
@@ -61,12 +86,10 @@ def train(
 
     Several GPUs or machines: torchrun --nproc-per-node=N -m hrnet train ...
     """
-    from hrnet.config import override, read_experiment
-    from hrnet.engine.run_folder import EXPERIMENT
-    from hrnet.recipes import get_recipe
+    from hrnet.engine.launch import launched
 
-    main = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks
-    say = typer.echo if main else _silent
+    main = launched().is_main  # under torchrun one process speaks
+    say = _say if main else _silent
     ways = {"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume}
     given = [name for name, value in ways.items() if value is not None]
     if len(given) != 1:
@@ -78,60 +101,85 @@ def train(
         raise InputError("--images and --val go with --data; in a recipe it is --set data.images=")
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
-    about: list[str] = []
+    with needing("training"):
+        from hrnet.engine.train import train as run
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
-    if resume is not None:
-        experiment = read_experiment(resume / EXPERIMENT)
-    elif config is not None:
-        experiment = read_experiment(config)
-    elif data is not None:
-        experiment, about = _own(data, images, val, folder)
-    else:
-        experiment = get_recipe(str(recipe))
-    experiment = override(experiment, settings or [])
     if data is not None:
-        from hrnet.recipes.own import about_training
-
-        for line in [*about, *about_training(experiment), f"run: {folder}"]:
+        experiment, about = _own(data, images, val, folder, settings or [])
+        for line in [*about, f"run: {folder}"]:
             say(line)
-    from hrnet.engine.train import train as run
-
+    else:
+        experiment = _given(recipe, config, resume, settings or [])
     best = run(experiment, folder, resume=resume is not None, say=say)
     if best is not None:
         say(f"model written to {best}; use it with `hrnet predict IMAGE --model {folder}`")
+
+
+def _say(line: str) -> None:
+    """Print a line whose names may come from files."""
+    typer.echo(printable(line))
 
 
 def _silent(line: str) -> None:
     """What the processes that do not speak say."""
 
 
+def _given(
+    recipe: str | None, config: Path | None, resume: Path | None, settings: Sequence[str]
+) -> "Experiment":
+    """The experiment of a recipe or a file, with the settings that change it."""
+    from hrnet.config import override, read_experiment
+    from hrnet.engine.run_folder import EXPERIMENT
+    from hrnet.recipes import get_recipe
+
+    file = resume / EXPERIMENT if resume is not None else config
+    return override(read_experiment(file) if file else get_recipe(str(recipe)), settings)
+
+
 def _new_folder(source: Path) -> Path:
     """The first of runs/NAME, runs/NAME_2, ... that is free."""
-    if os.environ.get("WORLD_SIZE", "1") != "1":
+    from hrnet.engine.launch import launched
+
+    if launched().size > 1:
         raise InputError("expected --out RUN, which several processes need, got none")
     name = source.parent.name if source.name == "experiment.json" else source.stem
     folder, count = Path("runs") / name, 1
-    while folder.exists():
+    while exists(folder):
         count += 1
         folder = Path("runs") / f"{name}_{count}"
     return folder
 
 
 def _own(
-    data: Path, images: Path | None, val: Path | None, out: Path
+    data: Path, images: Path | None, val: Path | None, out: Path, settings: Sequence[str]
 ) -> tuple["Experiment", list[str]]:
-    """An experiment for annotations of the user's own, and what is to be said of them."""
+    """An experiment for annotations of the user's own, and what is to be said of it."""
     from hrnet.engine.train import expect_no_run
     from hrnet.recipes.own import own_experiment
 
     expect_no_run(out)
-    return own_experiment(data, images, val=val, out=out)
+    return own_experiment(data, images, val=val, out=out, settings=settings)
 
 
-def recipes() -> None:
-    """List the recipes and the first line of what each is."""
-    from hrnet.recipes import RECIPES
+def recipes(
+    name: Annotated[
+        str | None,
+        typer.Argument(metavar="NAME", help="A recipe: print its settings and what each means."),
+    ] = None,
+) -> None:
+    """List the recipes, or print the settings of one, each with its value and meaning."""
+    from hrnet.recipes import RECIPES, get_recipe
 
-    width = max(map(len, RECIPES))
-    for name, recipe in RECIPES.items():
-        typer.echo(f"{name:{width}}  {(recipe.__doc__ or '').splitlines()[0]}")
+    if name is None:
+        width = max(map(len, RECIPES))
+        for one, recipe in RECIPES.items():
+            typer.echo(f"{one:{width}}  {(recipe.__doc__ or '').splitlines()[0]}")
+        typer.echo("`hrnet recipes NAME` prints the settings of one", err=True)
+        return
+    from hrnet.config import settings_of
+
+    experiment = get_recipe(name)
+    typer.echo(f"{textwrap.dedent('    ' + (RECIPES[name].__doc__ or '').rstrip())}\n")
+    for setting in settings_of(experiment):
+        typer.echo(f"{setting.name}={setting.value}")
+        typer.echo(textwrap.indent(textwrap.fill(setting.meaning, 92), "    "))

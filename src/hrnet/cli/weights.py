@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hrnet.errors import InputError, one_line
+from hrnet.errors import InputError, one_line, printable
+from hrnet.files import is_file
 
 if TYPE_CHECKING:
     from hrnet.weights.published import PublishedWeight
@@ -68,7 +69,7 @@ def list_weights(
         )
     lines = [(r.name, r.metric or "-", _size(r), r.licence or "-", _state(r)) for r in found]
     _print_table(lines)
-    typer.echo(f"{len(found)} weights; cache folder {cache_folder()}", err=True)
+    typer.echo(f"{len(found)} weights; cache folder {printable(cache_folder())}", err=True)
 
 
 @app.command()
@@ -77,7 +78,7 @@ def fetch(names: Names) -> None:
     from hrnet.weights.cache import fetch as fetch_row
     from hrnet.weights.published import find_row
 
-    _each([find_row(name) for name in names], lambda row: str(fetch_row(row)))
+    _each([find_row(name) for name in names], lambda row: printable(fetch_row(row)))
 
 
 @app.command()
@@ -102,7 +103,7 @@ def verify(
         raise InputError("expected either names of weights or --all")
     chosen = [find_row(name) for name in names or []]
     if everything:
-        chosen = [row for row in rows() if raw_path(row).is_file()]
+        chosen = [row for row in rows() if is_file(raw_path(row))]
 
     def check(row: "PublishedWeight") -> str:
         digest = verify_row(row)
@@ -119,7 +120,7 @@ def folder() -> None:
     """Print the cache folder; HRNET_CACHE names another one."""
     from hrnet.weights.cache import cache_folder
 
-    typer.echo(str(cache_folder()))
+    typer.echo(printable(cache_folder()))
 
 
 def _fits(name: str, pattern: str | None) -> bool:
@@ -137,14 +138,14 @@ def _size(row: "PublishedWeight") -> str:
     from hrnet.weights.cache import raw_path
 
     path = raw_path(row)
-    num_bytes = path.stat().st_size if path.is_file() else row.size_bytes
+    num_bytes = path.stat().st_size if is_file(path) else row.size_bytes
     return f"{num_bytes / 1e6:.1f} MB" if num_bytes else "-"
 
 
 def _state(row: "PublishedWeight") -> str:
     from hrnet.weights.cache import raw_path
 
-    if raw_path(row).is_file():
+    if is_file(raw_path(row)):
         return "in the cache"
     return "download" if row.url else "by hand"
 
@@ -156,7 +157,7 @@ def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
         return
     from rich.table import Table
 
-    from hrnet.report import terminal
+    from hrnet.terminal import terminal
 
     table = Table()
     for title in ("name", "score", "size", "licence", "file"):

@@ -92,7 +92,8 @@ def gaussian_targets(
 
     middles: keep only the square of ceil(3 sigma) pixels to each side of these (N, K, 2); None
     keeps all. Where the square around the middle (without middles, around the centre) lies outside
-    the heatmap, or the weight is 0, heatmap and weight are 0.
+    the heatmap, or the weight is 0, heatmap and weight are 0. A weight below 0.5 stays, but draws
+    nothing, as in the published code.
     """
     height, width = heatmap_size
     center = np.asarray(centers, dtype=np.float64)
@@ -108,7 +109,7 @@ def gaussian_targets(
             bell *= np.abs(pixels - middle[..., axis, None]) <= radius
         return bell.astype(np.float32)  # (N, K, length)
 
-    rows = profile(1, height) * (kept > 0)[..., None]
+    rows = profile(1, height) * (kept >= 0.5)[..., None]
     return rows[..., :, None] * profile(0, width)[..., None, :], kept
 
 

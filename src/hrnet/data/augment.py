@@ -5,11 +5,14 @@ What that training does not have is off by default: shift, colour, sharpness, gr
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
+from pydantic import Field
+from pydantic.fields import FieldInfo
 
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError
@@ -18,42 +21,63 @@ from hrnet.skeleton import Skeleton
 from hrnet.types import Image8
 
 
+def _of(meaning: str) -> FieldInfo:
+    """The meaning of a setting, where its bounds are checked together."""
+    return Field(description=meaning)  # type: ignore[no-any-return]
+
+
 @dataclass(frozen=True, slots=True)
 class Augmentation:
     """How much a crop varies; the defaults are the published ones for COCO.
 
-    flip: probability of mirroring; unused where the skeleton has no flip pairs.
-    scale: the crop's size is multiplied by N(1, scale), held within 1 +- scale.
-    rotation_deg: angle from N(0, rotation_deg), held within twice that.
-    rotation_probability: how often it is rotated at all.
-    half_body: probability of showing only the upper or lower half of a subject with more than
-        half_body_min_visible labelled keypoints; unused where the skeleton names no upper body.
-    shift: the crop's middle moves by up to this part of the crop's width and height.
-    colour: brightness, contrast and saturation are each multiplied within 1 +- colour.
-    sharpness: blurred or sharpened by a factor within 1 +- sharpness (0 is blurred, 2 sharp).
-    grey: probability of a crop without colour.
-    cutout: probability of covering one rectangle of 2% to 20% of the crop with noise (DeVries and
-        Taylor 2017, random erasing of Zhong et al. 2020); keypoints below it stay targets.
+    cutout: after DeVries and Taylor 2017 and the random erasing of Zhong et al. 2020.
     """
 
-    flip: float = 0.5
-    scale: float = 0.35
-    rotation_deg: float = 45.0
-    rotation_probability: float = 0.6
-    half_body: float = 0.3
-    half_body_min_visible: int = 8
-    shift: float = 0.0
-    colour: float = 0.0
-    sharpness: float = 0.0
-    grey: float = 0.0
-    cutout: float = 0.0
+    flip: Annotated[
+        float, _of("Probability of mirroring; unused where the skeleton has no flip pairs.")
+    ] = 0.5
+    scale: Annotated[
+        float, _of("The crop's size is multiplied by N(1, scale), held within 1 +- scale.")
+    ] = 0.35
+    rotation_deg: Annotated[
+        float, _of("Angle from N(0, rotation_deg), held within twice that.")
+    ] = 45.0
+    rotation_probability: Annotated[float, _of("How often a crop is rotated at all.")] = 0.6
+    half_body: Annotated[
+        float,
+        _of(
+            "Probability of showing only the upper or lower half of a subject with more than "
+            "half_body_min_visible labelled keypoints; unused where the skeleton names no upper "
+            "body."
+        ),
+    ] = 0.3
+    half_body_min_visible: Annotated[int, _of("See half_body.")] = 8
+    shift: Annotated[
+        float, _of("The crop's middle moves by up to this part of the crop's width and height.")
+    ] = 0.0
+    colour: Annotated[
+        float, _of("Brightness, contrast and saturation are each multiplied within 1 +- colour.")
+    ] = 0.0
+    sharpness: Annotated[
+        float, _of("Blurred or sharpened by a factor within 1 +- sharpness (0 blurred, 2 sharp).")
+    ] = 0.0
+    grey: Annotated[float, _of("Probability of a crop without colour.")] = 0.0
+    cutout: Annotated[
+        float,
+        _of(
+            "Probability of covering one rectangle of 2% to 20% of the crop with noise; keypoints "
+            "below it stay targets."
+        ),
+    ] = 0.0
 
     def __post_init__(self) -> None:
         chances = ("flip", "rotation_probability", "half_body", "grey", "cutout")
         most = {"rotation_deg": 180, "scale": 0.95, "shift": 0.5, "colour": 0.95, "sharpness": 3}
+        most["half_body_min_visible"] = 1000
         for name, limit in {**dict.fromkeys(chances, 1), **most}.items():
             if not 0 <= getattr(self, name) <= limit:
-                raise InputError(f"expected {name} within 0..{limit}, got {getattr(self, name)}")
+                got = repr(getattr(self, name))
+                raise InputError(f"expected {name} within 0..{limit}, got {got:.40}")
 
 
 NO_AUGMENTATION = Augmentation(flip=0, scale=0, rotation_deg=0, half_body=0)

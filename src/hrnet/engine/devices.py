@@ -15,15 +15,26 @@ def pick_device(name: str) -> torch.device:
     """
     if name != "auto":
         try:
-            return torch.empty(0, device=name).device
-        except (RuntimeError, AssertionError) as error:
-            reason = one_line(error)[:120]
+            device = torch.empty(0, device=name).device
+        except Exception as error:  # each kind of device has its own exception types
             raise InputError(
-                f"device {name} cannot be used ({reason}); try run.device=auto"
+                f"device {name} cannot be used ({first_sentence(error)}); take auto, or cpu"
             ) from None
+        if device.type not in _TRAINED_ON:
+            raise InputError(f"device {name} computes nothing; take auto, or cpu")
+        return device
     if torch.cuda.is_available():
         return torch.device("cuda")
     return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+_TRAINED_ON = {"cpu", "cuda", "mps", "xpu"}
+
+
+def first_sentence(error: Exception) -> str:
+    """The first sentence of an error of torch, whole; the others are about how to debug torch."""
+    line = one_line(str(error).strip().partition("\n")[0]).partition(". ")[0]
+    return line.rstrip(".") or type(error).__name__
 
 
 def fast_precision(device: torch.device) -> Literal["float32", "bf16"]:

@@ -1,23 +1,33 @@
-"""Several processes that train one network, as torchrun starts them, or one alone.
-
-Source of the environment's names: https://docs.pytorch.org/docs/stable/elastic/run.html
-"""
+"""Several processes that train one network, as torchrun starts them, or one alone."""
 
 import gc
 import os
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.rendezvous import rendezvous
 
-from hrnet.engine.devices import pick_device
+from hrnet.engine.devices import first_sentence, pick_device
+from hrnet.engine.launch import Launch, launched
+from hrnet.errors import InputError
 from hrnet.models.norm import BatchNorm2d
 
 T = TypeVar("T")
+
+MEETING_S = 600.0
+MEETING_S_WITHOUT_TORCHRUN = 30.0
+"""How long the processes of a training wait for each other when they start."""
+
+_WITHIN_A_RUN = timedelta(minutes=30)
+"""torch's own limit for processes that wait for each other later."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +68,58 @@ def joined(device: str) -> Iterator[World]:
     """Join the processes that torchrun started, for the block; alone where it started none.
 
     device: as `pick_device` takes it; of several GPUs of a machine each process takes its own.
+    Raises InputError where the others do not come.
     """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
-        yield World(pick_device(device))
-        return
-    rank, local_rank = int(os.environ["RANK"]), int(os.environ["LOCAL_RANK"])
+    launch = launched()
     own = pick_device(device)
+    if launch.size == 1:
+        yield World(own)
+        return
     if own.type == "cuda":
-        own = torch.device("cuda", local_rank)
+        own = pick_device(f"cuda:{launch.local_rank}")
         torch.cuda.set_device(own)
-    dist.init_process_group("nccl" if own.type == "cuda" else "gloo")
+    _meet(launch, "nccl" if own.type == "cuda" else "gloo")
     try:
-        yield World(own, rank, size, local_rank)
+        yield World(own, launch.rank, launch.size, launch.local_rank)
         dist.barrier()  # none leaves while another still writes
     finally:
         gc.collect()  # networks hold on to the group in cycles; its threads must end before Python
         dist.destroy_process_group()
+
+
+def _meet(launch: Launch, backend: str) -> None:
+    """Wait for the other processes, but not for ever: WORLD_SIZE may be left over in a shell."""
+    by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
+    wait = MEETING_S if by_torchrun else MEETING_S_WITHOUT_TORCHRUN
+    limit = timedelta(seconds=wait)
+    names = [f"hrnet/{rank}" for rank in range(launch.size)]
+    try:
+        if not by_torchrun and not launch.is_main:
+            _expect_listener(wait)
+        store, rank, size = next(rendezvous("env://", timeout=limit))
+        store.set(names[launch.rank], "here")
+        store.wait(names, limit)
+        store.set_timeout(_WITHIN_A_RUN)
+        dist.init_process_group(backend, store=store, rank=rank, world_size=size)
+    except (RuntimeError, ValueError, OSError) as error:
+        raise InputError(
+            f"WORLD_SIZE={launch.size}, but the other processes did not come within {wait:g} s "
+            f"({first_sentence(error)}); start all by torchrun, or unset WORLD_SIZE to train in one"
+        ) from None
+
+
+def _expect_listener(wait: float) -> None:
+    """Wait for the first process to listen; torch would print a page where it does not come."""
+    place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    end = time.monotonic() + wait
+    while True:
+        try:
+            socket.create_connection(place, timeout=wait).close()
+            return
+        except (OSError, ValueError):
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.2)
 
 
 class _MeanOverProcesses(torch.autograd.Function):

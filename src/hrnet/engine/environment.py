@@ -13,7 +13,7 @@ import torch
 from hrnet.data.coco import KeypointDataset
 from hrnet.engine.distributed import World
 from hrnet.engine.run_folder import ENVIRONMENT
-from hrnet.files import atomic_path, sha256_of
+from hrnet.files import sha256_of, write_text
 
 _PACKAGES = ("hrnet", "torch", "numpy", "pillow", "safetensors", "pycocotools")
 
@@ -36,8 +36,7 @@ def environment(world: World, datasets: Mapping[str, KeypointDataset]) -> dict[s
 
 def write_environment(folder: Path, values: Mapping[str, object]) -> None:
     """Write the values to environment.json in a run folder."""
-    with atomic_path(folder / ENVIRONMENT) as file:
-        file.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / ENVIRONMENT, json.dumps(values, indent=2) + "\n")
 
 
 def _version(package: str) -> str | None:

@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -19,7 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from hrnet.engine.run_folder import LOG
 from hrnet.errors import InputError
-from hrnet.files import atomic_path
+from hrnet.files import exists, read_bytes, write_text
 from hrnet.types import Image8
 
 T = TypeVar("T")
@@ -50,22 +51,27 @@ class TensorBoard:
             raise InputError(
                 "run.tensorboard=true needs tensorboard; pip install it, or set this to false"
             ) from None
-        self._writer = SummaryWriter(folder / "tensorboard", purge_step=step + 1 if step else None)
+        self._folder = folder / "tensorboard"
+        with writing(self._folder):
+            self._writer = SummaryWriter(self._folder, purge_step=step + 1 if step else None)
 
     def add(self, row: Mapping[str, float | str]) -> None:
         """Write a row's numbers as points of curves over the steps."""
         group = "train" if row["kind"] == "step" else "epoch"
-        for name, value in row.items():
-            if isinstance(value, int | float) and name not in ("step", "epoch"):
-                self._writer.add_scalar(f"{group}/{name}", value, int(row["step"]))
+        with writing(self._folder):
+            for name, value in row.items():
+                if isinstance(value, int | float) and name not in ("step", "epoch"):
+                    self._writer.add_scalar(f"{group}/{name}", value, int(row["step"]))
 
     def picture(self, name: str, picture: Image8, step: int) -> None:
         """Write a picture (H, W, 3)."""
-        self._writer.add_image(name, picture, step, dataformats="HWC")
+        with writing(self._folder):
+            self._writer.add_image(name, picture, step, dataformats="HWC")
 
     def close(self) -> None:
         """Write what is left and end the file."""
-        self._writer.close()
+        with writing(self._folder):
+            self._writer.close()
 
 
 class Journal:
@@ -86,18 +92,19 @@ class Journal:
         self._bar.start()
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         self._bar.stop()
         for sink in self._sinks:
-            sink.close()
+            try:
+                sink.close()
+            except InputError:
+                if kind is None:  # the error that ends the run comes first
+                    raise
 
     def add(self, row: Row) -> None:
         """Append a row to log.jsonl, whole, and hand it to the sinks."""
-        try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-        except OSError as error:
-            raise InputError(f"{self._path} cannot be written: {error.strerror}") from None
+        with writing(self._path), self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
         for sink in self._sinks:
             sink.add(row)
 
@@ -115,15 +122,28 @@ class Journal:
         self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def keep_rows(folder: Path, count: int) -> None:
-    """Cut log.jsonl to its first `count` rows, those of the state that a run goes on from."""
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system refuses in the block into an InputError that names the path."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from None
+
+
+def keep_rows(folder: Path, count: int) -> int:
+    """Cut log.jsonl to its first `count` rows, those of the state that a run goes on from.
+
+    Returns how many there are then. Raises InputError where the log is none, or cannot be written.
+    """
     path = folder / LOG
-    if not path.exists():
-        return
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    if not exists(path):
+        return 0
+    lines = read_bytes(path, "the log").decode("utf-8", errors="replace").splitlines()
+    kept = lines[:count]
     if len(lines) != count or (lines and not lines[-1].endswith("}")):
-        with atomic_path(path) as temporary:
-            temporary.write_text("".join(f"{line}\n" for line in lines[:count]), encoding="utf-8")
+        write_text(path, "".join(f"{line}\n" for line in kept))
+    return len(kept)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from hrnet.engine.evaluate import expect_files
 from hrnet.engine.run import Run, start
 from hrnet.engine.run_folder import EXPERIMENT
 from hrnet.errors import InputError
-from hrnet.files import atomic_path
+from hrnet.files import write_text
 from hrnet.spec import PoseSpec
 
 
@@ -80,8 +80,7 @@ def prepare(experiment: Experiment, folder: Path, world: World, *, goes_on: bool
 
 def write_settings(job: Job) -> None:
     """Write experiment.json, and environment.json where the run begins."""
-    with atomic_path(job.folder / EXPERIMENT) as file:
-        file.write_text(job.experiment.to_json(), encoding="utf-8")
+    write_text(job.folder / EXPERIMENT, job.experiment.to_json())
     if not job.run.position.step:
         data = {"training": job.dataset} | (
             {"validation": job.validation} if job.validation else {}

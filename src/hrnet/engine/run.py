@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hrnet.config import Experiment
 from hrnet.engine.distributed import World, synchronise_norms
 from hrnet.engine.optim import freeze, make_optimizer
+from hrnet.errors import InputError
 from hrnet.models import Network
 from hrnet.spec import PoseSpec
 from hrnet.weights.checkpoint import build_network
@@ -82,7 +83,13 @@ def start(experiment: Experiment, spec: PoseSpec, world: World, *, goes_on: bool
     torch.manual_seed(config.seed)
     network = build_network(spec)
     if config.init is not None and not goes_on:
-        load_weights(network, config.init, new_head=not config.init_head)
+        try:
+            load_weights(network, config.init, new_head=not config.init_head)
+        except InputError as error:
+            hint = (
+                "" if not config.init_head else "train.init_head=false takes the backbone alone, "
+            )
+            raise InputError(f"train.init: {error}; {hint}train.init=null new weights") from None
     freeze(network, config.freeze)
     network = network.to(world.device)
     if experiment.run.channels_last:

@@ -1,16 +1,18 @@
 """One update of a network: forward, loss, backward, step."""
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from hrnet.data.loader import Batch, normalised
 from hrnet.engine.optim import lr_at, set_lr
 from hrnet.engine.prepare import Job
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.losses import LOSSES
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -27,7 +29,8 @@ def update(job: Job, batch: Batch, *, stop: bool) -> tuple[float, bool]:
     _seed(job)
     set_lr(run.optimizer, lr_at(job.experiment.train, position.step, len(job.batches)))
     run.optimizer.zero_grad(set_to_none=True)
-    own = _backward(job, batch)
+    with _memory(position.step):
+        own = _backward(job, batch)
     loss, stopped = job.world.mean(torch.tensor([own, float(stop)], dtype=torch.float64)).tolist()
     if not np.isfinite(loss):
         raise _not_finite(job, batch, own)
@@ -39,6 +42,20 @@ def update(job: Job, batch: Batch, *, stop: bool) -> tuple[float, bool]:
     position.samples += samples
     position.skipped += batch.skipped
     return loss, stopped > 0
+
+
+@contextmanager
+def _memory(step: int) -> Iterator[None]:
+    """Turn a want of memory into one line; torch has no one type for it on all devices."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not any(words in str(error) for words in ("out of memory", "can't allocate memory")):
+            raise
+        raise InputError(
+            f"the memory does not suffice for step {step}; take a smaller train.batch_size or a "
+            "larger train.accumulate, and on a GPU train.precision=bf16"
+        ) from None
 
 
 def _seed(job: Job) -> None:
@@ -100,13 +117,16 @@ def _not_finite(job: Job, batch: Batch, own: float) -> InputError:
         "step": str(position.step),
         "loss": str(own),
     }
-    save_file(
-        {"crops": batch.crops, "heatmaps": batch.heatmaps, "weights": batch.weights}, file, header
-    )
+    tensors = {"crops": batch.crops, "heatmaps": batch.heatmaps, "weights": batch.weights}
+    try:
+        save_file(tensors, file, header)
+        kept = f"the batch is in {file}"
+    except (OSError, SafetensorError) as error:
+        kept = f"the batch could not be saved ({one_line(error)})"
     lr = run_lr(job)
     return InputError(
-        f"the loss became {own} at step {position.step} and a learning rate of {lr:.2g}; the batch "
-        f"is in {file}, lower train.lr or add train.warmup_steps"
+        f"the loss became {own} at step {position.step} and a learning rate of {lr:.2g}; {kept}, "
+        "lower train.lr or add train.warmup_steps"
     )
 
 

@@ -2,8 +2,8 @@
 
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -17,8 +17,11 @@ class StopRequest:
 
 
 @contextmanager
-def stop_request() -> Iterator[StopRequest]:
-    """Note SIGTERM and SIGINT (Ctrl-C) for the block; a second one acts as it usually does."""
+def stop_request(say: Callable[[str], None]) -> Iterator[StopRequest]:
+    """Note SIGTERM and SIGINT (Ctrl-C) for the block; a second one acts as it usually does.
+
+    say: prints at once that the request has come, since a step or an evaluation may take long.
+    """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread may handle signals
@@ -29,6 +32,11 @@ def stop_request() -> Iterator[StopRequest]:
         request.name = signal.Signals(number).name
         for one, handler in before.items():
             signal.signal(one, handler)
+        with suppress(RuntimeError, OSError):  # it came in the middle of another print
+            say(
+                f"{request.name}: stopping after this step, with the state saved; a second one "
+                "ends at once, without saving"
+            )
 
     for number in _SIGNALS:
         signal.signal(number, note)

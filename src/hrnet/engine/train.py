@@ -9,7 +9,7 @@ that was stopped at any moment goes on from its last saved state to the same wei
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from PIL import Image
@@ -18,7 +18,7 @@ from hrnet.config import Experiment
 from hrnet.data.loader import Batch, ending_workers
 from hrnet.engine.distributed import World, joined
 from hrnet.engine.evaluate import main_figure
-from hrnet.engine.journal import Clock, Journal, Row, TensorBoard, keep_rows
+from hrnet.engine.journal import Clock, Journal, Row, TensorBoard, keep_rows, writing
 from hrnet.engine.optim import set_training
 from hrnet.engine.prepare import Job, prepare, write_settings
 from hrnet.engine.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES, STATE
@@ -27,7 +27,7 @@ from hrnet.engine.step import run_lr, update
 from hrnet.engine.stop import StopRequest, stop_request
 from hrnet.engine.validate import draw_validation, validate
 from hrnet.errors import InputError
-from hrnet.files import atomic_path, make_writable_folder
+from hrnet.files import atomic_path, exists, is_file, is_folder, make_writable_folder
 from hrnet.weights.catalog import BEST, LAST
 from hrnet.weights.checkpoint import save_checkpoint
 from hrnet.weights.lock import exclusive
@@ -56,7 +56,7 @@ def train(
         expect_no_run(folder)
     with joined(experiment.run.device) as world:
         _train_in(world, experiment, folder, resume, say if world.is_main else _silent)
-    usable = [folder / name for name in (BEST, LAST) if (folder / name).is_file()]
+    usable = [folder / name for name in (BEST, LAST) if is_file(folder / name)]
     return usable[0] if usable else None
 
 
@@ -64,14 +64,14 @@ def _train_in(
     world: World, experiment: Experiment, folder: Path, resume: bool, say: Callable[[str], None]
 ) -> None:
     """Train as one of the processes. What holds on to the others is gone when this returns."""
-    goes_on = (folder / STATE).is_file()
+    goes_on = exists(folder / STATE)
     job = prepare(experiment, folder, world, goes_on=goes_on)
     with _claimed(job), ending_workers(job.loader):
         if goes_on:
             load_state(folder / STATE, job.run)
         _announce(job, resume, say)
         if job.run.position.epoch < experiment.train.epochs:
-            with _journal(job) as journal, stop_request() as request:
+            with _journal(job) as journal, stop_request(_aloud(journal)) as request:
                 _train_epochs(job, journal, request)
             if job.run.position.epoch and job.run.position.best is not None:
                 say(_best(job))
@@ -79,6 +79,10 @@ def _train_in(
 
 def _silent(line: str) -> None:
     """What the processes that do not speak say."""
+
+
+def _aloud(journal: Journal | None) -> Callable[[str], None]:
+    return journal.say if journal else _silent
 
 
 def _announce(job: Job, resume: bool, say: Callable[[str], None]) -> None:
@@ -111,6 +115,8 @@ def _best(job: Job) -> str:
             f"no epoch was better than the weights it started from with {position.best:.4f}, which "
             f"{BEST} holds; {LAST} is of the last epoch; a smaller train.lr may help"
         )
+    if position.epoch == 1:
+        return f"the only epoch reached {position.best:.4f} ({BEST})"
     return (
         f"the best of {position.epoch} epochs was epoch {position.best_epoch} with "
         f"{position.best:.4f} ({BEST}); {LAST} is of the last one"
@@ -119,16 +125,34 @@ def _best(job: Job) -> str:
 
 def expect_no_run(folder: Path) -> None:
     """Raise InputError where a folder already holds a run or other things, so nothing is lost."""
-    held = [name for name in (LAST, BEST, STATE, LOG) if (folder / name).exists()]
+    held = [name for name in (LAST, BEST, STATE, LOG) if exists(folder / name)]
     if held:
         raise InputError(
             f"{folder} already holds a run ({held[0]}); go on with it by "
             f"`hrnet train --resume {folder}`, or name a new folder for --out"
         )
     known = {"data", EXPERIMENT, ENVIRONMENT, ".lock"}  # of a run that has not begun
-    others = [] if not folder.is_dir() else sorted({p.name for p in folder.iterdir()} - known)
+    try:
+        others = sorted({p.name for p in folder.iterdir()} - known) if is_folder(folder) else []
+    except OSError as error:
+        raise InputError(
+            f"the folder {folder} cannot be read: {error.strerror}; name a new folder for --out"
+        ) from None
+    others = [name for name in others if not _is_leftover(name)]
     if others:
         raise InputError(f"{folder} holds other things ({others[0]}); name a new folder for --out")
+
+
+def _is_leftover(name: str) -> bool:
+    """Whether a file is a temporary one, of a process that was killed while it wrote."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for place in (folder, folder / PICTURES, folder / "data"):
+        for leftover in place.glob(".*.tmp"):
+            with suppress(OSError):
+                leftover.unlink()
 
 
 @contextmanager
@@ -142,7 +166,10 @@ def _claimed(job: Job) -> Iterator[None]:
         raise InputError(f"{job.folder} is in use by another training; wait for it or stop it")
 
     make_writable_folder(job.folder)
-    with exclusive(job.folder / ".lock", refuse):
+    with ExitStack() as held:
+        with writing(job.folder / ".lock"):
+            held.enter_context(exclusive(job.folder / ".lock", refuse))
+        _remove_leftovers(job.folder)
         yield
 
 
@@ -154,9 +181,7 @@ def _journal(job: Job) -> Iterator[Journal | None]:
         return
     step = job.run.position.step
     write_settings(job)
-    for leftover in job.folder.glob(".*.tmp"):  # of a process that was killed while it wrote
-        leftover.unlink(missing_ok=True)
-    keep_rows(job.folder, job.run.position.rows)
+    job.run.position.rows = keep_rows(job.folder, job.run.position.rows)
     sinks = [TensorBoard(job.folder, step=step)] if job.experiment.run.tensorboard else []
     with Journal(job.folder, sinks, total_steps=job.total_steps, step=step) as journal:
         yield journal
@@ -234,7 +259,7 @@ def _draw(job: Job, journal: Journal) -> None:
     """Draw some validation pictures, for the event files and into RUN/pictures."""
     assert job.validation is not None
     folder = job.folder / PICTURES
-    folder.mkdir(exist_ok=True)
+    make_writable_folder(folder)
     for name, picture in draw_validation(job.run, job.spec, job.validation, job.world).items():
         journal.picture(name, picture, job.run.position.step)
         with atomic_path(folder / f"{name}.jpg") as file:

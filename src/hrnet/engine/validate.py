@@ -20,6 +20,8 @@ from hrnet.weights.checkpoint import with_activation
 
 _DRAWN: Final = 8
 _DRAWN_SIDE_PX: Final = 320
+_NAME_PART: Final = 100
+"""Letters of a picture's name that the drawing keeps, since names have a longest length."""
 
 
 def predictor(run: Run, spec: PoseSpec, world: World) -> PoseModel:
@@ -56,7 +58,7 @@ def draw_validation(
         path = validation.image_paths[page.image_id]
         picture = read_image(path)
         poses = model.predict(picture, page.boxes_xywh)
-        drawn[path.stem] = _small(draw_poses(picture, poses))
+        drawn[path.stem[:_NAME_PART]] = _small(draw_poses(picture, poses))
     return drawn
 
 

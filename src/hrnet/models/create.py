@@ -124,6 +124,12 @@ _HEADS: Mapping[Task, tuple[str, ...]] = {
     "pose": ("v1", "v2"),
     "segmentation": ("v2", "ocr", "ocr_v3"),
 }
+_COUNTS: tuple[tuple[str, tuple[Task, ...], int], ...] = (
+    ("num_keypoints", ("pose",), 10_000),
+    ("num_classes", ("segmentation", "classification"), 1_000_000),
+)
+"""Options that count the answers, the tasks that have them, and the most that a network is for."""
+
 _FAMILY_OPTIONS = {
     "relative_position": (HRFormerConfig,),
     "window": (HRFormerConfig,),
@@ -134,7 +140,7 @@ _FAMILY_OPTIONS = {
 
 
 def _check(config: Config, spec: NetworkSpec) -> None:
-    """Raise InputError for an option that would change nothing, or a count below 1."""
+    """Raise InputError for an option that would change nothing, or a count out of bounds."""
     heads = _HEADS.get(spec.task, ())
     if spec.head is not None and spec.head not in heads:
         known = f"one of {', '.join(heads)}" if heads else "none"
@@ -145,13 +151,12 @@ def _check(config: Config, spec: NetworkSpec) -> None:
         value = getattr(spec, option)
         if value is not None and not isinstance(config, families):
             raise InputError(f"{spec.variant} has no {option}, got {value!r}; leave it out")
-    counts = {"num_keypoints": ("pose",), "num_classes": ("segmentation", "classification")}
-    for name, tasks in counts.items():
+    for name, tasks, most in _COUNTS:
         count = getattr(spec, name)
         if count is not None and spec.task not in tasks:
             raise InputError(f"the task {spec.task} has no {name}, got {count}; leave it out")
-        if count is not None and count < 1:
-            raise InputError(f"expected {name} of 1 or more, got {count}")
+        if count is not None and not 1 <= count <= most:
+            raise InputError(f"expected {name} of 1 or more, got {count}; at most {most:,}")
 
 
 def initialise(network: nn.Module, task: Task) -> None:

@@ -1,16 +1,21 @@
 """A training for annotations of the user's own, chosen from what they hold."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig
+from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig, override
 from hrnet.data.augment import Augmentation
 from hrnet.data.coco import KeypointDataset, read_keypoints
 from hrnet.data.split import split_dataset
 from hrnet.engine.devices import fast_precision, pick_device
+from hrnet.errors import InputError
+from hrnet.files import is_file, resolve
 from hrnet.geometry import Size
 from hrnet.skeleton import COCO_PERSON
+from hrnet.weights.catalog import find_model, rows
 
 VARIANT = "small_hrnet_w16"
 """The variant of the embedded model, whose weights are at hand without a download."""
@@ -24,37 +29,48 @@ _BATCH = 32
 
 
 def own_experiment(
-    annotations: Path, images: Path | None, *, val: Path | None, out: Path
+    annotations: Path,
+    images: Path | None,
+    *,
+    val: Path | None,
+    out: Path,
+    settings: Sequence[str] = (),
 ) -> tuple[Experiment, list[str]]:
     """Choose a training for a COCO keypoint file of any keypoints.
 
     images: their folder. None: that of the annotations, or images/ in it.
     val: annotations to measure on, of images in the same folder. None: a tenth of the images is
         set apart, and both parts are written to `out`/data.
-    Returns the experiment and lines about the data; `about_training` has those about the rest.
+    settings: as `override` takes them; the weights to start from follow the variant that they name.
+    Returns the experiment and lines about what was chosen.
     Raises InputError where the files cannot be used.
     """
-    annotations, out = annotations.resolve(), out.resolve()  # so that it resumes from anywhere
-    images = (images or _images_of(annotations)).resolve()
-    val = val and val.resolve()
+    annotations, out = resolve(annotations), resolve(out)  # so that it resumes from anywhere
+    images = resolve(images or _images_of(annotations))
+    val = val and resolve(val)
     whole = read_keypoints(annotations, images)
     train_file, val_file = (annotations, val) if val else _parts(annotations, out)
     training = read_keypoints(train_file, images)
     validation = read_keypoints(val_file, images)
-    is_person = whole.skeleton.names == COCO_PERSON.names
-    size = _input_size(training)
-    experiment = Experiment(
+    usual = Experiment(
         name=out.name,
-        model=ModelConfig(variant=VARIANT, input_size=size, codec="udp", sigma=2.0),
+        model=ModelConfig(variant=VARIANT, input_size=_input_size(training), codec="udp", sigma=2),
         data=DataConfig(
             annotations=train_file, images=images, val_annotations=val_file, val_images=images
         ),
         augmentation=Augmentation(
             scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
         ),
-        train=schedule(len(training.samples), is_person),
         run=RunConfig(),
     )
+    # What is started from follows the variant, and the schedule what is started from.
+    wanted = override(usual, settings)
+    begins_at = [line for line in settings if line.startswith("train.init=")]
+    start = Start(None) if begins_at else start_of(wanted.model.variant)
+    known = bool(wanted.train.init) if begins_at else start.init == "default"
+    is_person = known and whole.skeleton.names == COCO_PERSON.names
+    train = schedule(len(training.samples), is_person).model_copy(update={"init": start.init})
+    experiment = override(usual.model_copy(update={"train": train}), settings)
     counts = [
         f"{len(one.samples)} subjects in {len({s.image_id for s in one.samples})} images"
         for one in (training, validation)
@@ -63,7 +79,37 @@ def own_experiment(
     return experiment, [
         f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})",
         *_about_keypoints(whole),
+        *about_training(experiment),
+        *([f"NEW WEIGHTS: {start.why_none}"] if start.why_none else []),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Weights to start from, or None with the reason."""
+
+    init: str | None
+    why_none: str = ""
+
+
+def start_of(variant: str) -> Start:
+    """Choose weights that fit a variant: of the packaged model, or published ones, downloaded."""
+    if variant == VARIANT:
+        return Start("default")
+    known = {row.name: row for row in rows()}
+    names = (f"{variant}-imagenet-backbone", f"{variant}-coco-256x192")
+    name = next((name for name in names if name in known and known[name].url), None)
+    if name is None:
+        return Start(
+            None,
+            f"no published weights of {variant} can be downloaded; --set train.init=FILE starts "
+            "from yours, and a training from new weights needs more epochs",
+        )
+    try:
+        find_model(name)
+    except InputError as error:
+        return Start(None, f"{name} cannot be had ({error}); --set train.init=FILE names others")
+    return Start(name)
 
 
 def _images_of(annotations: Path) -> Path:
@@ -72,7 +118,7 @@ def _images_of(annotations: Path) -> Path:
     sample = read_keypoints(annotations, beside).samples[0]
     inner = beside / "images"
     there = inner / sample.image_path.relative_to(beside)
-    return inner if there.is_file() and not sample.image_path.is_file() else beside
+    return inner if is_file(there) and not is_file(sample.image_path) else beside
 
 
 def _parts(annotations: Path, out: Path) -> tuple[Path, Path]:

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from hrnet.errors import InputError
+from hrnet.files import is_file
 
 _GRAPH, _METADATA_PROPS = 7, 14  # fields of ModelProto
 _KEY, _VALUE = 1, 2  # fields of StringStringEntryProto
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
-_LARGEST_ENTRY = 1 << 24
+_LARGEST_METADATA = 1 << 24
+_MOST_FIELDS = 10_000
+"""Of a model's top level: versions, names, one graph, and few sets of operators and functions."""
 
 
 class _NotProtobufError(Exception):
@@ -27,7 +30,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
     Raises InputError where the file is missing or is not an ONNX model.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"expected a model file, but {path} does not exist")
     try:
         with path.open("rb") as stream:
@@ -48,8 +51,12 @@ def _top_level(stream: BinaryIO, size: int) -> dict[str, str] | None:
     """Collect the metadata entries; None where the message holds no graph."""
     entries: dict[str, str] = {}
     has_graph = False
+    total = 0
     for number, wire, length in _fields(stream, size):
         if number == _METADATA_PROPS and wire == _BYTES:
+            total += length
+            if total > _LARGEST_METADATA:
+                raise _NotProtobufError
             entry = _read_entry(stream, stream.tell() + length)
             entries[entry.get(_KEY, "")] = entry.get(_VALUE, "")
         else:
@@ -61,7 +68,7 @@ def _top_level(stream: BinaryIO, size: int) -> dict[str, str] | None:
 def _read_entry(stream: BinaryIO, end: int) -> dict[int, str]:
     entry: dict[int, str] = {}
     for number, wire, length in _fields(stream, end):
-        if wire != _BYTES or length > _LARGEST_ENTRY:
+        if wire != _BYTES:
             raise _NotProtobufError
         entry[number] = stream.read(length).decode("utf-8")
     return entry
@@ -69,7 +76,9 @@ def _read_entry(stream: BinaryIO, end: int) -> dict[int, str]:
 
 def _fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int, int]]:
     """Yield (number, wire type, length of the value in bytes) and expect the caller to move on."""
-    while stream.tell() < end:
+    for _ in range(_MOST_FIELDS):
+        if stream.tell() >= end:
+            return
         key = _varint(stream)
         number, wire = key >> 3, key & 7
         if wire == _VARINT:
@@ -86,6 +95,7 @@ def _fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int, int]]:
         if number == 0 or stream.tell() + length > end:
             raise _NotProtobufError
         yield number, wire, length
+    raise _NotProtobufError
 
 
 def _varint(stream: BinaryIO) -> int:

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError
-from hrnet.runtime.silence import no_telemetry
+from hrnet.runtime.guard import network_errors, no_telemetry
 
 with no_telemetry():
     import onnxruntime
@@ -60,8 +60,18 @@ class OnnxRuntimeEngine:
         self._input: str = self._session.get_inputs()[0].name
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        (heatmaps,) = self._session.run(None, {self._input: images})
-        return np.asarray(heatmaps, dtype=np.float32)
+        with network_errors():
+            (heatmaps,) = self._session.run(None, {self._input: images})
+            return np.asarray(heatmaps, dtype=np.float32)
+
+
+def fold_constants(source: Path, target: Path) -> None:
+    """Write an ONNX file anew with all computed that no input changes, in standard operators."""
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _ERRORS_ONLY
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+    options.optimized_model_filepath = str(target)
+    onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])
 
 
 def _known_devices() -> dict[str, str]:

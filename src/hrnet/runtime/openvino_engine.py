@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError
-from hrnet.runtime.silence import no_telemetry
+from hrnet.runtime.guard import network_errors, no_telemetry
 
 with no_telemetry():
     import openvino
@@ -37,5 +37,6 @@ class OpenVinoEngine:
         self._model = core.compile_model(path, name, options)
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        heatmaps = self._model([images])[0]
-        return np.array(heatmaps, dtype=np.float32)
+        with network_errors():
+            heatmaps = self._model([images])[0]
+            return np.array(heatmaps, dtype=np.float32)

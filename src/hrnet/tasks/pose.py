@@ -82,9 +82,11 @@ def crop_matrices(boxes_xywh: ArrayLike, spec: PoseSpec) -> Floats:
 
 def normalise(crops: NDArray[np.uint8], spec: PoseSpec) -> NDArray[np.float32]:
     """Turn RGB crops (N, H, W, 3) into the network's input (N, 3, H, W)."""
-    mean, std = (np.array(value, np.float32) for value in (spec.mean, spec.std))
-    scaled = (crops - 255 * mean) / (255 * std)  # one pass less than dividing by 255 first
-    return np.ascontiguousarray(scaled.transpose(0, 3, 1, 2), dtype=np.float32)
+    mean, std = (np.array(value, np.float32)[:, None, None] for value in (spec.mean, spec.std))
+    planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2))  # bytes: a quarter of floats
+    images: NDArray[np.float32] = np.subtract(planes, 255 * mean, dtype=np.float32)
+    images /= 255 * std  # one pass less than dividing by 255 first
+    return images
 
 
 def estimate_heatmaps(

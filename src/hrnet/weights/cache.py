@@ -6,19 +6,23 @@ hidden note with its SHA-256, which holds while the file's size and time of chan
 
 import json
 import os
+import re
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext, suppress
 from hashlib import file_digest
 from pathlib import Path
 from typing import Protocol
 
-from hrnet.errors import InputError
-from hrnet.files import atomic_path, make_writable_folder
-from hrnet.report import show_progress
+from hrnet.errors import InputError, one_line
+from hrnet.files import atomic_path, is_file, make_writable_folder, read_json
+from hrnet.terminal import show_progress
 from hrnet.weights.download import download
 from hrnet.weights.integrity import check_is_no_text, mismatch
 from hrnet.weights.lock import exclusive
+
+_SHA256 = re.compile("[0-9a-f]{64}")
+_LARGEST_NOTE = 10_000
 
 
 class Published(Protocol):
@@ -46,10 +50,21 @@ def cache_folder() -> Path:
     """The folder of downloaded and converted weights; it need not exist yet.
 
     `HRNET_CACHE`, or `hrnet` where the platform keeps such files: $XDG_CACHE_HOME or ~/.cache,
-    ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows.
+    ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows. Raises InputError where there is no such
+    place: no home folder, or a relative folder below a working folder that was deleted.
     """
-    if own := os.environ.get("HRNET_CACHE"):
-        return Path(own).expanduser().absolute()
+    own = os.environ.get("HRNET_CACHE")
+    try:
+        return Path(own).expanduser().absolute() if own else _usual_folder()
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or one_line(error).rstrip(".")
+        got = f", got {one_line(own)}" if own else ""
+        raise InputError(
+            f"there is no folder for weights: {reason}; name one in HRNET_CACHE{got}"
+        ) from None
+
+
+def _usual_folder() -> Path:
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local") / "hrnet"
     if sys.platform == "darwin":
@@ -75,22 +90,24 @@ def fetch(row: Published, *, progress: bool = True) -> Path:
     progress: show a bar where stderr is a terminal. Raises InputError with what to do.
     """
     path = raw_path(row)
-    if not path.is_file():
+    if not is_file(path):
         _expect_fetchable(row, path)
         bar = show_progress(f"downloading {row.file_name}") if progress else nullcontext(_silent)
         with bar as report:
             download(row.url, path, sha256=row.sha256, size=row.size_bytes, progress=report)
-    _check(row, path, _remembered_sha256(path))
+    with _one_line(path):
+        _check(row, path, _remembered_sha256(path))
     return path
 
 
 def verify(row: Published) -> str:
     """Read the file of a row again and return its SHA-256; InputError if it is not as published."""
     path = raw_path(row)
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"{row.name} is not in the cache; `hrnet weights fetch {row.name}`")
-    digest = _read_sha256(path)
-    _check(row, path, digest)
+    with _one_line(path):
+        digest = _read_sha256(path)
+        _check(row, path, digest)
     return digest
 
 
@@ -106,11 +123,11 @@ def converted(
     raw = fetch(row, progress=progress)
     digest = _remembered_sha256(raw)
     target = raw.with_name(f"{row.name}.{digest[:12]}.v{version}.safetensors")
-    if target.is_file():
+    if is_file(target):
         return target
     make_writable_folder(raw.parent)
-    with exclusive(target.with_name(f".{target.name}.lock")):
-        if not target.is_file():
+    with _one_line(target), exclusive(target.with_name(f".{target.name}.lock")):
+        if not is_file(target):
             unfinished = target.with_name(f".unfinished.{target.name}")
             try:
                 convert(raw, unfinished)
@@ -118,6 +135,18 @@ def converted(
             finally:
                 unfinished.unlink(missing_ok=True)
     return target
+
+
+@contextmanager
+def _one_line(path: Path) -> Iterator[None]:
+    """Turn what the disk refuses into one line."""
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be used: {error.strerror or one_line(error)}; check it, or name "
+            "another folder in HRNET_CACHE"
+        ) from None
 
 
 def _silent(done: int, total: int) -> None:
@@ -151,10 +180,10 @@ def _remembered_sha256(path: Path) -> str:
     """The SHA-256 of a file, from its note while that holds; read and noted otherwise."""
     note, state = path.with_name(f".{path.name}.json"), path.stat()
     key = [state.st_size, state.st_mtime_ns]
-    with suppress(OSError, ValueError, KeyError, TypeError):
-        known = json.loads(note.read_text("utf-8"))
-        if known["file"] == key:
-            return str(known["sha256"])
+    with suppress(InputError):
+        match read_json(note, "the note of a checksum", _LARGEST_NOTE):
+            case {"file": file, "sha256": str(known)} if file == key and _SHA256.fullmatch(known):
+                return known
     digest = _read_sha256(path)
     with suppress(InputError), atomic_path(note) as temporary:  # a shared cache may be read-only
         temporary.write_text(json.dumps({"file": key, "sha256": digest}), encoding="utf-8")

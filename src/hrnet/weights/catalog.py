@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from hrnet.errors import InputError
+from hrnet.files import exists, is_file, is_folder
 from hrnet.weights.hub import HUB_PREFIX, from_hub
 from hrnet.weights.published import PublishedWeight, find_row, row_of_file, rows
 
@@ -14,6 +15,7 @@ __all__ = [
     "LAST",
     "CatalogEntry",
     "PublishedWeight",
+    "find_checkpoint",
     "find_model",
     "find_row",
     "row_of_file",
@@ -62,9 +64,9 @@ def find_model(name: str | Path) -> Path:
     if row is not None:
         return _downloaded(row)
     path = Path(name)
-    if path.is_dir():
+    if is_folder(path):
         return _best_of_run(path)
-    if path.exists():
+    if exists(path):
         return path
     near = get_close_matches(str(name), [*CATALOG, *published], n=3)
     known = f"known names: {', '.join(CATALOG)} and those of `hrnet weights list`"
@@ -72,9 +74,15 @@ def find_model(name: str | Path) -> Path:
     raise InputError(f"expected a model's name or file, but there is no {name}; {hint}")
 
 
+def find_checkpoint(name: str | Path) -> Path:
+    """Return the file of a model as `find_model`; of a packaged one what its .onnx was made of."""
+    path = find_model(name)
+    return path.with_suffix(".safetensors") if str(name) in CATALOG else path
+
+
 def _best_of_run(folder: Path) -> Path:
     files = [folder / name for name in (BEST, LAST)]
-    found = next((file for file in files if file.is_file()), None)
+    found = next((file for file in files if is_file(file)), None)
     if found is None:
         raise InputError(
             f"expected a run folder with {BEST} or {LAST}, but {folder} has "
@@ -84,7 +92,7 @@ def _best_of_run(folder: Path) -> Path:
 
 
 def _packaged(name: str, entry: CatalogEntry) -> Path:
-    if not entry.file.is_file():
+    if not is_file(entry.file):
         raise InputError(
             f"the file of the model {name} is missing from this installation ({entry.file.name}); "
             "install hrnet again or name a model file"

@@ -6,20 +6,23 @@ empty object; and `conversion` where the weights came from a foreign file. Files
 header had `network` are read too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from hrnet import models
 from hrnet.errors import InputError, one_line
-from hrnet.files import atomic_path
+from hrnet.files import atomic_path, is_file
 from hrnet.models import Network
 from hrnet.models.heads.heatmap import SpatialSoftmax
 from hrnet.spec import NetworkSpec, PoseSpec
-from hrnet.weights.fit import fill
+from hrnet.weights.fit import compare, fill
 
 FORMAT = "hrnet"
 """What the header of our files says of itself."""
@@ -35,27 +38,49 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    path: Path,
-    state: dict[str, Tensor],
+    path: str | PathLike[str],
+    network: nn.Module | Mapping[str, Tensor],
     spec: PoseSpec | NetworkSpec,
     experiment: str = "{}",
     conversion: str | None = None,
 ) -> None:
-    """Write weights, description and experiment; the file is complete or not there."""
-    network = spec.network if isinstance(spec, PoseSpec) else spec
-    header = {"format": FORMAT, "network": network.to_json(), "experiment": experiment}
+    """Write weights with their description; the file is complete or not there.
+
+    path: by convention ends in .safetensors; `hrnet.load` takes it where `spec` is a PoseSpec.
+    network: as `hrnet.create_model` builds it, or its state dict.
+    spec: what the network was trained for. experiment, conversion: JSON to keep in the header.
+    Raises InputError where a network given as such is not that of `spec`, or the file cannot be
+    written.
+    """
+    kind = spec.network if isinstance(spec, PoseSpec) else spec
+    if isinstance(network, nn.Module):
+        network = network.state_dict()
+        _expect_described(network, kind)
+    header = {"format": FORMAT, "network": kind.to_json(), "experiment": experiment}
     if isinstance(spec, PoseSpec):
         header["spec"] = spec.to_json()
     if conversion is not None:
         header["conversion"] = conversion
-    tensors = {key: value.detach().cpu().contiguous() for key, value in state.items()}
-    with atomic_path(path) as temporary:
+    tensors = {key: value.detach().cpu().contiguous() for key, value in network.items()}
+    with atomic_path(Path(path)) as temporary:
         temporary.write_bytes(save(tensors, header))
+
+
+def _expect_described(state: Mapping[str, Tensor], spec: NetworkSpec) -> None:
+    """Raise InputError where weights are not those of a description."""
+    with torch.device("meta"):  # without weights: only names and shapes
+        described = models.build_network(spec).state_dict()
+    misfit = compare(described, state)
+    if misfit.names:
+        raise InputError(
+            f"expected the network that the description names ({spec.variant}), got another: "
+            f"{misfit}; give the bare network, unwrapped, and its own description"
+        )
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Read tensors and header of any safetensors file; InputError with one line for others."""
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"no checkpoint at {path}; check the path")
     try:
         with safe_open(path, framework="pt") as file:

@@ -1,6 +1,7 @@
 """From a foreign file of weights to a checkpoint of ours, with a report of what was done."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
@@ -12,18 +13,20 @@ from torch import Tensor
 
 from hrnet.codecs.heatmap import CodecKind
 from hrnet.errors import InputError
-from hrnet.files import check_writable_file
+from hrnet.files import check_writable_file, exists, is_file
 from hrnet.geometry import Size
 from hrnet.models import Network, build_network
+from hrnet.models.hrformer import MAX_WINDOW
 from hrnet.spec import NetworkOptions, NetworkSpec, PoseSpec
 from hrnet.weights.cache import fetch
 from hrnet.weights.checkpoint import save_checkpoint
 from hrnet.weights.described import describe_pose, in_words
-from hrnet.weights.fit import fill
+from hrnet.weights.fit import check_values, fill
 from hrnet.weights.published import find_row
 from hrnet.weights.schemes.form import Dropped
 from hrnet.weights.schemes.hrformer import resize_bias_table
 from hrnet.weights.source import Source, open_source
+from hrnet.weights.unwrap import OTHER
 
 CONVERTER_VERSION = 2
 """Raised when `convert_file` writes another file for the same input."""
@@ -65,10 +68,13 @@ class ConversionReport:
         ]
 
     def summary(self) -> str:
-        """Say in one line what was converted."""
+        """Say in one line what was converted, and which of several sets of weights was taken."""
         left = sum(part.count for part in self.dropped)
         others = f", {left} entries left out" if left else ""
-        return f"{in_words(self.network)}; {self.tensors} tensors named as in {self.scheme}{others}"
+        second = (p for p in self.dropped if p.reason.startswith(OTHER))
+        sets = "".join(f"; {part.what}: {part.reason}" for part in second)
+        named = f"{self.tensors} tensors named as in {self.scheme}"
+        return f"{in_words(self.network)}; {named}{others}{sets}"
 
     def to_json(self) -> str:
         """Write the report for the header of a file; `network` is there already."""
@@ -139,9 +145,9 @@ def convert_file(
 def _local(src: str | PathLike[str]) -> Path:
     """The file itself, or the published file of that name, downloaded if need be."""
     path = Path(src)
-    if path.is_file():
+    if is_file(path):
         return path
-    if path.exists() or path.suffix or len(path.parts) > 1:
+    if exists(path) or path.suffix or len(path.parts) > 1:
         raise InputError(f"expected a file of weights, but there is none at {path}; check the path")
     return fetch(find_row(str(src)))
 
@@ -157,8 +163,9 @@ def _with_window(source: Source, window: int) -> Source:
     tables = {name: value for name, value in source.state.items() if name.endswith(_TABLE)}
     if not tables:
         raise InputError(f"{source.name} has no tables of position biases; leave window out")
-    if window < 1:
-        raise InputError(f"expected a window of 1 or more, got {window}")
+    if not 1 <= window <= MAX_WINDOW:
+        raise InputError(f"expected a window of 1 or more, got {window}; at most {MAX_WINDOW}")
+    check_values(tables, source.name)
     resized = {name: resize_bias_table(value, window) for name, value in tables.items()}
     made = f"{len(tables)} tables of position biases for windows of {window}, interpolated"
     return replace(
@@ -170,6 +177,11 @@ def _with_window(source: Source, window: int) -> Source:
 
 
 def _report(source: Source, network: Network, spec: PoseSpec | NetworkSpec) -> ConversionReport:
+    answers = fingerprint(network)
+    if not all(map(math.isfinite, answers)):
+        raise InputError(
+            f"{source.name} answers noise with NaN or infinity; its weights are broken"
+        )
     return ConversionReport(
         source=Path(source.name).name,
         scheme=source.scheme,
@@ -179,6 +191,6 @@ def _report(source: Source, network: Network, spec: PoseSpec | NetworkSpec) -> C
         dropped=source.dropped,
         made=source.made,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        fingerprint=fingerprint(network),
+        fingerprint=answers,
         can_predict=isinstance(spec, PoseSpec),
     )

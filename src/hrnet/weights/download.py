@@ -7,38 +7,38 @@ of which version at which address, so that it is only ever continued with that o
 
 import errno
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import file_digest
-from http.client import HTTPException, HTTPMessage, HTTPResponse
+from http.client import HTTPResponse
 from itertools import chain
 from pathlib import Path
-from typing import IO
-from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-)
 
 from hrnet.errors import InputError, one_line
+from hrnet.files import is_file, read_json
+from hrnet.numbers import to_int
 from hrnet.weights.integrity import check_is_no_text, mismatch
 from hrnet.weights.lock import exclusive
+from hrnet.weights.web import (
+    ChangedError,
+    TryAgainError,
+    ask,
+    expect_address,
+    receive,
+    size_in,
+    without_secrets,
+)
 
 Progress = Callable[[int, int], None]
 """Called with (bytes that are there, bytes of the whole), once the whole is known."""
 
-_BLOCK = 1 << 16
-_BUSY = {408, 425, 429}
-_TRANSIENT = (TimeoutError, ConnectionResetError, ConnectionAbortedError, HTTPException)
+LARGEST_BYTES = 4_000_000_000
+"""The most that is received where no size is known; no published file here has a third of it."""
+
+_LARGEST_NOTE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,6 @@ class Patience:
     timeout_s: float = 30.0
     tries: int = 5
     pause_s: float = 1.0
-
-
-class _TryAgainError(Exception):
-    """What may be over in a moment: a busy server, a broken connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +73,12 @@ class _Job:
 
     @property
     def address(self) -> str:
-        """The address for messages: without a password and without a signature."""
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        return without_secrets(self.url)
+
+    @property
+    def limit(self) -> int:
+        """The most bytes that the file may have."""
+        return self.size or LARGEST_BYTES
 
     @property
     def by_hand(self) -> str:
@@ -106,18 +105,18 @@ def download(
 
     The file appears whole and verified. A broken download is continued, by the next try or by the
     next call. Of two processes one downloads, and the other waits and takes the file.
+    Never more than `size` bytes are kept, or `LARGEST_BYTES` where it is 0.
     Raises InputError with one line: for what the server or the network refuses, a full disk, a web
     page in place of the file, and a file of another size or checksum, which is removed.
     """
     job = _Job(url, target, sha256.lower(), size, progress, patience)
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise InputError(f"expected an address that begins with https://, got {job.address}")
-    if target.is_file():
+    expect_address(url)
+    if is_file(target):
         return target
     with _disk_errors(job):
         target.parent.mkdir(parents=True, exist_ok=True)
         with exclusive(target.with_name(f".{target.name}.lock"), lambda: _report_held(job)):
-            if not target.is_file():
+            if not is_file(target):
                 _fill(job)
                 _accept(job)
     return target
@@ -130,7 +129,7 @@ def _report_held(job: _Job) -> None:
 
 
 def _length(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+    return path.stat().st_size if is_file(path) else 0
 
 
 @contextmanager
@@ -158,7 +157,7 @@ def _fill(job: _Job) -> None:
             time.sleep(job.patience.pause_s * 2 ** (attempt - 1))
         try:
             return _receive(job)
-        except _TryAgainError as error:
+        except TryAgainError as error:
             reason = one_line(error)
     held = _read_note(job)[0]
     again = f"call again to continue after {held} bytes" if held else "call again"
@@ -194,101 +193,64 @@ def _receive(job: _Job) -> None:
                 f"{job.address} has {total} bytes, expected {job.size}: not the published file; "
                 f"{job.by_hand}"
             )
+        _expect_room(job, max(total, job.size) - start)
         _store(job, response, start, total or job.size)
+
+
+def _expect_room(job: _Job, needed: int) -> None:
+    """Raise InputError for more bytes than a file may have or the disk has room for."""
+    if needed > job.limit:
+        raise InputError(
+            f"{job.address} has {needed} bytes, more than the {job.limit} that are accepted; "
+            f"{job.by_hand}"
+        )
+    if needed > shutil.disk_usage(job.target.parent).free:
+        raise OSError(errno.ENOSPC, "")
 
 
 def _read_note(job: _Job) -> tuple[int, str, int]:
     """Bytes that can be continued, the validator of their version, and the size of the whole."""
     try:
-        note = json.loads(job.note.read_text("utf-8"))
-        url, validator, total = str(note["url"]), str(note["validator"]), int(note["total"])
-    except (OSError, ValueError, KeyError, TypeError):
+        note = read_json(job.note, "the note of a download", _LARGEST_NOTE)
+    except InputError:
         return 0, "", 0
-    return (_length(job.part), validator, total) if url == job.url and validator else (0, "", 0)
+    match note:
+        case {"url": job.url, "validator": str(validator), "total": total} if _is_plain(validator):
+            held, whole = _length(job.part), to_int(total)
+            contradicts = whole and job.size and whole != job.size
+            if whole is not None and not contradicts and held <= (whole or job.limit) <= job.limit:
+                return held, validator, whole
+    return 0, "", 0
+
+
+def _is_plain(validator: str) -> bool:
+    """Whether a text can be a header's value, and is one."""
+    return bool(validator) and validator.isascii() and validator.isprintable()
 
 
 def _open(job: _Job, held: int, validator: str) -> HTTPResponse:
     """Ask for the file, or for what is missing of it if the server still has the same version."""
-    request = Request(job.url, headers={"User-Agent": "hrnet"})
-    if held:
-        request.add_header("Range", f"bytes={held}-")
-        request.add_header("If-Range", validator)
+    headers = {"Range": f"bytes={held}-", "If-Range": validator} if held else {}
     try:
-        response: HTTPResponse = _opener().open(request, timeout=job.patience.timeout_s)
-    except HTTPError as error:
-        with error:
-            raise _http_error(job, error) from None
-    except (OSError, HTTPException) as error:
-        raise _network_error(job, error) from None
-    return response
-
-
-class _SafeRedirects(HTTPRedirectHandler):
-    """Follow redirects from one web address to another, and never from https to http."""
-
-    def redirect_request(
-        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
-    ) -> Request | None:
-        scheme = urlsplit(newurl).scheme
-        if scheme not in ("https", urlsplit(req.full_url).scheme):
-            raise HTTPError(req.full_url, code, f"to {newurl}", headers, fp)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-def _opener() -> OpenerDirector:
-    """Open http and https and nothing else: urllib's own opener also knows file, ftp and data."""
-    opener = OpenerDirector()
-    for handler in (
-        ProxyHandler(),
-        HTTPHandler(),
-        HTTPSHandler(),
-        _SafeRedirects(),
-        HTTPDefaultErrorHandler(),
-        HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
-    return opener
-
-
-def _http_error(job: _Job, error: HTTPError) -> Exception:
-    said = f"{error.code} {one_line(error.reason)}"
-    if error.code == 416:  # the part is not a beginning of what the server has now
+        return ask(job.url, headers, job.patience.timeout_s, job.by_hand)
+    except ChangedError:
         job.drop()
-        return _TryAgainError("the file on the server has changed")
-    if error.code >= 500 or error.code in _BUSY:
-        return _TryAgainError(f"the server answered {said}")
-    if error.code in (401, 403):
-        return InputError(f"{job.address} is not given to everybody ({said}); {job.by_hand}")
-    if error.code in (404, 410):
-        return InputError(f"there is no file at {job.address} any more; {job.by_hand}")
-    what = "redirects in a way that is not followed" if error.code < 400 else "answered"
-    return InputError(f"{job.address} {what}: {said}; {job.by_hand}")
-
-
-def _network_error(job: _Job, error: Exception) -> Exception:
-    reason = error.reason if isinstance(error, URLError) else error
-    if isinstance(reason, TimeoutError):
-        return _TryAgainError(f"no answer in {job.patience.timeout_s:g} seconds")
-    if isinstance(reason, _TRANSIENT):
-        return _TryAgainError(f"the connection broke: {reason}")
-    return InputError(
-        f"{job.address} cannot be reached: {one_line(reason)}; check the connection and, behind a "
-        f"proxy, HTTPS_PROXY, or {job.by_hand}"
-    )
+        raise
 
 
 def _extent(response: HTTPResponse, held: int) -> tuple[int, int]:
     """Where an answer starts in the file, and the size of the file; 0 where it is not said."""
     if response.status != 206:
-        return 0, int(response.headers.get("Content-Length") or 0)
+        return 0, size_in(response.headers.get("Content-Length", ""))
     place, _, total = response.headers.get("Content-Range", "").partition("/")
     if not place.startswith(f"bytes {held}-"):
-        raise _TryAgainError("the server answered with another part of the file")
-    return held, int(total) if total.isdigit() else 0
+        raise TryAgainError("the server answered with another part of the file")
+    return held, size_in(total)
 
 
 def _store(job: _Job, response: HTTPResponse, start: int, total: int) -> None:
-    blocks = _blocks(job, response)
+    # One byte beyond the limit is asked for, which tells a file that is too long.
+    blocks = receive(response, job.limit + 1 - start, job.patience.timeout_s)
     first = next(blocks, b"")
     if first and not start:
         kind = response.headers.get_content_type()
@@ -298,27 +260,25 @@ def _store(job: _Job, response: HTTPResponse, start: int, total: int) -> None:
         if not start:  # the old bytes are cut off by now: no note is ever on bytes of another file
             _write_note(job, response, total)
         for block in chain((first,), blocks):
-            file.write(block)
             done += len(block)
+            if done > job.limit:
+                break
+            file.write(block)
             if total:
                 job.progress(done, total)
+    if done > job.limit:
+        job.drop()
+        raise InputError(
+            f"{job.address} sends more than the {job.limit} bytes "
+            f"{'of the published file' if job.size else 'that are accepted'}; {job.by_hand}"
+        )
     if done < max(total, 1):
-        raise _TryAgainError(f"the connection ended after {done} of {total} bytes")
+        raise TryAgainError(f"the connection ended after {done} of {total} bytes")
 
 
 def _write_note(job: _Job, response: HTTPResponse, total: int) -> None:
     """Say what the part is of. A weak ETag names no bytes and cannot be continued with."""
     etag = response.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
-    note = {"url": job.url, "validator": validator, "total": total}
+    note = {"url": job.url, "validator": validator[:1000], "total": total}
     job.note.write_text(json.dumps(note), encoding="utf-8")
-
-
-def _blocks(job: _Job, response: HTTPResponse) -> Iterator[bytes]:
-    try:
-        while block := response.read(_BLOCK):
-            yield block
-    except TimeoutError:
-        raise _TryAgainError(f"nothing came for {job.patience.timeout_s:g} seconds") from None
-    except (OSError, HTTPException) as error:
-        raise _TryAgainError(f"the connection broke: {one_line(error)}") from None

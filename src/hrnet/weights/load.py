@@ -8,7 +8,7 @@ import torch
 
 from hrnet.errors import InputError
 from hrnet.models import Network, build_network
-from hrnet.weights.catalog import CATALOG, find_model
+from hrnet.weights.catalog import find_checkpoint
 from hrnet.weights.checkpoint import as_checkpoint
 from hrnet.weights.described import in_words
 from hrnet.weights.fit import compare, fill
@@ -16,6 +16,7 @@ from hrnet.weights.recognise import fitting_forms, recognise
 from hrnet.weights.schemes import BACKBONES, family_of
 from hrnet.weights.schemes.form import NEW_HEAD, Dropped, State, Taken, drop_lower_rows
 from hrnet.weights.source import open_source, read_raw
+from hrnet.weights.unwrap import expect_whole
 
 _BACKBONE = "backbone."
 
@@ -56,9 +57,7 @@ def load_weights(
 
 
 def _find(source: str | PathLike[str]) -> Path:
-    """The file of a name; of a packaged model the checkpoint that its exported file was made of."""
-    path = find_model(source if isinstance(source, str) else Path(source))
-    return path.with_suffix(".safetensors") if str(source) in CATALOG else path
+    return find_checkpoint(source if isinstance(source, str) else Path(source))
 
 
 def _whole(model: Network, path: Path) -> Taken:
@@ -71,6 +70,7 @@ def _whole(model: Network, path: Path) -> Taken:
         if form.family == family_of(model.spec.variant) and form.task == model.spec.task:
             taken = form.take(raw.state)
             if not compare(model.state_dict(), taken.state).names:
+                expect_whole(form.task, raw.dropped, str(path))
                 return replace(taken, dropped=(*raw.dropped, *taken.dropped))
     found = recognise(raw.state, str(path)).spec
     raise InputError(

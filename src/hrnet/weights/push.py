@@ -1,10 +1,10 @@
 """Give a model to others: put it on the Hugging Face hub with a card made from its header."""
 
-import json
 from contextlib import suppress
 from pathlib import Path
 
 from hrnet.errors import InputError, one_line
+from hrnet.files import is_file, parse_json
 from hrnet.weights.catalog import find_model
 from hrnet.weights.hub import FILE_NAME, HUB_PREFIX, check_hub_name, hub_error, import_hub
 
@@ -40,15 +40,18 @@ def push_to_hub(
 def read_header(path: Path) -> dict[str, str]:
     """Read the description in a safetensors file of ours; InputError for any other file."""
     try:
+        if not is_file(path):
+            raise InputError("it is no regular file")
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(length)) if length <= _MAX_HEADER_BYTES else {}
-            described = dict(header.get("__metadata__") or {})
-    except (OSError, ValueError, AttributeError) as error:
+            text = file.read(length).decode() if length <= _MAX_HEADER_BYTES else ""
+        header = parse_json(text, "its header")
+    except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a safetensors file: {one_line(error)}") from None
-    if described.get("format") != "hrnet":
-        raise InputError(f"{path} is not a checkpoint of this program; `hrnet convert` it first")
-    return described
+    match header:
+        case {"__metadata__": {"format": "hrnet"} as described}:
+            return {key: value for key, value in described.items() if isinstance(value, str)}
+    raise InputError(f"{path} is not a checkpoint of this program; `hrnet convert` it first")
 
 
 def model_card(header: dict[str, str], name: str) -> str:
@@ -75,12 +78,13 @@ def _facts(header: dict[str, str]) -> dict[str, str]:
     plain = {key: value for key, value in header.items() if not value.lstrip().startswith("{")}
     values: dict[str, object] = {}
     for part in ("network", "spec"):
-        with suppress(ValueError):
-            values |= dict(json.loads(header.get(part, "{}")))
-    skeleton = values.get("skeleton")
-    names = skeleton.get("names", []) if isinstance(skeleton, dict) else []
-    known = {**values, "keypoints": ", ".join(names)}
-    facts = {key: _cell(key, value) for key, value in known.items() if not isinstance(value, dict)}
+        with suppress(InputError):
+            described = parse_json(header.get(part, "{}"), part)
+            values |= described if isinstance(described, dict) else {}
+    match values.get("skeleton"):
+        case {"names": list(names)}:
+            values["keypoints"] = ", ".join(map(str, names))
+    facts = {key: _cell(key, value) for key, value in values.items() if not isinstance(value, dict)}
     return {key: text for key, text in {**facts, **plain, "format": ""}.items() if text}
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.models.create import VARIANTS, Network, make_backbone, make_head
 from hrnet.models.hrformer import HRFormerConfig
 from hrnet.spec import NetworkOptions, NetworkSpec, Task
@@ -78,7 +78,7 @@ def fitting_forms(
     forms = [form for form in FORMS if form.fits(state) and not backbone]
     forms = forms or [form for form in BACKBONES if form.fits(state)]
     if not forms:
-        some = ", ".join(list(state)[:3]) or "nothing"
+        some = one_line(", ".join(list(state)[:3]))[:200] or "nothing"
         raise InputError(
             f"{source} is not of HRNet, Lite-HRNet or HRFormer as any known project names their "
             f"tensors; it begins with {some}"
@@ -101,7 +101,7 @@ def _find_variant(
     """The network that fits exactly; or how far the nearest is, and the error that says so."""
     if _WIDTH not in taken.state:
         return len(taken.state), InputError(f"{source} is not complete: a stage is missing")
-    width = taken.state[_WIDTH].shape[0]
+    width = _first_side(taken.state[_WIDTH])
     misfits: list[tuple[int, InputError]] = []
     for variant in _candidates(form, width):
         spec = _spec(form, variant, taken.state, options)
@@ -139,7 +139,12 @@ def _spec(form: Form, variant: str, state: State, options: NetworkOptions) -> Ne
 def _answers(form: Form, state: State) -> int:
     """How many keypoints or classes the last layer answers."""
     ours = next(ours for ours, theirs in form.rows if theirs == form.last)
-    return state[f"{ours}.weight"].shape[0]
+    return _first_side(state[f"{ours}.weight"])
+
+
+def _first_side(value: Tensor) -> int:
+    """The first dimension of a tensor; 0 where it has none, which fits no network."""
+    return value.shape[0] if value.dim() else 0
 
 
 def _window(variant: str, state: State) -> dict[str, int]:

@@ -7,12 +7,13 @@ from torch import Tensor
 
 from hrnet.errors import InputError
 from hrnet.spec import NetworkOptions, NetworkSpec, PoseSpec
-from hrnet.weights.checkpoint import as_checkpoint, read_safetensors
+from hrnet.weights.checkpoint import FORMAT, as_checkpoint, read_safetensors
+from hrnet.weights.fit import FLOATS
 from hrnet.weights.published import PublishedWeight, row_of_file
 from hrnet.weights.recognise import recognise
 from hrnet.weights.schemes.form import Dropped, State
 from hrnet.weights.torchfile import read_torch_file
-from hrnet.weights.unwrap import unwrap
+from hrnet.weights.unwrap import expect_whole, unwrap
 
 OURS = "hrnet"
 """The scheme of our own files."""
@@ -49,12 +50,16 @@ class RawFile:
 
 def read_raw(path: Path) -> RawFile:
     """Read a .safetensors file or one of torch.save; InputError for any other file."""
-    if path.suffix == ".safetensors":
-        return RawFile(*read_safetensors(path))
     if path.suffix == ".onnx":
         raise InputError(f"{path} is an exported model; name the checkpoint that it was made of")
-    taken = unwrap(read_torch_file(path), str(path))
-    return RawFile(taken.state, {}, taken.dropped)
+    if path.suffix != ".safetensors":
+        taken = unwrap(read_torch_file(path), str(path))
+        return RawFile(taken.state, {}, taken.dropped)
+    state, header = read_safetensors(path)
+    if header.get("format") == FORMAT:
+        return RawFile(state, header)
+    taken = unwrap(state, str(path))
+    return RawFile(taken.state, header, taken.dropped)
 
 
 def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
@@ -71,12 +76,11 @@ def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
         return Source(str(path), OURS, OURS, own.network, own.state, count, own.pose)
     row = row_of_file(path)
     known = row.options if row else NetworkOptions()
-    found = recognise(
-        raw.state,
-        str(path),
-        _merge(known, options or NetworkOptions()),
-        backbone=row is not None and row.task == "features",
-    )
+    backbone = row is not None and row.task == "features"
+    asked = _merge(known, options or NetworkOptions())
+    found = recognise(raw.state, str(path), asked, backbone=backbone)
+    if not backbone:
+        expect_whole(found.spec.task, raw.dropped, str(path))
     pose = _described(row, found.spec, path) if row else None
     return Source(
         str(path),
@@ -112,9 +116,9 @@ def _described(row: PublishedWeight, found: NetworkSpec, path: Path) -> PoseSpec
 
 def _casts(state: dict[str, Tensor]) -> tuple[str, ...]:
     """Say how many weights are of another precision; a network holds them in float32."""
-    kinds = [str(value.dtype).removeprefix("torch.") for value in state.values()]
+    kinds = [value.dtype for value in state.values()]
     return tuple(
-        f"float32 of {kinds.count(kind)} tensors of {kind}"
-        for kind in ("float16", "bfloat16", "float64")
+        f"float32 of {kinds.count(kind)} tensors of {str(kind).removeprefix('torch.')}"
+        for kind in FLOATS[1:]
         if kind in kinds
     )

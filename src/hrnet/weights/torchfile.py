@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from hrnet.errors import InputError, one_line
+from hrnet.files import is_file
 from hrnet.weights.rebuild import TensorMaker
 from hrnet.weights.unpickle import CappedFile, Placeholder, unpickler
 
@@ -44,7 +45,7 @@ def read_torch_file(path: Path) -> dict[str, object]:
     without attributes; anything else is a `Placeholder`. Memory stays within a small multiple of
     the file. Raises InputError, one line, for every other file.
     """
-    if not path.is_file():
+    if not is_file(path):
         raise InputError(f"expected a file of torch.save, but there is none at {path}; check it")
     try:
         with path.open("rb") as file:

@@ -1,90 +1,235 @@
-"""From the content of a file to the state dictionary in it: what projects wrap around weights."""
+"""From the content of a file to the network in it, whatever is wrapped around its tensors.
 
-from collections.abc import Mapping
+A network is found by its marks (see `Form`). What stands before them, keys of dictionaries and
+prefixes of names alike, is its place in the file, so no wrapper has to be known by its name.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from typing import TypeGuard
 
 from torch import Tensor
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
+from hrnet.spec import Task
+from hrnet.weights.schemes import BACKBONES, FORMS
 from hrnet.weights.schemes.form import Dropped, State, Taken
 
-_WEIGHTS = (
-    "state_dict",
-    "model",
-    "best_state_dict",
-    "model_state_dict",
-    "ema_state_dict",
-    "state_dict_ema",
-    "model_ema",
-    "ema",
-)
-"""Entries that hold weights. Of several the first of this list is taken."""
+_WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
+"""Parts of names that DataParallel, torch.compile and the like put between others."""
 
-_REASONS = {
-    "optimizer": "for the training to go on",
-    "optimizer_state_dict": "for the training to go on",
-    "scheduler": "for the training to go on",
-    "lr_scheduler": "for the training to go on",
-    "param_schedulers": "for the training to go on",
+_SECOND = frozenset("ema teacher shadow average averaged avg swa momentum target best key".split())
+"""Words of places whose weights are taken only where there are no others."""
+
+_LOSSES = frozenset("loss losses criterion criterions metric metrics".split())
+_TRAINING = dict.fromkeys(
+    "optimizer optimizers optimizer_state_dict optimizer_states scheduler schedulers lr_scheduler "
+    "lr_schedulers param_schedulers scaler loops".split(),
+    "for the training to go on",
+)
+_REASONS = _TRAINING | {
     "message_hub": "records of the training",
+    "callbacks": "records of the training",
     "meta": "notes about the training",
     "epoch": "notes about the training",
 }
+"""Entries that never hold the network, and why they are left out."""
 
-_PREFIXES = ("module.", "_orig_mod.", "model.")
-"""What DistributedDataParallel, torch.compile and the segmentation code put before all names."""
+OTHER = "weights of another moment or average"
+_BESIDE = "beside the network, no part of it"
+_LOSS = "the loss, which is no part of the network"
+_COUNTER = "num_batches_tracked"
+"""The only tensor of a layer that is a single number."""
+
+_MAX_DEPTH = 12
+_MAX_ENTRIES = 100_000
+_MAX_NETWORKS = 16
 
 
 def unwrap(content: Mapping[str, object], source: str) -> Taken:
     """Return the tensors of a file by their names in the network, and what else was in it.
 
-    Raises InputError where no entry holds weights.
+    Of several networks it is the first with a head that is no average. Where none is known, all
+    tensors of the file are returned, for `recognise` to refuse.
+    Raises InputError where nothing holds weights.
     """
-    dropped: list[Dropped] = []
-    while not any(isinstance(value, Tensor) for value in content.values()):
-        entry = next((name for name in _WEIGHTS if _holds_weights(content.get(name))), None)
-        inner = content.get(entry) if entry else None
-        if not _is_named(inner):
-            found = ", ".join(list(content)[:5]) or "nothing"
-            raise InputError(f"{source} holds no weights: expected tensors, got {found}")
-        dropped += [_left_out(name, value) for name, value in content.items() if name != entry]
-        content = inner
-    state, others = _tensors(content)
-    state, losses = _without_prefixes(state)
-    return Taken(state, dropped=(*dropped, *others, *losses))
+    tensors = _tensors(content, source)
+    if not tensors:
+        found = one_line(", ".join(list(content)[:5]))[:200] or "nothing"
+        raise InputError(f"{source} holds no weights: expected tensors, got {found}")
+    places = _places(tensors)
+    if not places:
+        return Taken(tensors)
+    if len(places) > _MAX_NETWORKS:
+        raise InputError(f"{source} holds {len(places)} networks; save one of them by itself")
+    chosen, *others = sorted(places, key=_rank)
+    file = _File(tensors, chosen.before, tuple(place.before for place in others))
+    state = {
+        name.removeprefix(chosen.before): value
+        for name, value in tensors.items()
+        if file.takes(name)
+    }
+    return Taken(state, dropped=tuple(_grouped(file.left_out(content))))
+
+
+def expect_whole(task: Task, dropped: Collection[Dropped], source: str) -> None:
+    """Raise InputError where a backbone was found and, beside it, tensors that may be its head."""
+    beside = [part for part in dropped if part.reason == _BESIDE]
+    if task == "features" and beside:
+        raise InputError(
+            f"{source} holds a backbone, and beside it {one_line(beside[0].what)}, which may be "
+            "its head and is none that is known; take the backbone alone, with new_head"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a network is: what stands before its names, and whether a known head is with it."""
+
+    before: str
+    has_head: bool
+
+
+def _rank(place: _Place) -> tuple[bool, bool]:
+    return not place.has_head, bool(_SECOND & set(re.split(r"[\W_]", place.before.lower())))
 
 
 def _is_named(value: object) -> TypeGuard[Mapping[str, object]]:
     return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
 
 
-def _holds_weights(value: object) -> bool:
-    """Whether there are tensors in an entry, or in an entry of it."""
-    if not _is_named(value):
-        return False
-    inside = [value, *(value[name] for name in _WEIGHTS if name in value)]
-    return any(isinstance(v, Tensor) for part in inside if _is_named(part) for v in part.values())
+def _clean(name: str) -> str:
+    """Take out of a name what wrappers have put between its parts."""
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 
-def _left_out(name: str, value: object) -> Dropped:
-    other = "weights of another moment or average" if _holds_weights(value) else "no weights"
-    return Dropped(name, 1, _REASONS.get(name, other))
+def _tensors(content: Mapping[str, object], source: str) -> State:
+    """All tensors of a file, the keys of nested dictionaries joined by dots."""
+    tensors: State = {}
+    for count, (name, value) in enumerate(_leaves(content)):
+        if count > _MAX_ENTRIES:
+            raise InputError(f"{source} has more than {_MAX_ENTRIES:,} entries, as no network has")
+        if isinstance(value, Tensor):
+            clean = _clean(name)
+            unique = name if clean in tensors else clean
+            if unique in tensors:
+                raise InputError(f"{source} has two tensors of the name {unique!r}; save it again")
+            tensors[unique] = value
+    return tensors
 
 
-def _tensors(content: Mapping[str, object]) -> tuple[State, list[Dropped]]:
-    state = {name: value for name, value in content.items() if isinstance(value, Tensor)}
-    others = ((name, value) for name, value in content.items() if name not in state)
-    return state, [_left_out(name, value) for name, value in others]
+def _is_entered(value: object, key: str, depth: int) -> TypeGuard[Mapping[str, object]]:
+    """Whether the network may be in an entry: in dictionaries, but not in a training's state."""
+    return _is_named(value) and key not in _REASONS and depth < _MAX_DEPTH
 
 
-def _without_prefixes(state: State) -> tuple[State, list[Dropped]]:
-    """Take off what stands before every name; a loss that was saved along is left out."""
-    losses = [name for name in state if name.removeprefix("module.").startswith("loss.")]
-    kept = {name: value for name, value in state.items() if name not in losses}
-    while kept:
-        prefix = next((p for p in _PREFIXES if all(name.startswith(p) for name in kept)), None)
-        if prefix is None:
-            break
-        kept = {name.removeprefix(prefix): value for name, value in kept.items()}
-    reason = "the loss, which is no part of the network"
-    return kept, [Dropped("loss.*", len(losses), reason)] if losses else []
+def _leaves(
+    content: Mapping[str, object], before: str = "", depth: int = 0
+) -> Iterator[tuple[str, object]]:
+    """What is in nested dictionaries, each by the keys that lead to it."""
+    for key, value in content.items():
+        if _is_entered(value, key, depth):
+            yield before + key, None
+            yield from _leaves(value, f"{before}{key}.", depth + 1)
+        else:
+            yield before + key, value
+
+
+def _places(names: Collection[str]) -> list[_Place]:
+    """Where networks are, in the order of the file; of one network the outermost place."""
+    found: dict[str, _Place] = {}
+    for form in (*FORMS, *BACKBONES):
+        for name in names:
+            before = name.removesuffix(form.marks[0])
+            if before == name or (before and not before.endswith(".")):
+                continue
+            place, known = _Place(before, form.task != "features"), found.get(name)
+            if known and (known.has_head > place.has_head or len(known.before) <= len(before)):
+                continue
+            if all(before + mark in names for mark in form.marks):
+                found[name] = place
+    places = {found[name].before: found[name] for name in names if name in found}
+    return list(places.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """The tensors of a file, where the network is that was chosen, and where others are."""
+
+    tensors: State
+    chosen: str
+    others: tuple[str, ...]
+
+    def takes(self, name: str) -> bool:
+        """Whether a tensor is one of the network's: within its place, and of a layer."""
+        first, dot, _ = _clean(name.removeprefix(self.chosen)).partition(".")
+        within = name.startswith(self.chosen) and not self._is_other(name)
+        counted = self.tensors[name].dim() > 0 or name.endswith(_COUNTER)
+        return within and bool(dot) and counted and not _is_loss(first)
+
+    def left_out(
+        self, content: Mapping[str, object], before: str = "", depth: int = 0
+    ) -> Iterator[Dropped]:
+        """All that was not taken, entry by entry."""
+        for key, value in content.items():
+            name = before + key
+            inner = _clean(f"{name}.x")[:-1]
+            related = self.chosen.startswith(inner) or inner.startswith(self.chosen)
+            if isinstance(value, Tensor):
+                clean = _clean(name)
+                clean = clean if self.tensors.get(clean) is value else name
+                if not self.takes(clean):
+                    yield self._left_tensor(clean, value)
+            elif related and _is_entered(value, key, depth) and value:
+                yield from self.left_out(value, f"{name}.", depth + 1)
+            else:
+                yield Dropped(name, 1, self._reason(key, value, inner))
+
+    def _is_other(self, name: str) -> bool:
+        """Whether a name is within another network, which may itself be within this one's place."""
+        return any(
+            name.startswith(other) for other in self.others if not self.chosen.startswith(other)
+        )
+
+    def _reason(self, key: str, value: object, inner: str) -> str:
+        if any(other.startswith(inner) for other in self.others):
+            return self._other()
+        inside = _leaves(value) if _is_entered(value, key, 0) else ()
+        held = any(isinstance(leaf, Tensor) for _, leaf in inside)
+        return _REASONS.get(key, _BESIDE if held else "no weights")
+
+    def _other(self) -> str:
+        return f"{OTHER}; {self.chosen.strip('.') or 'what has no prefix'} was taken"
+
+    def _left_tensor(self, name: str, value: Tensor) -> Dropped:
+        """One tensor, by the name that it shares with its neighbours."""
+        other = next((other for other in self.others if name.startswith(other)), None)
+        if other is not None and self._is_other(name):
+            return Dropped(f"{other}*", 1, self._other())
+        parts, own = name.split("."), self.chosen.split(".")
+        differs = (i for i, part in enumerate(parts) if own[i : i + 1] != [part])
+        common = next(differs, len(parts) - 1)
+        label, rest = ".".join(parts[: common + 1]), parts[common + 1 :]
+        if _is_loss(parts[common]):
+            return Dropped(f"{label}.*" if rest else label, 1, _LOSS)
+        if value.numel() == 1 or not value.is_floating_point():
+            return Dropped(
+                f"{label}.*" if rest else label, 1, "a counter or figure of the training"
+            )
+        if not rest:  # averages are kept under names without dots, in one dictionary with the rest
+            label = label.partition("_")[0]
+        return Dropped(f"{label}.*" if rest else f"{label}_*", 1, _BESIDE)
+
+
+def _is_loss(part: str) -> bool:
+    return bool(_LOSSES & set(part.lower().split("_")))
+
+
+def _grouped(parts: Iterator[Dropped]) -> Iterator[Dropped]:
+    """Count those of one name and one reason together."""
+    counts: dict[tuple[str, str], int] = {}
+    for part in parts:
+        key = part.what, part.reason
+        counts[key] = counts.get(key, 0) + part.count
+    return (Dropped(what, count, reason) for (what, reason), count in counts.items())

@@ -1,5 +1,7 @@
 """CVAT's XML for images: skeletons, lists of points, and grouped single points."""
 
+import os
+
 import pytest
 
 from hrnet.errors import InputError
@@ -136,16 +138,50 @@ def test_other_files_are_one_line(tmp_path, convert, name):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "message"),
+    ("old", "new", "note", "subjects"),
     [
-        ("10.00,50.00", "here", "expected points as x,y;x,y, got 'here'"),
-        ('xtl="5.0"', 'xtl="left"', "expected numbers in the boxes"),
-        (SKELETONS, "<box/>", "expected <skeleton> or <points>, found none"),
+        (
+            "10.00,50.00",
+            "here",
+            "1 points were left out ({file}: a.jpg: nose: expected points as x,y;x,y, got 'here')",
+            2,
+        ),
+        ("10.00,50.00", "1e400,5", "1 points were left out (", 2),
+        ("10.00,50.00", "1,2;3,4", "nose: expected one point in each skeleton", 2),
+        ('label="nose"', 'label="left_eye"', "left_eye: expected one point in each skeleton", 2),
+        ('xtl="5.0"', 'xtl="left"', "a.jpg: body: expected numbers in the boxes, got {", 2),
+        ('xtl="5.0"', 'xtl="5.0" rotation="30"', "1 boxes that are turned were left out (", 2),
+        ("</skeleton>", '<attribute name="x">1</attribute></skeleton>', "2 attributes were", 2),
+        ("<box", '<polygon points="1,2"/><mask/><box', "other shapes were left out (1 <poly", 2),
+        ('rbr="86.0" group_id="4"', "", "", 2),
+        ('group_id="4">', ">", "1 boxes without a group were left out", 2),
+        ('outside="0"', 'outside="1"', "1 subjects without a labelled keypoint were left out (", 1),
     ],
 )
-def test_bad_shapes_are_one_line(export, convert, old, new, message):
-    with pytest.raises(InputError, match=message):
-        convert(export(SKELETONS.replace(old, new)))
+def test_odd_shapes_are_left_out_and_counted(export, convert, old, new, note, subjects):
+    shapes = SKELETONS.replace('outside="0" occluded="1"', 'occluded="1"').replace(old, new)
+    file = export(shapes)
+    done = convert(file)
+    assert note.replace("{file}", str(file)) in " | ".join(done.report.notes)
+    assert done.report.num_subjects == subjects
+
+
+def test_nothing_but_odd_shapes_is_one_line(export, convert):
+    shapes = '<points label="face" points="1,2;x,4"></points>'
+    with pytest.raises(InputError, match=r"a\.jpg: face: expected points as x,y;x,y, got '1,2;x"):
+        convert(export(shapes))
+    with pytest.raises(InputError, match="expected <skeleton> or <points>, found none"):
+        convert(export("<box/>"))
+
+
+def test_a_list_of_another_length_is_left_out(export, convert):
+    good = '<points label="face" points="10,20;30.5,40;50,60"></points>'
+    odd = '<points label="face" points="10,20;3,4"></points>'
+    done = convert(export(good * 2 + odd + odd.replace("face", "hand")), category="face")
+    assert done.report.num_subjects == 2
+    notes = " | ".join(done.report.notes)
+    assert "a.jpg: face: expected 3 points in each face, got 2)" in notes
+    assert "1 points of other labels were left out (hand)" in notes
 
 
 @pytest.mark.parametrize(
@@ -162,3 +198,88 @@ def test_bad_shapes_are_one_line(export, convert, old, new, message):
 def test_pictures_must_be_those_that_were_annotated(export, convert, head, message):
     with pytest.raises(InputError, match=message):
         convert(export(SKELETONS, head=head))
+
+
+IMAGE = '<image name="{}" width="200" height="100"><points label="nose" points="{},2"/></image>'
+
+
+def names_and_files(tmp_path, picture, names, files):
+    """An export that names some pictures, and a folder that holds others."""
+    for name in files:
+        picture(tmp_path / "pictures" / name)
+    images = "".join(IMAGE.format(name, x) for x, name in enumerate(names, 1))
+    (tmp_path / "export.xml").write_text(f"<annotations>{images}</annotations>")
+    return tmp_path / "export.xml", tmp_path / "pictures"
+
+
+@pytest.mark.parametrize(
+    ("names", "files", "message"),
+    [
+        (
+            ["day1/a.jpg", "day2/a.jpg"],
+            ["a.jpg"],
+            r"names share one in .* \(day1/a.jpg and day2/a.jpg\)",
+        ),
+        (["day1/a.jpg"], ["day2/a.jpg"], r"1 pictures are not in .* \(day1/a.jpg\)"),
+        (["day1\\a.jpg"], ["day2/a.jpg"], r"1 pictures are not in"),
+        (["a.jpg", "b/a.jpg"], ["a.jpg"], r"names share one in .* \(a.jpg and b/a.jpg\)"),
+        (["a.jpg"], ["b/a.jpg", "c/a.jpg"], r"1 pictures are not in .* \(a.jpg\)"),
+        (
+            ["a.jpg", "a.jpg"],
+            ["a.jpg"],
+            r"expected each picture once, but two <image> elements are",
+        ),
+    ],
+)
+def test_a_picture_is_never_that_of_another_folder(
+    tmp_path, picture, convert, names, files, message
+):
+    source, images = names_and_files(tmp_path, picture, names, files)
+    with pytest.raises(InputError, match=message):
+        convert(source, images=images)
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "noted"),
+    [
+        ("day1/a.jpg", "day1/a.jpg", False),
+        ("day1\\a.jpg", "day1/a.jpg", False),
+        ("a.jpg", "day1/a.jpg", False),
+        ("day1/a.jpg", "set/day1/a.jpg", False),
+        ("/home/me/day1/a.jpg", "day1/a.jpg", True),
+        ("C:\\set\\day1\\a.jpg", "a.jpg", True),
+    ],
+)
+def test_a_picture_is_found_where_all_folders_agree(tmp_path, picture, convert, name, file, noted):
+    source, images = names_and_files(tmp_path, picture, [name], [file])
+    done = convert(source, images=images)
+    assert done.report.images / done.content["images"][0]["file_name"] == images / file
+    note = "1 pictures were found by the last part of their path, without the folder that the"
+    assert any(one.startswith(note) for one in done.report.notes) == noted
+
+
+@pytest.mark.parametrize("encoding", ["UTF-7", "idna", "evil", "utf-16"])
+def test_the_declared_encoding_is_not_looked_up(export, convert, encoding):
+    file = export(SKELETONS.replace('label="pet"', 'label="p\u00e9t"'))
+    text = file.read_text().replace("utf-8", encoding)
+    file.write_text(text, encoding="utf-8")
+    assert convert(file, category="p\u00e9t").report.num_subjects == 2
+
+
+def test_deep_and_endless_files(tmp_path, picture, convert, monkeypatch):
+    picture(tmp_path / "a.jpg")
+    file = tmp_path / "annotations.xml"
+    deep = "<g>" * 20_000 + "</g>" * 20_000
+    labels = f"<labels><label><name>subject</name><svg>{deep}</svg></label></labels>"
+    file.write_text(f"<annotations>{labels}{IMAGE.format('a.jpg', 1)}{deep}</annotations>")
+    assert convert(file).points() == [[1, 2, 2]]
+    monkeypatch.setattr("hrnet.data.imports.cvat_xml._MOST_TAGS", 1000)
+    with pytest.raises(InputError, match="expected CVAT's XML of at most 1,000 tags"):
+        convert(file)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes")
+def test_a_pipe_is_no_source(tmp_path, convert):
+    os.mkfifo(tmp_path / "annotations.xml")
+    with pytest.raises(InputError, match="is a pipe or a device; name a regular file"):
+        convert(tmp_path / "annotations.xml")

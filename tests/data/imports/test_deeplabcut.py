@@ -1,5 +1,7 @@
 """DeepLabCut projects: both layouts of the header, one animal and several."""
 
+import re
+
 import pytest
 
 from hrnet.errors import InputError
@@ -91,8 +93,11 @@ def test_the_order_of_the_names(project, convert):
 BAD = {
     "no header": ("a,b\n1,2\n", "expected the header rows scorer, bodyparts and coords"),
     "empty": ("", "expected the header rows"),
-    "ragged": (SINGLE + "labeled-data/walk/img03.png,1\n", "expected 7 columns in each row"),
-    "text": (SINGLE.replace("100.5", "left"), "expected coordinates or nothing, got left, 50"),
+    "long": (SINGLE + "a" * 200_000, r"Ann.csv, line 6: expected a row of a table, got somethin"),
+    "all text": (
+        SINGLE.replace("100.5,50,120,40", "left,50,,"),
+        r"walk/img01.png: nose: expected coordinates or nothing, got left, 50",
+    ),
     "no x": (
         SINGLE.replace("coords,x,y,x,y,x,y", "coords,a,b,a,b,a,b"),
         "expected columns x and y",
@@ -107,6 +112,87 @@ def test_bad_tables_are_one_line(project, convert, name):
     with pytest.raises(InputError, match=message) as caught:
         convert(put(project, text))
     assert "\n" not in str(caught.value)
+
+
+LIKELY = SINGLE.replace("nose,nose,", "nose,nose,nose,").replace("x,y,x", "x,y,likelihood,x", 1)
+LIKELY = LIKELY.replace("Ann", "Ann,Ann", 1).replace("100.5,50,", "100.5,50,0.3,")
+LIKELY = LIKELY.replace("img02.png,", "img02.png,,")
+ODD = {
+    "ragged": (
+        SINGLE + "labeled-data/walk/img03.png,1\n",
+        r"1 rows were left out \(.*Ann.csv: labeled-data/walk/img03.png: expected 7 columns in ea",
+    ),
+    "text": (
+        SINGLE.replace("100.5", "left"),
+        r"1 keypoints were left out \(.*img01.png: nose: expected coordinates or nothing, got left",
+    ),
+    "x alone": (SINGLE.replace("100.5", ""), "expected coordinates or nothing, got , 50"),
+    "beyond": (SINGLE.replace("100.5", "1e400"), "expected coordinates or nothing, got 1e400, 50"),
+    "twice": (SINGLE.replace("img02", "img01"), "img01.png: expected each frame once"),
+    "likelihood": (LIKELY, r"1 keypoints of a likelihood below 0.6 were left out \(.*: nose\)"),
+    "columns": (
+        SINGLE.replace("coords,x,y,x,y,x,y", "coords,x,y,x,y,x,z"),
+        r"1 body parts without columns x and y were left out \(right_ear\)",
+    ),
+    "unread": (SINGLE.split("labeled-data/walk/img02")[0], r"1 pictures that no table names were"),
+    "empty frames": (SINGLE, r"1 of 2 pictures have no subject \(img02.png\)"),
+    "never": (SINGLE, r"1 keypoints are never labelled \(right_ear\)"),
+    "bones": (
+        SINGLE,
+        r"1 bones that are not two of these keypoints were left out \(\['nose', '",
+    ),
+    "unique": (
+        MULTI,
+        r"1 body parts of the individual single were left out \(corner, labelled in 1 frames; --c",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_left_out_is_counted(project, convert, name):
+    text, note = ODD[name]
+    done = convert(put(project, text))
+    assert any(re.search(note, one) for one in done.report.notes), done.report.notes
+
+
+def test_the_users_limit_of_the_likelihood(project, convert):
+    assert convert(put(project, LIKELY)).points() == [[0, 0, 0], [120, 40, 2], [0, 0, 0]]
+    assert convert(project, likelihood=0.3).points()[0] == [100.5, 50, 2]
+    with pytest.raises(InputError, match="expected --likelihood from 0 to 1, got 2"):
+        convert(project, likelihood=2)
+
+
+def test_unique_body_parts_can_be_taken(project, convert):
+    put(project, MULTI)
+    for chosen in ({"category": "single"}, {"names": ("corner",)}):
+        done = convert(project, **chosen)
+        assert [one["individual"] for one in done.content["annotations"]] == ["single"]
+        assert done.points() == [[1, 1, 2]]
+    done = convert(project, names=("corner", "nose", "tail"))
+    assert [one["individual"] for one in done.content["annotations"]] == ["m1", "m2", "single"]
+    assert convert(project, category="m2").report.num_subjects == 1
+
+
+def test_other_files_of_a_project_are_counted(project, convert):
+    folder = project / "labeled-data" / "walk"
+    (folder / "clip.mp4").touch()
+    (folder / "machinelabels-iter0.csv").touch()
+    notes = convert(project).report.notes
+    assert "1 files that are not read in folders were left out (1 .mp4)" in notes
+    assert "1 tables of other names were left out (walk/machinelabels-iter0.csv)" in notes
+
+
+def test_rows_of_another_video_never_take_this_ones_frames(project, convert, picture, tmp_path):
+    put(project, SINGLE.replace("walk", "run"))
+    with pytest.raises(InputError, match=r"2 pictures are not in .*walk \(run/img01.png, run"):
+        convert(project)
+    for name in ("img01.png", "img02.png"):
+        picture(project / "labeled-data" / "run" / name)
+    assert {one["video"] for one in convert(project).content["images"]} == {"run"}
+    for name in ("run/img01.png", "walk/img01.png", "walk/img02.png"):
+        picture(tmp_path / "elsewhere" / name)
+    with pytest.raises(InputError, match=r"1 pictures are not in .*elsewhere \(run/img02.png\)"):
+        convert(project, images=tmp_path / "elsewhere")
 
 
 def test_tables_must_agree(project, convert):

@@ -1,6 +1,7 @@
 """Label Studio's JSON: percent become pixels, keypoints go to their rectangle, annotators stay."""
 
 import json
+import re
 
 import pytest
 
@@ -184,3 +185,118 @@ def test_the_only_rectangle_takes_all_keypoints(export, convert):
     done = convert(export(task(regions)))
     assert done.points() == [[40, 20, 2], [120, 30, 2]]
     assert done.box() == [20, 10, 80, 60]
+
+
+def with_regions(*regions, **changes):
+    """A task with one good keypoint and other regions."""
+    return task([point("nose", 50, 50), *regions]) | changes
+
+
+def with_value(value):
+    return with_regions(point("tail", 1, 1) | {"value": value})
+
+
+ODD = {
+    "ghost": (
+        with_value({"keypointlabels": ["tail"]}),
+        "1 keypoints .* task 1, annotation 7, region",
+    ),
+    "no value": (
+        with_value(None),
+        "1 keypoints were left out .*: expected numbers x, y in each reg",
+    ),
+    "value": (with_value(["x"]), "1 keypoints were left out"),
+    "400 digits": (with_value({"x": 10**400, "y": 1}), "1 keypoints were left out"),
+    "no label": (
+        with_regions(changed(point("a", 1, 1), keypointlabels=None)),
+        "1 regions were left",
+    ),
+    "two labels": (
+        with_regions(changed(point("a", 1, 1), keypointlabels=["a", "b"])),
+        r"1 further labels of a region were left out \(a\)",
+    ),
+    "kinds": (
+        with_regions({"type": "brushlabels"}, {"type": "choices"}, {}),
+        r"3 regions of other kinds were left out \(brushlabels; choices; without a type\)",
+    ),
+    "no object": (
+        with_regions(None, "text"),
+        "2 regions were left out .*: expected a list of regions",
+    ),
+    "annotations": (
+        with_regions() | {"annotations": [None, *with_regions()["annotations"]]},
+        "1 annotations were left out .*task 1: expected a list of annotations, got None in it",
+    ),
+    "predictions": (with_regions(predictions=[{}, {}]), "^2 predictions were left out$"),
+    "drafts": (with_regions(drafts=[{}]), "^1 drafts were left out$"),
+    "pictures": (
+        with_regions(data={"image": "a.jpg", "mask": "b.jpg"}),
+        "1 further pictures of a task were left out .*task 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_what_is_odd_or_of_another_kind_is_left_out_and_counted(export, convert, name):
+    odd, note = ODD[name]
+    done = convert(export(odd))
+    assert done.points()[0] == [100, 50, 2]
+    assert any(re.search(note, one) for one in done.report.notes), done.report.notes
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        3,
+        {"data": None, "annotations": [{"result": [point("a", 1, 1)]}]},
+        {"data": {"image": "http://[a.jpg"}, "annotations": [{"result": [point("a", 1, 1)]}]},
+        {"data": {"image": "a.jpg"}, "annotations": 3},
+        {"image": "a.jpg"},
+    ],
+)
+def test_an_odd_task_is_left_out(export, convert, odd):
+    done = convert(export(odd, task([point("nose", 50, 50)])))
+    assert (done.report.num_images, done.report.num_subjects) == (1, 1)
+    assert any("were left out (" in note and "expected " in note for note in done.report.notes)
+
+
+def test_a_wrong_rectangle_takes_its_keypoints_with_it(export, convert):
+    regions = [
+        changed(rectangle("r1", 0, 0, 40, 60), rotation=30),
+        rectangle("r2", 50, 0, 40, 60),
+        rectangle("r3", 50, 70, 40, 10),
+        point("nose", 20, 20, parent="r1"),
+        point("nose", 70, 30, parent="r2"),
+        point("tail", 60, 30),
+    ]
+    done = convert(export(task(regions)))
+    assert done.report.num_subjects == 1
+    assert done.points() == [[140, 30, 2]]
+    notes = " | ".join(done.report.notes)
+    assert "1 rectangles, with their keypoints, were left out (" in notes
+    assert "1 keypoints were left out (" in notes  # the tail, which may lie in the wrong one
+    assert "1 rectangles without a keypoint were left out" in notes
+
+
+def test_a_subject_that_has_a_keypoint_twice_is_left_out(export, convert):
+    good, odd = task([point("nose", 50, 50)]), task([point("nose", 1, 1), point("nose", 2, 2)])
+    done = convert(export(good, odd))
+    assert done.points() == [[100, 50, 2]]
+    assert "1 subjects were left out (" in " | ".join(done.report.notes)
+
+
+def test_uploads_of_the_same_name_are_two_pictures(export, convert):
+    both = [
+        task([point("nose", 50, 50)], image=f"/data/upload/3/{key}-a.jpg")
+        for key in ("0a1b2c3d", "99999999")
+    ]
+    with pytest.raises(
+        InputError, match=r"names share one in .*\(0a1b2c3d-a.jpg and 99999999-a.jpg"
+    ):
+        convert(export(*both))
+
+
+def test_tasks_of_one_picture_are_one_picture(export, convert):
+    done = convert(export(task([point("nose", 50, 50)]), task([point("nose", 60, 50)])))
+    assert (done.report.num_images, done.report.num_subjects) == (1, 2)
+    assert "2 tasks have 1 pictures; each picture is there once" in done.report.notes

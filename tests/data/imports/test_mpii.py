@@ -1,6 +1,7 @@
 """MPII's JSON becomes COCO keypoints whose crops are those of the official code."""
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -157,7 +158,9 @@ def test_without_scipy(folder, monkeypatch):
         ({}, "expected a list of MPII persons"),
         ([3], "expected a list of MPII persons"),
         ("nothing", "expected JSON in MPII annotations"),
-        ([person(), {"image": "a.jpg"}], "person 2 lacks joints, joints_vis, center, scale"),
+        ([{"image": "a.jpg"}], "person 1 lacks joints, joints_vis, center, scale"),
+        ([person(image=["a.jpg"])], r"person 1: expected the name of a picture in image, got \["),
+        ([person(scale=10**400)], "expected a finite number in scale, got 1000"),
         ([person("c.jpg"), person("d.jpg"), person()], "2 pictures are not in .*; give their"),
         ([person(joints=JOINTS[:15])], r"expected 16 x 2 finite numbers in joints, got \["),
         ([person(joints_vis=[1] * 17)], "expected 16 finite numbers in joints_vis"),
@@ -173,6 +176,32 @@ def test_wrong_annotations(folder, entries, message):
         folder.convert(entries)
     assert str(folder.path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("odd", "note"),
+    [
+        ({"image": "a.jpg"}, r"person 2 lacks joints, joints_vis, center, scale"),
+        (3, r"person 2: expected an object with joints, .* got 3"),
+        (person(center=[-1, -1]), r"person 2: expected a centre and a scale above 0"),
+        (person(center=[900, 80]), r"person 2: its box lies outside of a.jpg"),
+    ],
+)
+def test_an_odd_person_is_left_out_with_their_head(folder, odd, note):
+    heads = folder.heads([[0, 0, 6, 8], [0, 0, 12, 16], [0, 0, 18, 24]])
+    content = folder.convert([person(), odd, person("b.jpg")], heads)
+    assert [one["head_size"] for one in content["annotations"]] == pytest.approx([6.0, 18.0])
+    (found,) = [one for one in content["info"]["notes"] if "left out" in one]
+    assert re.search(rf"1 persons were left out \(.*{note}", found)
+
+
+def test_a_picture_that_cannot_be_read_is_left_out(folder):
+    (folder.path / "b.jpg").write_bytes(b"no picture")
+    content = folder.convert([person(), person("b.jpg")])
+    assert [image["file_name"] for image in content["images"]] == ["a.jpg"]
+    notes = " | ".join(content["info"]["notes"])
+    assert "1 pictures that cannot be read were left out (expected an image, but " in notes
+    assert "1 persons of these pictures were left out" in notes
 
 
 def test_wrong_heads(folder):

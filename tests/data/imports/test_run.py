@@ -6,9 +6,11 @@ import sys
 import numpy as np
 import pytest
 
-from hrnet.data.imports import FORMATS
-from hrnet.data.imports.common import ImportOptions, PictureFinder, Subject, read_text, read_yaml
+from hrnet.data.imports import FORMATS, Format
+from hrnet.data.imports.common import ImportOptions, Subject
+from hrnet.data.imports.pictures import FolderSearch, PictureFinder
 from hrnet.data.imports.run import extent_box, import_annotations
+from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 
 
@@ -89,7 +91,7 @@ def test_without_pyyaml_one_line_says_what_to_install(source, tmp_path, monkeypa
 
 def test_binary_files_where_text_is_expected(source, tmp_path):
     (source / "labels" / "a.txt").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InputError, match=r"expected text in .*a.txt, got something else"):
+    with pytest.raises(InputError, match=r"expected text .*a.txt, got something else"):
         import_annotations(source, tmp_path / "out.json", ImportOptions())
 
 
@@ -98,15 +100,69 @@ def test_pictures_are_found_by_path_then_by_their_only_name(tmp_path, picture):
         picture(tmp_path / name)
     finder = PictureFinder(tmp_path)
     assert finder.find("one/a.jpg") == tmp_path / "one" / "a.jpg"
-    assert finder.find("elsewhere/b.jpg") == tmp_path / "two" / "b.jpg"
-    assert finder.find("C:\\pets\\b.jpg") == tmp_path / "two" / "b.jpg"
+    assert finder.find("C:\\pets\\two\\b.jpg") == tmp_path / "two" / "b.jpg"
+    assert PictureFinder(tmp_path).find("b.jpg") == tmp_path / "two" / "b.jpg"
+    assert PictureFinder(tmp_path / "two").find("pets/b.jpg") == tmp_path / "two" / "b.jpg"
     assert finder.find("a.jpg") is None  # two of them
-    assert finder.missing == ["a.jpg"]
+    assert finder.find("elsewhere/b.jpg") is None  # that of another folder
+    assert finder.find("n" * 10_000) is None
+    assert finder.find("") is None
+    assert finder.missing == ["a.jpg", "elsewhere/b.jpg", "n" * 10_000, ""]
     with pytest.raises(InputError, match=r"expected a folder of pictures, but .* is none"):
         PictureFinder(tmp_path / "three")
 
 
-@pytest.mark.parametrize("read", [read_text, read_yaml])
-def test_files_that_cannot_be_read(read, tmp_path):
-    with pytest.raises(InputError, match=r"cannot be read: .*; check the path"):
-        read(tmp_path)
+def test_files_that_cannot_be_read(tmp_path):
+    with pytest.raises(InputError, match=r"expected settings in a file, but .* is a folder"):
+        read_yaml(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name", ["labels/a.txt", "images/a.jpg", "data.yaml", "list.txt", "clip.mp4", "link.txt"]
+)
+def test_no_file_of_the_source_is_replaced(source, tmp_path, name):
+    (source / "list.txt").write_text("images/a.jpg")
+    (source / "data.yaml").write_text("train: list.txt\nkpt_shape: [1, 3]")
+    (source / "clip.mp4").write_text("a video")
+    (source / "link.txt").hardlink_to(source / "labels" / "a.txt")
+    before = (source / name).read_bytes()
+    with pytest.raises(InputError, match="and would be lost; name another"):
+        import_annotations(source, source / name, ImportOptions(), force=True)
+    assert (source / name).read_bytes() == before
+
+
+def test_an_earlier_output_in_the_source_is_replaced(source):
+    for _ in range(2):
+        import_annotations(source, source / "out.json", ImportOptions(), force=True)
+    assert json.loads((source / "out.json").read_text())["annotations"]
+
+
+def test_a_folder_of_other_things_is_no_folder_of_pictures(source, tmp_path, monkeypatch):
+    for number in range(15):
+        (source / "images" / f"{number}.o").touch()
+    assert len(FolderSearch().pictures_below(source / "images")) == 1
+    monkeypatch.setattr("hrnet.data.imports.pictures._OTHER_FILES", 3)
+    with pytest.raises(
+        InputError, match=r"images holds 1 pictures and more than 15 other files; na"
+    ):
+        FolderSearch().pictures_below(source / "images")
+
+
+def test_a_reader_that_fails_is_one_line(source, tmp_path, monkeypatch):
+    def fail(*_):
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setitem(FORMATS, "yolo", Format(FORMATS["yolo"].fits, fail))
+    with pytest.raises(InputError, match=r"not in the form of yolo \(ZeroDivisionError: a mistake"):
+        import_annotations(source, tmp_path / "out.json", ImportOptions())
+
+
+def test_subjects_that_cannot_be_cropped_are_left_out(source, tmp_path):
+    lines = ("0 0.5 0.5 0.4 0.6 0.5 0.5 2", "0 0.5 0.5 0 0 0 0 0", "0 0.5 0.5 0.4 0.6 0 0 0")
+    (source / "labels" / "a.txt").write_text("\n".join(lines))
+    notes = import_annotations(source, tmp_path / "out.json", ImportOptions()).notes
+    note = (
+        "1 subjects without a usable box or a keypoint within their picture were left out (a.jpg)"
+    )
+    assert note in notes
+    assert "1 of 2 subjects have no labelled keypoint" in notes

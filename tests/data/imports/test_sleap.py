@@ -2,12 +2,15 @@
 
 import io
 import json
+import re
 import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hrnet.data.imports.common import ImportOptions
+from hrnet.data.imports.run import import_annotations
 from hrnet.errors import InputError
 
 h5py = pytest.importorskip("h5py")
@@ -194,8 +197,10 @@ def test_several_skeletons(labels, convert):
 
 
 def test_instances_must_have_all_points(labels, convert):
-    with pytest.raises(InputError, match="expected 3 points in each instance, got 2"):
-        convert(labels(end=5))
+    done = convert(labels(end=5))
+    assert done.report.num_subjects == 1
+    (note,) = [one for one in done.report.notes if one.startswith("1 instances")]
+    assert "labels.slp: frame 1: expected 3 points in each instance, got 2)" in note
 
 
 def test_only_predictions(labels, convert):
@@ -228,3 +233,140 @@ def test_a_folder_is_no_file(tmp_path, convert):
     (tmp_path / "labels.slp").mkdir()
     with pytest.raises(InputError, match=r"labels.slp cannot be read: no such file; check the pa"):
         convert(tmp_path / "labels.slp")
+
+
+def test_a_second_skeleton_of_the_same_name_is_counted(labels, convert):
+    other = skeleton("fly") | {"nodes": [{"id": 1}, {"id": 2}]}
+    other["links"] = []
+    path = labels(skeletons=[skeleton("fly"), other])
+    change(path, "instances", lambda rows: rows["skeleton"].__setitem__(1, 1))
+    done = convert(path)
+    assert done.report.num_subjects == 1
+    note = "1 instances of other skeletons were left out (1 of fly, no. 2, with 2 keypoints)"
+    assert note in done.report.notes
+    path = labels(
+        skeletons=[skeleton("fly"), skeleton("fly")]
+    )  # the same twice, as merging leaves it
+    change(path, "instances", lambda rows: rows["skeleton"].__setitem__(1, 1))
+    assert convert(path).report.num_subjects == 2
+
+
+def change(path, name, how):
+    """Change a table of a file in place."""
+    with h5py.File(path, "a") as file:
+        rows = file[name][()]
+        how(rows)
+        file[name][...] = rows
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value", "note"),
+    [
+        (
+            "frames",
+            "video",
+            9,
+            r"1 frames were left out \(.*frame 2: expected one of 1 videos, got 9",
+        ),
+        (
+            "frames",
+            "frame_idx",
+            9,
+            r"1 frames were left out \(.*expected the file of frame 9 of vid",
+        ),
+        ("frames", "frame_id", 0, "1 frames that are there twice were left out"),
+        ("frames", "frame_id", 7, "1 frames not in the file's list were left out"),
+        ("instances", "skeleton", 5, r"\(1 of skeleton no. 6, which the file does not have\)"),
+        (
+            "instances",
+            "point_id_start",
+            2**63,
+            r"frame 1: expected 3 points in each instance, got 0\)",
+        ),
+    ],
+)
+def test_odd_rows_are_left_out(labels, convert, name, field, value, note):
+    path = labels()
+    change(path, name, lambda rows: rows[field].__setitem__(1, value))
+    done = convert(path)
+    assert done.points() == [[100.5, 50, 2], [120, 40, 1], [0, 0, 0]]
+    assert any(re.search(note, one) for one in done.report.notes), done.report.notes
+
+
+def test_instances_without_points_and_odd_bones_are_counted(labels, convert):
+    odd = skeleton()
+    odd["links"].append({"source": 9, "target": 1, "type": None})
+    path = labels(skeletons=[odd])
+    change(path, "points", lambda rows: rows["x"].__setitem__(slice(3, 6), float("inf")))
+    notes = " | ".join(convert(path).report.notes)
+    assert "1 instances without a labelled point were left out (frame 1)" in notes
+    assert "1 frames without labels of people were left out" in notes
+    assert "1 bones of another form were left out ({'source': 9" in notes
+
+
+def test_tracks_are_kept(labels, convert):
+    assert [one.get("track") for one in convert(labels()).content["annotations"]] == [None, 0]
+
+
+def replaced(name, **how):
+    def spoil(file):
+        del file[name]
+        file.create_dataset(name, **how)
+
+    return spoil
+
+
+BOMBS = {
+    "instances": (
+        replaced("instances", shape=(10**12,), dtype=INSTANCE, chunks=True),
+        "in instances",
+    ),
+    "points": (
+        replaced("points", shape=(10**12,), dtype=POINT, chunks=True),
+        "in points, got the sh",
+    ),
+    "videos": (replaced("videos_json", shape=(10**12,), dtype="S9", chunks=True), "in videos_json"),
+    "pixels": (
+        replaced("video0/video", shape=(3, 10**6, 10**6, 1), dtype="u1", chunks=True),
+        "frame 0 of video 0: expected at most 40,000,000 pixels, got 1,000,000,000,000",
+    ),
+    "no picture": (
+        replaced("video0/video", shape=(3, 9), dtype="i1"),
+        "frame 0 of video 0: expected",
+    ),
+    "deep": (
+        lambda file: file["metadata"].attrs.__setitem__("json", np.bytes_("[" * 20_000)),
+        "expected JSON in the metadata of .*nested too deeply",
+    ),
+    "other fields": (replaced("points", data=[1.0, 2.0]), "points has no x"),
+    "elsewhere": (
+        lambda file: (
+            file.pop("points"),
+            file.__setitem__("points", h5py.ExternalLink("/dev/zero", "points")),
+        ),
+        "it has no points",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_files_that_claim_more_than_they_hold(labels, convert, name):
+    spoil, message = BOMBS[name]
+    path = embed(labels("labels.pkg.slp", backend=EMBEDDED), [0, 2])
+    with h5py.File(path, "a") as file:
+        spoil(file)
+    with pytest.raises(InputError, match=message):
+        convert(path)
+
+
+def test_another_picture_is_not_replaced_by_an_embedded_one(labels, tmp_path, picture):
+    path = embed(labels("labels.pkg.slp", backend=EMBEDDED), [0, 2])
+    options = ImportOptions(extracted=tmp_path / "extracted")
+    other = picture(tmp_path / "extracted" / "video0_000002.png")
+    with pytest.raises(InputError, match=r"video0_000002.png exists and is another picture; name"):
+        import_annotations(path, tmp_path / "out.json", options)
+    with Image.open(other) as kept:
+        assert kept.getpixel((7, 5)) == (40, 90, 160)
+    import_annotations(path, tmp_path / "out.json", options, force=True)
+    with Image.open(other) as kept:
+        assert kept.getpixel((7, 5)) == (250, 0, 0)

@@ -1,5 +1,8 @@
 """YOLO pose labels, as its documentation lays them out and as tools write them."""
 
+import re
+from itertools import pairwise
+
 import pytest
 
 from hrnet.errors import InputError
@@ -114,18 +117,113 @@ def label(text):
     return lambda project: (project / "labels/train/a.txt").write_text(text)
 
 
+ODD_LINES = {
+    "words": ("0 a b c d 1 1 1", r"a\.txt, line 1: expected numbers, got 0 a b"),
+    "short": ("0 0.5 0.5 0.4 0.6", r"line 1: expected a class, a box of four numbers and"),
+    "class": ("0.5" + LINE[1:], "line 1: expected a class"),
+    "huge class": ("1e400" + LINE[1:], "line 1: expected numbers"),
+    "NaN": (LINE.replace("0.3", "nan"), "line 1: expected numbers"),
+    "pixels": (LINE.replace("0.6", "60"), "line 1: expected a box relative to the picture"),
+    "K": (
+        "0 0.5 0.5 0.4 0.6 1 1 1",
+        r"a\.txt, line 1: expected 3 keypoints of 3 numbers each, got",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ODD_LINES)
+def test_an_odd_line_is_left_out_or_is_the_error_where_all_are(project, convert, name):
+    line, message = ODD_LINES[name]
+    file = project / "labels" / "train" / "a.txt"
+    file.write_text(f"{line}\n{LINE}")
+    done = convert(project)
+    assert done.report.num_subjects == 2
+    (note,) = [one for one in done.report.notes if "lines of labels" in one]
+    assert re.search(rf"^1 lines of labels were left out \(.*{message}", note)
+    file.write_text(line)
+    (project / "labels" / "val" / "c.txt").unlink()
+    with pytest.raises(InputError, match=message) as caught:
+        convert(project)
+    assert "\n" not in str(caught.value)
+
+
+def test_scores_are_no_visibility(project, convert):
+    for file in (project / "labels").rglob("*.txt"):
+        file.write_text(LINE.replace("0.3 2", "0.3 0.9").replace("0.4 1", "0.4 0.2"))
+    with pytest.raises(InputError, match=r"line 1: expected a visibility of 0, 1 or 2, got 0.9; "):
+        convert(project)
+    done = convert(project, likelihood=0.5)
+    assert done.points() == [[100, 30, 2], [0, 0, 0], [0, 0, 0]]
+    assert "2 keypoints of a score below 0.5 were left out" in done.report.notes
+
+
+def test_what_is_left_out_is_counted(project, convert):
+    (project / "images" / "train" / "clip.mp4").touch()
+    (project / "images" / "train" / "phone.HEIC").touch()
+    (project / "labels" / "train" / "gone.txt").write_text(LINE)
+    (project / "labels" / "train" / "classes.txt").write_text("pet")
+    (project / "images" / "val" / "c.jpg").write_bytes(b"no picture")
+    lines = "1" + LINE[1:] + LINE.replace("0.5 0.5 0.4 0.6", "0.5 0.5 0 0")
+    (project / "labels" / "train" / "a.txt").write_text(LINE + lines)
+    text = YAML.replace("val: images/val", "val: [images/val, images/train, 3]")
+    (project / "data.yaml").write_text(text.replace("0: pet", "0: pet\n  a: dog"))
+    done = convert(project, category="pet")
+    for note in (
+        r"^2 files that are not read in folders were left out \(1 .heic; 1 .mp4\)$",
+        r"^1 label files without a picture were left out \(gone.txt\)$",
+        r"^1 pictures that cannot be read were left out \(expected an image",
+        r"^1 subjects of other classes were left out \(1 1\)$",
+        r"^2 pictures that are named a second time were left out \(val a.jpg; val b.jpg\)$",
+        r"^1 entries of val were left out .*got 3\)$",
+        r"^1 names of classes were left out .*got 'a': 'dog'\)$",
+        r"^1 pictures have no label file and count as pictures without subjects \(b.jpg\)$",
+        r"^1 of 2 subjects have a box in the source without an area within the picture: theirs is",
+        r"^1 keypoints are never labelled \(kp_2\)$",
+    ):
+        assert [one for one in done.report.notes if re.search(note, one)], (
+            f"{note}: {done.report.notes}"
+        )
+
+
+def test_parts_that_are_not_there_are_left_out(project, convert):
+    text = YAML.replace("val: images/val", "val: images/no\ntest: ../test/images")
+    (project / "data.yaml").write_text(text)
+    for part in (None, "train"):
+        done = convert(project, part=part)
+        assert done.report.num_images == 2
+        notes = " | ".join(done.report.notes)
+        assert "1 entries of val were left out (" in notes
+        assert "test/images, which does not exist; correct path)" in notes
+    with pytest.raises(InputError, match=r"expected pictures in .*no, which does not exist"):
+        convert(project, part="val")
+
+
 BAD = {
-    "words": (label("0 a b c d 1 1 1"), r"a\.txt, line 1: expected numbers, got 0 a b"),
-    "short": (label("0 0.5 0.5 0.4 0.6"), r"line 1: expected a class, a box of four numbers and"),
-    "class": (label(LINE + "0.5" + LINE[1:]), "line 2: expected a class"),
-    "NaN": (label(LINE.replace("0.3", "nan")), "line 1: expected a class"),
-    "pixels": (label(LINE.replace("0.6", "60")), "line 1: expected a box relative to the picture"),
-    "K": (label("0 0.5 0.5 0.4 0.6 1 1 1"), r"a\.txt: expected 3 keypoints of 3 numbers each, got"),
     "shape": (settings("[3, 3]", "[3, 4]"), r"expected kpt_shape as .* got \[3, 4\]"),
     "flips": (settings("[0, 2, 1]", "[0, 2]"), "expected flip_idx as the numbers 0..2"),
     "turn": (settings("[0, 2, 1]", "[1, 2, 0]"), "expected flip_idx to exchange pairs, got"),
     "yaml": (settings("names:", "names: ["), "expected YAML in"),
-    "folder": (settings("images/val", "images/no"), "expected pictures in .*no, which does not ex"),
+    "laughs": (
+        settings(
+            "path: .",
+            "a: &a [1]\n"
+            + "".join(f"{b}: &{b} [{', '.join([f'*{a}'] * 20)}]\n" for a, b in pairwise("abcdef"))
+            + "names: *f",
+        ),
+        "expected at most 200,000 entries, got more",
+    ),
+    "endless": (settings("[3, 3]", "&a [*a, 3]"), "expected at most 200,000 entries, got more"),
+    "tag": (settings("[3, 3]", "!!int x"), "expected YAML in"),
+    "word": (settings("[3, 3]", "!!bool x"), "expected YAML in"),
+    "date": (settings("[3, 3]", "!!timestamp x"), "expected YAML in"),
+    "object": (settings("[3, 3]", "!!python/name:os.system x"), "expected YAML in"),
+    "digits": (settings("[3, 3]", "9" * 5000), "expected YAML in"),
+    "deep": (settings("[3, 3]", "[" * 100_000), "expected YAML in"),
+    "flip floats": (settings("[0, 2, 1]", "[0.5, 2, 1]"), "expected flip_idx as the numbers 0..2"),
+    "flip mixed": (settings("[0, 2, 1]", "[0, a, 1]"), "expected flip_idx as the numbers 0..2"),
+    "flip null": (settings("[0, 2, 1]", "[0, null, 1]"), "expected flip_idx as the numbers 0..2"),
+    "device": (settings("images/val", "/dev/zero"), "but /dev/zero is a pipe or a device"),
+    "names": (settings("names:", "kpt_names: [[1]]\nnames:"), "expected a list of names in kpt_n"),
     "list": (
         lambda project: (project / "data.yaml").write_text("- kpt_shape"),
         "expected named set",

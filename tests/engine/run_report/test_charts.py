@@ -9,7 +9,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hrnet.engine.run_report.axes import Scale, fit_scale, nice_step, tick_label
-from hrnet.engine.run_report.charts import MAX_DOTS, Chart, Series, draw_chart, thin
+from hrnet.engine.run_report.charts import MAX_DOTS, WIDTH, Chart, Series, draw_chart, thin
 
 NAN = float("nan")
 
@@ -145,3 +145,20 @@ def test_long_series_are_thinned_but_peaks_stay():
     assert [x for x, _ in kept] == sorted(x for x, _ in kept)
     assert thin(points[:600], 600) == points[:600]
     assert "<circle" not in draw_chart(chart(*points[: MAX_DOTS + 1]))
+
+
+@pytest.mark.parametrize("top", [9.9, 99_000, 120_000, 999_999, 5e7, 0.012])
+@pytest.mark.parametrize("across", [9, 12_345, 99_999, 640_000])
+def test_labels_do_not_overlap(top, across):
+    """A digit is at most 7 of the drawing's units wide at the size of its text."""
+    points = tuple((across * part / 7, top * part / 7) for part in range(8))
+    drawn = draw_chart(Chart("Speed", "updates", "images/s", (Series("s", points),)))
+    left = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="end">([^<]+)', drawn)
+    below = re.findall(r'<text x="([\d.]+)" y="[\d.]+" text-anchor="middle">([^<]+)', drawn)
+    assert len(left) > 2
+    assert len(below) > 2
+    axis_name = 13 + 6  # its middle and half its height, for it is turned
+    assert all(float(x) - 7 * len(label) > axis_name for x, label in left)
+    ends = [(float(x) - 3.5 * len(label), float(x) + 3.5 * len(label)) for x, label in below]
+    assert all(one[1] < other[0] for one, other in pairwise(ends))
+    assert ends[-1][1] <= WIDTH

@@ -18,6 +18,16 @@ def test_the_command_says_why_there_are_no_figures(made, run, experiment_of):
     assert (made.folder / "x.html").is_file()
 
 
+def test_a_run_before_its_first_log_line(made, run):
+    """It has settings alone: the page says so, and nothing is wrong."""
+    (made.folder / "log.jsonl").unlink()
+    (made.folder / "best.safetensors").unlink()
+    code, out, err = run("report", made.folder)
+    assert (code, err) == (0, "")
+    assert "no figures: the first epoch is not done yet" in out
+    assert "The log is empty so far" in (made.folder / "report.html").read_text()
+
+
 def no_checkpoint(made):
     (made.folder / "best.safetensors").unlink()
     return [], ["best.safetensors or last.safetensors"]

@@ -48,6 +48,17 @@ def test_rows_of_other_kinds_and_values_that_are_no_numbers(made):
     assert number({"loss": True}, "loss") is None
 
 
+@pytest.mark.parametrize("value", ["NaN", "-Infinity", "1e999", "1" + "0" * 400, '"x"', "[]", "-5"])
+def test_figures_that_are_no_numbers_leave_gaps(made, run, value):
+    row = f'{{"kind": "epoch", "step": 5, "epoch": 1, "seconds": 3, "loss": {value}}}\n'
+    odd = row.replace("5,", f"{value},").replace("1,", f"{value},").replace("3,", f"{value},")
+    made.log([], row + odd + row)
+    assert number(read_run(made.folder).epochs[2], "step") == 5
+    code, _, err = run("report", made.folder, "--no-figures")
+    assert (code, err) == (0, "")
+    assert "nan" not in (made.folder / "report.html").read_text().lower().partition("<h2>log")[0]
+
+
 def test_the_tail_is_short(made):
     made.log([{"kind": "step", "step": step} for step in range(50)])
     assert len(read_run(made.folder).tail) == TAIL_LINES
@@ -58,15 +69,26 @@ def no_folder(made):
     return ["expected a run folder", "it is no folder"]
 
 
-def no_log(made):
-    (made.folder / "log.jsonl").unlink()
-    return ["expected a run folder", "it lacks log.jsonl", "hrnet train --out"]
-
-
 def empty_folder(made):
     (made.folder / "log.jsonl").unlink()
     (made.folder / "experiment.json").unlink()
-    return ["it lacks experiment.json and log.jsonl"]
+    return ["expected a run folder", "it lacks experiment.json", "hrnet train --out"]
+
+
+def log_that_is_a_folder(made):
+    (made.folder / "log.jsonl").unlink()
+    (made.folder / "log.jsonl").mkdir()
+    return ["expected the log in a file", "is a folder"]
+
+
+def environment_nested_deep(made):
+    (made.folder / "environment.json").write_text('{"a":' * 99_999 + "1" + "}" * 99_999)
+    return ["environment.json"]
+
+
+def environment_of_many_digits(made):
+    (made.folder / "environment.json").write_text('{"threads": 1' + "0" * 5000 + "}")
+    return ["environment.json", "digits"]
 
 
 def broken_log(made):
@@ -88,7 +110,7 @@ def unknown_setting(made):
 
 def broken_environment(made):
     (made.folder / "environment.json").write_text("{")
-    return ["expected a JSON object in", "environment.json"]
+    return ["expected JSON in the environment", "environment.json"]
 
 
 def environment_of_another_form(made):
@@ -99,13 +121,15 @@ def environment_of_another_form(made):
 def environment_that_is_a_folder(made):
     (made.folder / "environment.json").unlink()
     (made.folder / "environment.json").mkdir()
-    return ["cannot read", "environment.json", "check the path"]
+    return ["expected the environment in a file", "environment.json", "is a folder"]
 
 
 BROKEN = [
     no_folder,
-    no_log,
     empty_folder,
+    log_that_is_a_folder,
+    environment_nested_deep,
+    environment_of_many_digits,
     broken_log,
     broken_experiment,
     unknown_setting,
@@ -133,7 +157,7 @@ def test_an_unreadable_log_is_said(made, monkeypatch):
     def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_text", refuse)
+    monkeypatch.setattr("pathlib.Path.open", refuse)
     with pytest.raises(InputError, match=r"cannot read the log .*Permission denied"):
         read_run(made.folder)
 

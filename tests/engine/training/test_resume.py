@@ -256,8 +256,22 @@ def test_killed_again_and_again(data, tmp_path):
     assert steps == sorted(steps)
     assert 0 < steps[0] < 4 * epochs
     print("killed with a state of step", steps)  # noqa: T201
-    assert not list(out.glob(".*.tmp"))
+    assert not list(out.rglob(".*.tmp"))
     expect_same_run(tmp_path / "whole", out)
+
+
+def test_what_a_killed_process_leaves_is_removed(data, tmp_path, monkeypatch, undisturbed):
+    """In the run folder, among its pictures and in the parts of its data; a finished run too."""
+    out = tmp_path / "run"
+    train_until(9, settings(data), out, monkeypatch, resume=False)
+    (out / "data").mkdir()
+    leftovers = [".state.safetensors.1.0.tmp", "pictures/.1.jpg.1.0.tmp", "data/.val.json.1.0.tmp"]
+    for _ in range(2):
+        for name in leftovers:
+            (out / name).write_bytes(b"half")
+        train(settings(data), out, resume=True)
+        assert not list(out.rglob(".*.tmp"))
+    expect_same_run(undisturbed, out)
 
 
 def position_of(out: Path) -> int:
@@ -273,7 +287,7 @@ def test_sigterm_saves_and_ends_well(data, undisturbed, tmp_path):
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate()
     assert process.returncode == 0, output
-    assert "SIGTERM" in output
+    assert output.index("SIGTERM: stopping after this step") < output.index("stopped at step")
     assert f"--resume {out}" in output.replace("\n", "")
     train(read_experiment(out / "experiment.json"), out, resume=True)
     expect_same_run(undisturbed, out)
@@ -293,9 +307,12 @@ def test_sigterm_to_the_whole_group_spares_the_workers(data, undisturbed, tmp_pa
 
 
 def test_a_second_signal_acts_as_usual():
-    with stop_request() as request:
+    said: list[str] = []
+    with stop_request(said.append) as request:
         signal.raise_signal(signal.SIGINT)
         assert request.name == "SIGINT"
+        assert len(said) == 1
+        assert "SIGINT: stopping after this step" in said[0]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
 

@@ -19,7 +19,7 @@ from hrnet.config import (
 from hrnet.engine import train as module
 from hrnet.engine.train import train
 from hrnet.errors import InputError
-from hrnet.export.onnx import export_onnx
+from hrnet.exporters.onnx import export_onnx
 from hrnet.losses import LOSSES
 from hrnet.weights.checkpoint import load_checkpoint, read_checkpoint
 
@@ -369,3 +369,19 @@ def test_an_output_folder_that_cannot_be(few, tmp_path):
 def test_a_gpu_that_is_not_there(few, tmp_path):
     with pytest.raises(InputError, match="device cuda cannot be used"):
         train(override(experiment_of(few), ["run.device=cuda"]), tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "CUDA out of memory. Tried to allocate 9 GiB",
+        "DefaultCPUAllocator: can't allocate memory: 9",
+    ],
+)
+def test_want_of_memory_is_one_line(few, tmp_path, monkeypatch, message):
+    def too_much(prediction, target, weight):
+        raise RuntimeError(message)
+
+    monkeypatch.setitem(LOSSES, "cross_entropy", too_much)
+    with pytest.raises(InputError, match=r"the memory does not suffice for step 0.*accumulate"):
+        train(experiment_of(few), tmp_path / "run")

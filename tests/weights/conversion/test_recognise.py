@@ -126,7 +126,11 @@ def test_a_layer_that_is_split_there_is_named_as_there():
         recognise(state, "file.pth")
 
 
-STATE = {"conv1.weight": torch.ones(2)}
+MARK = "stage2.0.branches.0.0.conv1.weight"
+STATE = {"conv1.weight": torch.ones(2), MARK: torch.ones(3)}
+"""A beginning of a network: what it is found by."""
+BEHIND_BACKBONE = {f"backbone.{MARK}": torch.ones(2), "head.final_layer.weight": torch.ones(3)}
+COUNTER = {"n_averaged": torch.tensor(5)}
 
 
 @pytest.mark.parametrize(
@@ -143,10 +147,33 @@ STATE = {"conv1.weight": torch.ones(2)}
         {"ema": STATE, "args": None},
         {"state_dict": files.prefixed(STATE, "module.model.")},
         {"state_dict": files.prefixed(STATE, "_orig_mod.")},
+        COUNTER | files.prefixed(STATE, "module."),
+        {"state_dict": files.prefixed(STATE, "model.net.") | {"criterion.weight": torch.ones(19)}},
+        files.prefixed(STATE, "net._orig_mod.") | {"loss_fn.sigmas": torch.ones(17)},
+        {"weights": STATE, "optimizer_states": [{"state": {}}]},
+        {"student": STATE, "teacher": STATE},
+        {"teacher": STATE, "student": STATE},
+        files.prefixed(STATE, "teacher.") | files.prefixed(STATE, "student."),
+        {"ema": {"shadow": STATE, "decay": 0.999}},
+        {"ema_state_dict": COUNTER | files.prefixed(STATE, "module.")},
+        {"state_dict_ema": STATE, "epoch": 3},
+        STATE | files.prefixed(STATE, "ema."),
+        STATE | {f"ema_{name.replace('.', '_')}": value for name, value in STATE.items()},
+        {"any": {"thing": {"at": {"all": STATE}}}},
+        {"model": STATE | {"criterion.weight": torch.ones(19)} | COUNTER},
     ],
 )
 def test_weights_are_unwrapped(content):
     assert unwrap(content, "file").state == STATE
+
+
+def test_parts_of_a_network_may_lie_in_dictionaries_of_their_own():
+    backbone, head = {MARK: torch.ones(2)}, {"final_layer.weight": torch.ones(3)}
+    state = unwrap({"net": {"backbone": backbone, "head": head}}, "file").state
+    assert state == {
+        **{f"backbone.{k}": v for k, v in backbone.items()},
+        "head.final_layer.weight": head["final_layer.weight"],
+    }
 
 
 def test_what_is_left_out_has_a_reason():
@@ -154,7 +181,7 @@ def test_what_is_left_out_has_a_reason():
     assert reasons == {
         "epoch": "notes about the training",
         "model": "no weights",
-        "best_state_dict": "weights of another moment or average",
+        "best_state_dict": "weights of another moment or average; state_dict was taken",
         "perf": "no weights",
         "optimizer": "for the training to go on",
     }
@@ -164,7 +191,54 @@ def test_what_is_left_out_has_a_reason():
     assert note.what == "version"
 
 
-@pytest.mark.parametrize("content", [{}, {"state_dict": {}}, {"a": 1, "model": [torch.ones(1)]}])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (
+            COUNTER | files.prefixed(STATE, "module."),
+            [("n_averaged", 1, "a counter or figure of the training")],
+        ),
+        (
+            {"student": STATE, "teacher": STATE, "step": 3},
+            [
+                ("teacher", 1, "weights of another moment or average; student was taken"),
+                ("step", 1, "no weights"),
+            ],
+        ),
+        (
+            STATE | files.prefixed(STATE, "ema."),
+            [("ema.*", 2, "weights of another moment or average; what has no prefix was taken")],
+        ),
+        (
+            {"state_dict": files.prefixed(STATE, "net.") | {"val_ap.total": torch.tensor(3)}},
+            [("state_dict.val_ap.*", 1, "a counter or figure of the training")],
+        ),
+        (
+            {"net": BEHIND_BACKBONE, "projector": {"0.weight": torch.ones(2)}},
+            [("projector", 1, "beside the network, no part of it")],
+        ),
+        (
+            STATE | {"ema_conv1_weight": torch.ones(2), "ema_conv1_bias": torch.ones(2)},
+            [("ema_*", 2, "beside the network, no part of it")],
+        ),
+    ],
+)
+def test_what_is_left_out_is_counted_by_name(content, expected):
+    dropped = unwrap(content, "f").dropped
+    assert [(part.what, part.count, part.reason) for part in dropped] == expected
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"state_dict": {}},
+        {"a": 1, "model": [torch.ones(1)]},
+        {"state": {0: {"exp_avg": torch.ones(1)}}, "param_groups": []},
+        {"optimizer": {"exp_avg": torch.ones(1)}, "epoch": 3},
+        {"ema": {"shadow_params": [torch.ones(1)]}},
+    ],
+)
 def test_files_without_weights_are_refused(content):
     with pytest.raises(InputError, match="file holds no weights: expected tensors, got"):
         unwrap(content, "file")

@@ -65,6 +65,63 @@ def test_the_folder_is_the_platforms(
     assert cache_folder() == Path(expected)
 
 
+NO_PLACE = {
+    "a user that is none": {"HRNET_CACHE": "~nosuchuser/x"},
+    "no home": {},
+    "a home that is none": {"HRNET_CACHE": "~/x"},
+}
+
+
+@pytest.mark.parametrize("case", NO_PLACE)
+def test_without_a_place_the_way_out_is_told(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "HRNET_CACHE", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in NO_PLACE[case].items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # no entry of this user either
+    for use in (cache_folder, lambda: fetch(Row()), lambda: verify(Row())):
+        with pytest.raises(InputError, match=r"no folder for weights: .*; name one in HRNET"):
+            use()
+
+
+def test_a_folder_below_one_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HRNET_CACHE", "relative")
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    with pytest.raises(InputError, match=r"No such file.*; name one in HRNET_CACHE, got rel"):
+        cache_folder()
+
+
+@pytest.mark.parametrize("place", ["x" * 300, "x/" * 3000, "/dev/null", "file/below", "file"])
+def test_a_folder_that_cannot_be_is_one_line(
+    row: Row, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HRNET_CACHE", str(tmp_path / place))
+    with pytest.raises(InputError, match="name another folder in HRNET_CACHE"):
+        fetch(row, progress=False)
+    with pytest.raises(InputError, match="is not in the cache"):
+        verify(row)
+
+
+@pytest.mark.parametrize(
+    "note", ["", "[]", "Infinity", "[" * 100_000, "9" * 5000, '{"file": [KEY], "sha256": "0123"}']
+)
+def test_an_odd_note_of_a_checksum_is_not_believed(row: Row, cache: Path, note: str) -> None:
+    path = fetch(row)
+    state = path.stat()
+    text = note.replace("KEY", f"{state.st_size}, {state.st_mtime_ns}")
+    (cache / ".w.pth.json").write_text(text)
+    path.write_bytes(b"PK\x03\x04 another")
+    os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
+    with pytest.raises(InputError, match="is not the published"):
+        fetch(row)
+
+
 @pytest.mark.parametrize("value", ["", "0", "false", "No", "off"])
 def test_online_unless_told(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HRNET_OFFLINE", value)

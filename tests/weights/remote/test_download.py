@@ -142,13 +142,30 @@ def test_a_server_without_range_starts_again(server, target: Path, weights: byte
     assert target.read_bytes() == weights
 
 
-def test_a_part_without_validator_starts_again(server, target: Path, weights: bytes) -> None:
+def _note(total: str, validator: str = '"e"', url: str = "URL") -> str:
+    return f'{{"url": {url}, "validator": {validator}, "total": {total}}}'
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        *("no json", "[]", "{}", "\ud800", "[" * 100_000, "9" * 5000, "null"),
+        *map(_note, ("Infinity", "NaN", "-1", "1e99", "2", '"x"', "[3]", "null", "9" * 400)),
+        *(_note("0", validator) for validator in ('"a\\nb"', '"\\u8a9e"', "3", '""')),
+        _note("0", url='"http://other/w.pth"'),
+    ],
+)
+def test_a_part_with_an_odd_note_starts_again(
+    server, target: Path, weights: bytes, note: str
+) -> None:
     server.files["/w.pth"] = weights
     target.parent.mkdir()
     target.with_name("w.pth.part").write_bytes(b"old")
-    target.with_name("w.pth.part.json").write_text("no json")
+    text = note.replace("URL", f'"{server.url}/w.pth"')
+    target.with_name("w.pth.part.json").write_text(text, errors="surrogatepass")
     download(f"{server.url}/w.pth", target, patience=ONCE)
     assert target.read_bytes() == weights
+    assert "Range" not in server.seen[0][1]
 
 
 def test_a_part_that_is_too_long_starts_again(server, target: Path, weights: bytes) -> None:

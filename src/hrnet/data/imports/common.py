@@ -5,6 +5,8 @@ added or taken away unless a format says where its pixels lie.
 """
 
 import os
+import reprlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +15,10 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.errors import InputError, one_line
+from hrnet.errors import InputError
+from hrnet.files import resolve
 from hrnet.geometry import Size
-from hrnet.images import SUFFIXES
+from hrnet.numbers import to_float
 
 EXTRA_HINT = "install it with `pip install 'hrnet[import]'`"
 
@@ -27,6 +30,8 @@ class ImportOptions:
     images: folder of the pictures. names: keypoint names in their order. category: take this
     class, label or skeleton alone. part: take this part of a source that is split.
     extracted: folder for pictures that lie inside the source. heads: MPII's head boxes.
+    likelihood: a machine's keypoints below it are not labelled. replace: pictures that lie in
+    `extracted` may be replaced.
     """
 
     images: Path | None = None
@@ -35,6 +40,8 @@ class ImportOptions:
     part: str | None = None
     extracted: Path = Path("images")
     heads: Path | None = None
+    likelihood: float | None = None
+    replace: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,12 +71,55 @@ class Picture:
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
+@final
+class LeftOut:
+    """Counts what an import does not take, by kind, with the first places of each kind."""
+
+    def __init__(self) -> None:
+        self.first_wrong: str | None = None
+        self._counts: Counter[str] = Counter()
+        self._places: dict[str, list[str]] = {}
+
+    def add(self, kind: str, place: str = "", count: int = 1) -> None:
+        """Count things of a kind, such as "tasks without an annotation"; nothing if count is 0."""
+        self._counts[kind] += count
+        places = self._places.setdefault(kind, [])
+        if count and place and place not in places and len(places) <= _SHOWN_PLACES:
+            places.append(f"{place:.300}")
+
+    def wrong(self, kind: str, line: str, count: int = 1) -> None:
+        """Count what cannot be read; `line` names the first place and what was expected there."""
+        self.first_wrong = self.first_wrong or line
+        self.add(kind, line, count)
+
+    def nothing_left(self, otherwise: str) -> InputError:
+        """Return the error for a source of which nothing could be taken."""
+        return InputError(self.first_wrong or otherwise)
+
+    def notes(self) -> tuple[str, ...]:
+        """Return a sentence for each kind: how many were left out, and where."""
+        return tuple(
+            f"{count} {kind} were left out{_in_brackets(self._places[kind])}"
+            for kind, count in self._counts.items()
+            if count
+        )
+
+
+_SHOWN_PLACES = 3
+
+
+def _in_brackets(places: Sequence[str]) -> str:
+    shown = [*places[:_SHOWN_PLACES], *(["..."] if len(places) > _SHOWN_PLACES else [])]
+    return f" ({'; '.join(shown)})" if shown else ""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Imported:
     """All that was read from a source.
 
     edges, flip_pairs: pairs of indices from 0. flip_pairs, sigmas: None where the source has none.
-    notes: sentences for the user on what was taken and what was left out.
+    notes: sentences for the user on what was taken. left_out: what was not taken. inputs: the files
+    that were read beside the pictures; none of them is ever replaced.
     """
 
     names: tuple[str, ...]
@@ -79,98 +129,48 @@ class Imported:
     flip_pairs: tuple[tuple[int, int], ...] | None = None
     sigmas: tuple[float, ...] | None = None
     notes: tuple[str, ...] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
+    inputs: tuple[Path, ...] = ()
 
 
-def keypoint_names(given: Sequence[str] | None, count: int, where: str) -> tuple[str, ...]:
-    """The user's names, or kp_0, kp_1, ...; InputError where their number is not K."""
+def number(text: str) -> float | None:
+    """Return the number that a text consists of; None for other texts, NaN, infinity and beyond."""
+    try:
+        return to_float(float(text))
+    except ValueError:
+        return None
+
+
+def name_of(value: object) -> str:
+    """Return a text or a whole number as text, and "" for anything else, such as a list."""
+    return str(value) if isinstance(value, str | int) else ""
+
+
+_short = reprlib.Repr()
+_short.maxstring = _short.maxother = _short.maxlong = 60
+
+
+def shown(value: object) -> str:
+    """Return a value as it looks in a message: short, however much it holds."""
+    return f"{_short.repr(value):.80}"
+
+
+def keypoint_names(
+    given: Sequence[str] | None, count: int, where: str, what: str = "--names"
+) -> tuple[str, ...]:
+    """The given names, or kp_0, kp_1, ...; InputError where their number is not K."""
     if given is None:
         return tuple(f"kp_{k}" for k in range(count))
     if len(given) != count:
         raise InputError(
-            f"{where}: expected {count} names in --names, one for each keypoint, got {len(given)}"
+            f"{where}: expected {count} names in {what}, one for each keypoint, got {len(given)}"
         )
     return tuple(given)
 
 
-def read_yaml(path: Path) -> dict[str, object]:
-    """Read a YAML file that holds a mapping; InputError where it does not, or PyYAML is missing."""
-    try:
-        import yaml
-    except ImportError:
-        raise InputError(f"reading {path} needs the package PyYAML; {EXTRA_HINT}") from None
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; check the path") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise InputError(
-            f"expected YAML in {path}, got something else ({one_line(error)})"
-        ) from None
-    if not isinstance(content, dict):
-        raise InputError(f"expected named settings in {path}, got {type(content).__name__}")
-    return content
-
-
-def read_text(path: Path) -> str:
-    """Read a text file; InputError where it is missing or no text."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}; check the path") from None
-    except UnicodeDecodeError:
-        raise InputError(f"expected text in {path}, got something else") from None
-
-
-def images_below(folder: Path) -> list[Path]:
-    """All picture files in a folder and the folders in it, by name."""
-    return sorted(
-        path
-        for path in folder.rglob("*")
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-
-
-@final
-class PictureFinder:
-    """Finds the pictures that a source names, below a folder, and remembers what is missing."""
-
-    def __init__(self, folder: Path) -> None:
-        if not folder.is_dir():
-            raise InputError(f"expected a folder of pictures, but {folder} is none; give --images")
-        self.folder = folder
-        self.missing: list[str] = []
-        self._by_name: dict[str, list[Path]] | None = None
-
-    def find(self, *names: str) -> Path | None:
-        """The first of these paths that exists, or the only file of the last one's name."""
-        for name in names:
-            path = self.folder / name
-            if path.is_file():
-                return path
-        last = names[-1].replace("\\", "/").rsplit("/", 1)[-1]
-        if self._by_name is None:
-            self._by_name = {}
-            for path in images_below(self.folder):
-                self._by_name.setdefault(path.name, []).append(path)
-        found = self._by_name.get(last, [])
-        if len(found) == 1:
-            return found[0]
-        self.missing.append(names[0])
-        return None
-
-    def expect_all(self, source: Path) -> None:
-        """Raise InputError where pictures were not found."""
-        if self.missing:
-            shown = ", ".join(self.missing[:5]) + (", ..." if len(self.missing) > 5 else "")
-            raise InputError(
-                f"{source}: {len(self.missing)} pictures are not in {self.folder} ({shown}); "
-                "give their folder with --images, or remove them from the source"
-            )
-
-
 def common_folder(paths: Iterable[Path]) -> Path:
     """The deepest folder that holds all files."""
-    return Path(os.path.commonpath([path.resolve().parent for path in paths]))
+    return Path(os.path.commonpath([resolve(path).parent for path in paths]))
 
 
 def chosen_one(where: str, what: str, found: Sequence[str], wanted: str | None) -> str:

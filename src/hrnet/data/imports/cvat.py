@@ -6,31 +6,35 @@ of one point are one keypoint each, joined by their group, or all of a picture w
 grouped. A `<box>` of the same group is the subject's box.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
+    LeftOut,
     Picture,
-    PictureFinder,
     Subject,
     chosen_one,
     keypoint_names,
-    read_text,
+    number,
 )
+from hrnet.data.imports.cvat_xml import Element, bones, label_names, label_of, parse
+from hrnet.data.imports.pictures import PictureFinder
 from hrnet.errors import InputError
+from hrnet.files import is_file, is_folder
+from hrnet.numbers import to_int
 
-Element = ElementTree.Element
+Box = tuple[float, float, float, float]
 Marks = Mapping[str, tuple[float, float, float]]
 """Keypoint name -> x, y, visibility."""
 
 XML_NAME = "annotations.xml"
+_READ = frozenset({"skeleton", "points", "box"})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,71 +42,126 @@ class _Found:
     """A subject before the order of the keypoints is known."""
 
     marks: Marks
-    box: tuple[float, float, float, float] | None
+    box: Box | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Reader:
+    """Reads the shapes of one file, and counts what it cannot take."""
+
+    file: Path
+    left_out: LeftOut
+
+    def place(self, image: Element, shape: Element) -> str:
+        """A shape's place, for messages."""
+        return f"{self.file}: {image.get('name', '')[:80]}: {label_of(shape)[:80]}"
+
+    def points(self, image: Element, shape: Element) -> list[tuple[float, float]]:
+        """The points of a shape; one that cannot be read is counted and has none."""
+        text = shape.get("points", "")
+        pairs = [tuple(map(number, pair.split(","))) for pair in text.split(";") if pair]
+        points = [(p[0], p[1]) for p in pairs if len(p) == 2]
+        good = [(x, y) for x, y in points if x is not None and y is not None]
+        if good and len(good) == len(pairs):
+            return good
+        line = f"{self.place(image, shape)}: expected points as x,y;x,y, got {text!r:.60}"
+        self.left_out.wrong("points", line)
+        return []
+
+    def box(self, image: Element, group: str | None) -> Box | None:
+        """The box of a group; None where there is none that can be used."""
+        boxes = [one for one in image.findall("box") if group and _group(one) == group]
+        self.left_out.add("further boxes of a subject", count=max(0, len(boxes) - 1))
+        if not boxes:
+            return None
+        corners = [number(boxes[0].get(key, "")) for key in ("xtl", "ytl", "xbr", "ybr")]
+        left, top, right, bottom = corners
+        if left is None or top is None or right is None or bottom is None:
+            shown = dict(boxes[0].attrib)
+            line = f"expected numbers in the boxes, got {shown!s:.80}"
+            self.left_out.wrong("boxes", f"{self.place(image, boxes[0])}: {line}")
+            return None
+        if number(boxes[0].get("rotation", "0")) != 0:
+            self.left_out.add("boxes that are turned", self.place(image, boxes[0]))
+            return None
+        return left, top, right - left, bottom - top
+
+    def skeletons(self, image: Element, category: str) -> Iterator[_Found]:
+        """The skeletons of a picture that have the label."""
+        for skeleton in image.findall("skeleton"):
+            if label_of(skeleton) != category:
+                self.left_out.add("skeletons of other labels", label_of(skeleton))
+                continue
+            marks: dict[str, tuple[float, float, float]] = {}
+            for element in skeleton.findall("points"):
+                points = self.points(image, element)
+                if len(points) > 1 or label_of(element) in marks:
+                    place = self.place(image, element)
+                    self.left_out.wrong("points", f"{place}: expected one point in each skeleton")
+                elif points:
+                    marks[label_of(element)] = (*points[0], _visibility(element))
+            yield _Found(marks, self.box(image, _group(skeleton)))
+
+    def groups(self, image: Element) -> Iterator[_Found]:
+        """The subjects of a picture whose keypoints are single points."""
+        groups: dict[str | None, dict[str, tuple[float, float, float]]] = {}
+        twice = set()
+        for element in image.findall("points"):
+            group = _group(element)
+            marks = groups.setdefault(group, {})
+            if label_of(element) in marks and group not in twice:
+                twice.add(group)
+                self.left_out.wrong(
+                    "subjects",
+                    f"{self.file}: {image.get('name')} has {label_of(element)} twice in one "
+                    "subject; group the points of each subject in CVAT",
+                )
+            for x, y in self.points(image, element):
+                marks[label_of(element)] = (x, y, _visibility(element))
+        for group, marks in groups.items():
+            if group not in twice:
+                yield _Found(marks, self.box(image, group))
 
 
 def fits(source: Path) -> bool:
     """Whether a source is an XML file, or a folder with annotations.xml."""
-    return source.suffix == ".xml" or (source / XML_NAME).is_file()
+    return source.suffix == ".xml" or is_file(source / XML_NAME)
 
 
 def read(source: Path, options: ImportOptions) -> Imported:
     """Read the XML file of an export, or the folder that the export was unpacked into."""
-    file = source / XML_NAME if source.is_dir() else source
-    root = _parse(file)
+    file = source / XML_NAME if is_folder(source) else source
+    reader = _Reader(file, LeftOut())
+    root = parse(file)
     images = [i for i in root.findall("image") if options.part in (None, i.get("subset"))]
     if not images:
         raise InputError(f"{file}: expected <image> elements of the wanted part, found none")
-    skeletons = sorted({_label(s) for image in images for s in image.findall("skeleton")})
+    skeletons = sorted({label_of(s) for image in images for s in image.findall("skeleton")})
     if skeletons:
         category = chosen_one(str(file), "label of skeletons", skeletons, options.category)
         names = _skeleton_names(root, images, category)
-        found = [_of_skeletons(file, image, category) for image in images]
-    elif any(len(_points(file, p)) > 1 for image in images for p in image.findall("points")):
-        labels = sorted({_label(p) for image in images for p in image.findall("points")})
+        found = [list(reader.skeletons(image, category)) for image in images]
+    elif any(";" in p.get("points", "") for image in images for p in image.findall("points")):
+        labels = sorted({label_of(p) for image in images for p in image.findall("points")})
         category = chosen_one(str(file), "label of points", labels, options.category)
-        names, found = _of_lists(file, images, category, options.names)
+        names, found = _of_lists(reader, images, category, options.names)
     else:
         category = options.category or "subject"
         names = _point_names(file, root, images, options.names)
-        found = [_of_groups(file, image, names) for image in images]
+        found = [list(reader.groups(image)) for image in images]
+    if not any(found):
+        raise reader.left_out.nothing_left(f"{file}: expected labelled subjects, found none")
+    pictures, notes = _pictures(reader, images, found, names, options)
+    _count_others(images, bool(skeletons), reader.left_out)
     return Imported(
         names=names,
         category=category,
-        pictures=_pictures(file, images, found, names, options),
-        edges=_edges(root, category, names),
-        notes=_notes(images, skeletons),
+        pictures=pictures,
+        edges=bones(root, category, names),
+        notes=notes,
+        left_out=reader.left_out,
+        inputs=(file,),
     )
-
-
-def _parse(file: Path) -> Element:
-    text = read_text(file)
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise InputError(f"{file}: expected CVAT's XML without entities, which may be hostile")
-    try:
-        root = ElementTree.fromstring(text.encode())
-    except ElementTree.ParseError as error:
-        raise InputError(f"expected XML in {file}, got something else ({error})") from None
-    if root.tag != "annotations":
-        raise InputError(f"{file}: expected CVAT's <annotations>, got <{root.tag}>")
-    if root.find("track") is not None:
-        raise InputError(
-            f"{file}: expected pictures, got tracks of a video; export as `CVAT for images 1.1`"
-        )
-    return root
-
-
-def _label(element: Element) -> str:
-    return element.get("label", "")
-
-
-def _points(file: Path, element: Element) -> list[tuple[float, float]]:
-    text = element.get("points", "")
-    try:
-        pairs = [pair.split(",") for pair in text.split(";") if pair]
-        return [(float(x), float(y)) for x, y in pairs]
-    except ValueError:
-        raise InputError(f"{file}: expected points as x,y;x,y, got {text!r:.60}") from None
 
 
 def _visibility(element: Element) -> float:
@@ -116,77 +175,55 @@ def _group(element: Element) -> str | None:
     return None if group in (None, "", "0") else group
 
 
-def _box(file: Path, image: Element, group: str | None) -> tuple[float, float, float, float] | None:
-    """The box of a group; None where there is none."""
-    for box in image.findall("box") if group is not None else ():
-        if _group(box) == group:
-            try:
-                left, top, right, bottom = (
-                    float(box.attrib[k]) for k in ("xtl", "ytl", "xbr", "ybr")
-                )
-            except (KeyError, ValueError):
-                raise InputError(
-                    f"{file}: expected numbers in the boxes, got {box.attrib}"
-                ) from None
-            return left, top, right - left, bottom - top
-    return None
-
-
-def _labels_of(root: Element) -> list[Element]:
-    """The <label> elements of the task, project or job."""
-    return [label for labels in root.iter("labels") for label in labels.findall("label")]
-
-
 def _skeleton_names(root: Element, images: Sequence[Element], category: str) -> tuple[str, ...]:
     """Keypoints in the order of the label's definition, else in that of the first skeleton."""
-    named = [
-        label.findtext("name", "")
-        for label in _labels_of(root)
-        if label.findtext("parent") == category
+    named = label_names(root, category)
+    skeletons = [
+        s for image in images for s in image.findall("skeleton") if label_of(s) == category
     ]
-    skeletons = [s for image in images for s in image.findall("skeleton") if _label(s) == category]
-    used = dict.fromkeys(_label(p) for s in skeletons for p in s.findall("points"))
+    used = dict.fromkeys(label_of(p) for s in skeletons for p in s.findall("points"))
     return tuple(dict.fromkeys([*named, *used]))
 
 
-def _of_skeletons(file: Path, image: Element, category: str) -> list[_Found]:
-    found = []
-    for skeleton in image.findall("skeleton"):
-        if _label(skeleton) != category:
-            continue
-        marks = {}
-        for element in skeleton.findall("points"):
-            for x, y in _points(file, element)[:1]:
-                marks[_label(element)] = (x, y, _visibility(element))
-        found.append(_Found(marks, _box(file, image, _group(skeleton))))
-    return found
-
-
 def _of_lists(
-    file: Path, images: Sequence[Element], category: str, given: tuple[str, ...] | None
+    reader: _Reader, images: Sequence[Element], category: str, given: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], list[list[_Found]]]:
-    """Subjects whose keypoints are one list of points; their number must be the same."""
-    lists = [[p for p in image.findall("points") if _label(p) == category] for image in images]
-    counts = {
-        len(_points(file, p)): image for image, of in zip(images, lists, strict=True) for p in of
-    }
-    if len(counts) != 1:
-        told = ", ".join(f"{count} ({image.get('name')})" for count, image in counts.items())
-        raise InputError(f"{file}: expected as many points in each {category}, got {told}")
-    names = keypoint_names(given, next(iter(counts)), str(file))
-    found = [
-        [
-            _Found(
-                {
-                    name: (x, y, _visibility(p))
-                    for name, (x, y) in zip(names, _points(file, p), strict=True)
-                },
-                _box(file, image, _group(p)),
-            )
-            for p in of
-        ]
-        for image, of in zip(images, lists, strict=True)
-    ]
+    """Subjects whose keypoints are one list of points; most have the same number."""
+    lists: list[list[tuple[Element, list[tuple[float, float]]]]] = []
+    for image in images:
+        own = [(p, reader.points(image, p)) for p in image.findall("points") if
+               label_of(p) == category]  # fmt: skip
+        lists.append([(p, points) for p, points in own if points])
+        for other in image.findall("points"):
+            if label_of(other) != category:
+                reader.left_out.add("points of other labels", label_of(other))
+    counts = Counter(len(points) for own in lists for _, points in own)
+    if not counts:
+        raise reader.left_out.nothing_left(f"{reader.file}: expected points, found none")
+    (count, number_of), *others = counts.most_common()
+    if others and others[0][1] * 2 > number_of:
+        where = {
+            len(points): image.get("name", "")
+            for image, own in zip(images, lists, strict=True)
+            for _, points in own
+        }
+        told = ", ".join(f"{length} ({name:.80})" for length, name in where.items())
+        raise InputError(
+            f"{reader.file}: expected as many points in each {category}, got {told:.300}"
+        )
+    names = keypoint_names(given, count, str(reader.file))
+    found: list[list[_Found]] = []
+    for image, own in zip(images, lists, strict=True):
+        found.append([])
+        for p, points in own:
+            if len(points) != count:
+                line = f"expected {count} points in each {category}, got {len(points)}"
+                reader.left_out.wrong("subjects", f"{reader.place(image, p)}: {line}")
+                continue
+            marks = {
+                name: (x, y, _visibility(p)) for name, (x, y) in zip(names, points, strict=True)
+            }
+            found[-1].append(_Found(marks, reader.box(image, _group(p))))
     return names, found
 
 
@@ -194,11 +231,10 @@ def _point_names(
     file: Path, root: Element, images: Sequence[Element], given: tuple[str, ...] | None
 ) -> tuple[str, ...]:
     """The labels that single points have, in the order of their definition or as given."""
-    used = dict.fromkeys(_label(p) for image in images for p in image.findall("points"))
+    used = dict.fromkeys(label_of(p) for image in images for p in image.findall("points"))
     if not used:
         raise InputError(f"{file}: expected <skeleton> or <points>, found none in any picture")
-    defined = [label.findtext("name", "") for label in _labels_of(root)]
-    ordered = [name for name in defined if name in used]
+    ordered = [name for name in label_names(root) if name in used]
     names = tuple(given or dict.fromkeys([*ordered, *used]))
     unknown = sorted(set(used) - set(names))
     if unknown:
@@ -206,84 +242,56 @@ def _point_names(
     return names
 
 
-def _of_groups(file: Path, image: Element, names: Sequence[str]) -> list[_Found]:
-    groups: dict[str | None, dict[str, tuple[float, float, float]]] = {}
-    for element in image.findall("points"):
-        marks = groups.setdefault(_group(element), {})
-        if _label(element) in marks:
-            raise InputError(
-                f"{file}: {image.get('name')} has {_label(element)} twice in one subject; "
-                "group the points of each subject in CVAT"
-            )
-        for x, y in _points(file, element):
-            marks[_label(element)] = (x, y, _visibility(element))
-    return [_Found(marks, _box(file, image, group)) for group, marks in groups.items()]
-
-
 def _pictures(
-    file: Path,
+    reader: _Reader,
     images: Sequence[Element],
     found: Sequence[Sequence[_Found]],
     names: Sequence[str],
     options: ImportOptions,
-) -> tuple[Picture, ...]:
-    beside = file.parent / "images"
-    finder = PictureFinder(options.images or (beside if beside.is_dir() else file.parent))
-    pictures = []
+) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    file, beside = reader.file, reader.file.parent / "images"
+    finder = PictureFinder(options.images or (beside if is_folder(beside) else file.parent))
+    pictures: list[Picture] = []
+    seen: set[tuple[str | None, str]] = set()
     for image, subjects in zip(images, found, strict=True):
         name, subset = image.get("name", ""), image.get("subset")
+        if (subset, name) in seen:
+            raise InputError(
+                f"{file}: expected each picture once, but two <image> elements are {name:.80}, "
+                "perhaps of two tasks; export each task alone"
+            )
+        seen.add((subset, name))
         path = finder.find(*([f"{subset}/{name}"] if subset else []), name)
         if path is None:
             continue
-        try:
-            size = int(image.attrib["height"]), int(image.attrib["width"])
-        except (KeyError, ValueError):
-            raise InputError(f"{file}: expected height and width of {name}") from None
+        height, width = to_int(image.get("height")), to_int(image.get("width"))
+        if height is None or width is None:
+            raise InputError(f"{file}: expected height and width of {name:.80}")
         marked = [s for s in subjects if any(v > 0 for _, _, v in s.marks.values())]
+        reader.left_out.add(
+            "subjects without a labelled keypoint", name, len(subjects) - len(marked)
+        )
+        triples = (np.array([s.marks.get(name, (0.0, 0.0, 0.0)) for name in names]) for s in marked)
         pictures.append(
             Picture(
                 path,
-                tuple(Subject(_triples(s.marks, names), s.box) for s in marked),
-                size,
+                tuple(Subject(own, s.box) for own, s in zip(triples, marked, strict=True)),
+                (height, width),
                 {"part": subset} if subset else {},
             )
         )
     finder.expect_all(file)
-    return tuple(pictures)
+    return tuple(pictures), finder.notes()
 
 
-def _triples(
-    marks: Marks, names: Sequence[str]
-) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    return np.array([marks.get(name, (0.0, 0.0, 0.0)) for name in names])
-
-
-def _edges(root: Element, category: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Bones of the drawing (SVG) in the label's definition: lines between numbered circles."""
-    for label in _labels_of(root):
-        if label.findtext("name") != category:
-            continue
-        part = label.find("svg")
-        svg = "" if part is None else ElementTree.tostring(part, encoding="unicode")
-        svg = svg.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", '"')
-        nodes = {}
-        for circle in re.findall(r"<circle\b[^>]*>", svg):
-            node, name = _attribute(circle, "node-id"), _attribute(circle, "label-name")
-            if name in names:
-                nodes[node] = list(names).index(name)
-        ends = (
-            (nodes.get(_attribute(line, "node-from")), nodes.get(_attribute(line, "node-to")))
-            for line in re.findall(r"<line\b[^>]*>", svg)
-        )
-        return tuple((a, b) for a, b in ends if a is not None and b is not None)
-    return ()
-
-
-def _attribute(tag: str, name: str) -> str:
-    found = re.search(rf'data-{name}="([^"]*)"', tag)
-    return found.group(1) if found else ""
-
-
-def _notes(images: Sequence[Element], skeletons: Sequence[str]) -> tuple[str, ...]:
-    other = sum(len(i.findall("points")) for i in images) if skeletons else 0
-    return (f"{other} <points> beside the skeletons were left out",) if other else ()
+def _count_others(images: Sequence[Element], skeletons: bool, left_out: LeftOut) -> None:
+    """Count the shapes that are no keypoints, and the attributes of all."""
+    if skeletons:
+        count = sum(len(image.findall("points")) for image in images)
+        left_out.add("<points> beside the skeletons", count=count)
+    for tag, count in Counter(shape.tag for image in images for shape in image).items():
+        if tag not in _READ:
+            left_out.add("other shapes", f"{count} <{tag:.30}>", count)
+    left_out.add("attributes", count=sum(1 for i in images for _ in i.iter("attribute")))
+    alone = sum(_group(box) is None for image in images for box in image.findall("box"))
+    left_out.add("boxes without a group", count=alone)

@@ -3,11 +3,13 @@
 The header has the rows scorer, individuals (multi-animal projects only), bodyparts and coords;
 each further row is a frame, named in one column or, in newer projects, in three. An empty or NaN
 coordinate is not labelled. Labels of several scorers are kept as those of several annotators.
+Tables that a network wrote have a third column, the likelihood of each point.
 Source of the layout: DeepLabCut's documentation and projects, and its config.yaml.
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+import io
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,49 +19,69 @@ from numpy.typing import NDArray
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
+    LeftOut,
     Picture,
-    PictureFinder,
     Subject,
-    read_text,
-    read_yaml,
+    name_of,
+    number,
+    shown,
 )
+from hrnet.data.imports.pictures import FolderSearch, PictureFinder
+from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
+from hrnet.files import is_file, is_folder, read_text
 
 _HEADER = ("scorer", "individuals", "bodyparts", "coords")
 _SHARED = "single"
 """The individual that DeepLabCut gives the body parts which the animals do not have."""
 
+_LIKELIHOOD = 0.6
+"""DeepLabCut's own limit (pcutoff) where the user gives none."""
+
+_OWN_SUFFIXES = (".csv", ".h5")
+
+Columns = Mapping[tuple[str, str], Mapping[str, int]]
+"""(individual, body part) -> the columns of x, y and perhaps likelihood."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Table:
-    """One CSV file. columns: (individual, body part) -> the columns of x and y."""
+    """One CSV file. rows: the name of each frame, and its fields."""
 
     file: Path
     scorer: str
-    columns: Mapping[tuple[str, str], tuple[int, int]]
+    columns: Columns
     rows: Sequence[tuple[str, list[str]]]
-
-    @property
-    def parts(self) -> list[str]:
-        return list(dict.fromkeys(part for _, part in self.columns))
 
     @property
     def individuals(self) -> list[str]:
         return list(dict.fromkeys(individual for individual, _ in self.columns))
 
+    def parts(self, *, shared: bool | None = None) -> list[str]:
+        """Body parts of the animals (shared: False), of the individual `single`, or all."""
+        unique = self.individuals != [_SHARED]
+        return list(
+            dict.fromkeys(
+                part
+                for individual, part in self.columns
+                if shared is None or shared == (unique and individual == _SHARED)
+            )
+        )
+
 
 def fits(source: Path) -> bool:
     """Whether a source is a project's folder, its config.yaml, or one of its CSV files."""
-    if source.is_dir():
-        return (source / "labeled-data").is_dir()
+    if is_folder(source):
+        return is_folder(source / "labeled-data")
     return source.suffix == ".csv" or (
-        source.name == "config.yaml" and (source.parent / "labeled-data").is_dir()
+        source.name == "config.yaml" and is_folder(source.parent / "labeled-data")
     )
 
 
 def read(source: Path, options: ImportOptions) -> Imported:
     """Read all labelled frames of a project, or those of one CSV file."""
-    project = source if source.is_dir() else source.parent
+    left_out = LeftOut()
+    project = source if is_folder(source) else source.parent
     files = (
         [source]
         if source.suffix == ".csv"
@@ -67,30 +89,48 @@ def read(source: Path, options: ImportOptions) -> Imported:
     )
     if not files:
         raise InputError(f"{source}: expected labeled-data/*/CollectedData_*.csv, found none")
-    tables = [_read_table(file) for file in files]
+    tables = [_read_table(file, left_out) for file in files]
     first = tables[0]
     for table in tables[1:]:
-        if set(table.parts) != set(first.parts):
+        if set(table.parts()) != set(first.parts()):
             raise InputError(
                 f"{table.file}: expected the body parts of {first.file}, "
-                f"{', '.join(first.parts)}, got {', '.join(table.parts)}"
+                f"{', '.join(first.parts())}, got {', '.join(table.parts())}"
             )
-    names = options.names or tuple(first.parts)
-    if set(names) != set(first.parts):
-        raise InputError(f"{source}: expected --names from {', '.join(first.parts)}, got {names}")
+    individuals, names = _taken(source, tables, options, left_out)
     config = project / "config.yaml"
-    settings = read_yaml(config) if config.is_file() else {}
+    settings = read_yaml(config) if is_file(config) else {}
+    pictures = _pictures(source, tables, individuals, names, options, left_out)
+    if source.suffix != ".csv" and options.images is None:
+        _count_unread(project, {*pictures, *files}, left_out)
     return Imported(
         names=names,
         category=options.category or "animal",
-        pictures=_pictures(source, tables, names, options),
-        edges=_edges(settings.get("skeleton"), names),
+        pictures=tuple(
+            Picture(path, tuple(subjects), extra={"video": path.parent.name})
+            for path, subjects in pictures.items()
+        ),
+        edges=_edges(config, settings.get("skeleton"), names, left_out),
         notes=("the format has no visibility: all labelled keypoints count as visible",),
+        left_out=left_out,
+        inputs=(*files, *([config] if settings else [])),
     )
 
 
-def _read_table(file: Path) -> _Table:
-    lines = [line for line in csv.reader(read_text(file).splitlines()) if any(line)]
+def _lines(file: Path) -> list[list[str]]:
+    """The rows of a table that hold anything."""
+    reader = csv.reader(io.StringIO(read_text(file, "labels"), newline=""))
+    try:
+        return [line for line in reader if any(line)]
+    except csv.Error as error:
+        raise InputError(
+            f"{file}, line {reader.line_num}: expected a row of a table, got something else "
+            f"({error})"
+        ) from None
+
+
+def _read_table(file: Path, left_out: LeftOut) -> _Table:
+    lines = _lines(file)
     header: dict[str, list[str]] = {}
     while lines and lines[0][0] in _HEADER:
         row = lines.pop(0)
@@ -98,77 +138,182 @@ def _read_table(file: Path) -> _Table:
     width = len(header.get("coords", ()))
     if not {"scorer", "bodyparts", "coords"} <= set(header) or width < 3:
         raise InputError(f"{file}: expected the header rows scorer, bodyparts and coords")
-    if any(len(line) != width for line in [*header.values(), *lines]):
+    if any(len(line) != width for line in header.values()):
         raise InputError(f"{file}: expected {width} columns in each row, as in its header")
     start = next((c for c in range(1, width) if header["coords"][c]), width)
-    individuals = header.get("individuals", [""] * width)
-    places: dict[tuple[str, str], dict[str, int]] = {}
-    for column in range(start, width):
-        key = (individuals[column], header["bodyparts"][column])
-        places.setdefault(key, {})[header["coords"][column]] = column
-    whose = {individual for individual, _ in places}
-    columns = {
-        key: (found["x"], found["y"])
-        for key, found in places.items()
-        if {"x", "y"} <= set(found) and (key[0] != _SHARED or whose == {_SHARED})
-    }
-    if not columns:
-        raise InputError(f"{file}: expected columns x and y for each body part, found none")
-    rows = [("/".join(line[:start]).replace("\\", "/"), line) for line in lines]
+    columns = _columns(file, header, start, left_out)
+    rows = []
+    for line in lines:
+        name = "/".join(line[:start]).replace("\\", "/")
+        if len(line) == width:
+            rows.append((name, line))
+        else:
+            expected = f"expected {width} columns in each row, as in its header, got {len(line)}"
+            left_out.wrong("rows", f"{file}: {name:.80}: {expected}")
     return _Table(file, header["scorer"][start], columns, rows)
 
 
+def _columns(
+    file: Path, header: Mapping[str, Sequence[str]], start: int, left_out: LeftOut
+) -> Columns:
+    width = len(header["coords"])
+    individuals = header.get("individuals", [""] * width)
+    places: dict[tuple[str, str], dict[str, int]] = {}
+    for column in range(start, width):
+        part, coordinate = header["bodyparts"][column], header["coords"][column]
+        found = places.setdefault((individuals[column], part), {})
+        if coordinate in ("x", "y", "likelihood") and coordinate not in found:
+            found[coordinate] = column
+        else:
+            left_out.add("columns of another kind, or named twice,", f"{part} {coordinate}")
+    columns = {key: found for key, found in places.items() if {"x", "y"} <= set(found)}
+    for individual, part in places.keys() - columns.keys():
+        left_out.add("body parts without columns x and y", f"{individual} {part}".strip())
+    if not columns:
+        raise InputError(f"{file}: expected columns x and y for each body part, found none")
+    return columns
+
+
+def _taken(
+    source: Path, tables: Sequence[_Table], options: ImportOptions, left_out: LeftOut
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """The individuals that are taken (None: all of them) and the body parts in their order."""
+    own, shared = tables[0].parts(shared=False), tables[0].parts(shared=True)
+    everybody = list(dict.fromkeys(one for table in tables for one in table.individuals))
+    chosen = (options.category,) if options.category in everybody else None
+    parts = shared if shared and options.category == _SHARED else own
+    if options.names and set(options.names) in (set(shared), {*own, *shared}):
+        parts = list(options.names)
+    names = options.names or tuple(parts)
+    if set(names) != set(parts) or len(set(names)) != len(names):
+        listed = ", ".join(parts) + (f", or from {', '.join(shared)}" if shared else "")
+        raise InputError(f"{source}: expected --names from {listed}, got {names}")
+    left = [part for part in shared if part not in parts]
+    if left:
+        rows = sum(
+            any(_has_point(table, line, (_SHARED, part)) for part in left)
+            for table in tables
+            for _, line in table.rows
+        )
+        left_out.add(
+            f"body parts of the individual {_SHARED}",
+            f"{', '.join(left)}, labelled in {rows} frames; --category {_SHARED} or --names "
+            f"{','.join(left)} takes them",
+            len(left),
+        )
+    return chosen, names
+
+
+def _has_point(table: _Table, line: Sequence[str], key: tuple[str, str]) -> bool:
+    return key in table.columns and number(line[table.columns[key]["x"]]) is not None
+
+
 def _pictures(
-    source: Path, tables: Sequence[_Table], names: Sequence[str], options: ImportOptions
-) -> tuple[Picture, ...]:
+    source: Path,
+    tables: Sequence[_Table],
+    chosen: tuple[str, ...] | None,
+    names: Sequence[str],
+    options: ImportOptions,
+    left_out: LeftOut,
+) -> dict[Path, list[Subject]]:
     """The frames of all tables; a frame that several scorers labelled is one picture."""
     found: dict[Path, list[Subject]] = {}
-    missing: list[str] = []
-    finder: PictureFinder | None = None
+    finders: dict[Path, PictureFinder] = {}
     several = len({table.scorer for table in tables}) > 1
+    limit = _LIKELIHOOD if options.likelihood is None else options.likelihood
     for table in tables:
-        finder = PictureFinder(options.images or table.file.parent)
+        root = options.images or table.file.parent
+        finder = finders.setdefault(root, PictureFinder(root))
+        seen = set()
         for name, line in table.rows:
-            video, frame = [table.file.parent.name, *name.split("/")][-2:]
-            path = finder.find(f"{video}/{frame}", frame)
-            if path is not None:
-                found.setdefault(path, []).extend(_subjects(table, line, names, several))
-        missing += finder.missing
-    assert finder is not None
-    finder.missing = missing
-    finder.expect_all(source)
-    return tuple(
-        Picture(path, tuple(subjects), extra={"video": path.parent.name})
-        for path, subjects in found.items()
-    )
+            path = _frame(finder, table, name, options)
+            if path is None:
+                continue
+            if path in seen:
+                left_out.wrong("rows", f"{table.file}: {name:.80}: expected each frame once")
+                continue
+            seen.add(path)
+            own = found.setdefault(path, [])
+            for individual in chosen or table.individuals:
+                triples = _triples(table, name, line, individual, names, limit, left_out)
+                if triples.any():
+                    own.append(_subject(triples, individual, table.scorer if several else ""))
+    for finder in finders.values():
+        finder.expect_all(source)
+    return found
 
 
-def _subjects(
-    table: _Table, line: Sequence[str], names: Sequence[str], several: bool
-) -> Iterator[Subject]:
-    for individual in table.individuals:
-        triples = np.zeros((len(names), 3))
-        for index, name in enumerate(names):
-            if (individual, name) in table.columns:
-                triples[index] = _triple(table, line, table.columns[individual, name])
-        if triples.any():
-            extra = {"individual": individual} if individual else {}
-            yield Subject(triples, extra=extra | ({"annotator": table.scorer} if several else {}))
+def _frame(finder: PictureFinder, table: _Table, name: str, options: ImportOptions) -> Path | None:
+    """The picture of a row: beside its table if the row names the table's own folder."""
+    video, frame = [table.file.parent.name, *name.split("/")][-2:]
+    if options.images is not None or video == table.file.parent.name:
+        return finder.find(f"{video}/{frame}", *([] if options.images else [frame]))
+    path = table.file.parent.parent / video / frame
+    if is_file(path):
+        return path
+    finder.missing.append(f"{video}/{frame}")
+    return None
 
 
-def _triple(table: _Table, line: Sequence[str], columns: tuple[int, int]) -> NDArray[np.float64]:
-    try:
-        x, y = (float(line[column] or "nan") for column in columns)
-    except ValueError:
-        shown = ", ".join(line[column] for column in columns)
-        raise InputError(f"{table.file}: expected coordinates or nothing, got {shown}") from None
-    return np.array([x, y, 2.0]) if np.isfinite([x, y]).all() else np.zeros(3)
+def _subject(triples: NDArray[np.float64], individual: str, annotator: str) -> Subject:
+    extra = {"individual": individual, "annotator": annotator}
+    return Subject(triples, extra={key: value for key, value in extra.items() if value})
 
 
-def _edges(bones: object, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+def _triples(
+    table: _Table,
+    name: str,
+    line: Sequence[str],
+    individual: str,
+    names: Sequence[str],
+    limit: float,
+    left_out: LeftOut,
+) -> NDArray[np.float64]:
+    """The keypoints (K, 3) of one individual in one frame."""
+    triples = np.zeros((len(names), 3))
+    for index, part in enumerate(names):
+        columns = table.columns.get((individual, part))
+        if columns is None:
+            continue
+        fields = [line[columns[key]].strip() for key in ("x", "y")]
+        if all(field.lower() in ("", "nan") for field in fields):
+            continue
+        x, y = map(number, fields)
+        place = f"{table.file}: {name:.80}: {part}"
+        if x is None or y is None:
+            shown = f"{', '.join(fields):.60}"
+            expected = "expected coordinates or nothing"
+            left_out.wrong("keypoints", f"{place}: {expected}, got {shown}")
+        elif "likelihood" in columns and not (number(line[columns["likelihood"]]) or 0) >= limit:
+            left_out.add(f"keypoints of a likelihood below {limit:g}", place)
+        else:
+            triples[index] = (x, y, 2)
+    return triples
+
+
+def _edges(
+    config: Path, bones: object, names: Sequence[str], left_out: LeftOut
+) -> tuple[tuple[int, int], ...]:
     """Bones of config.yaml, pairs of body parts; those of unknown parts are left out."""
     index = {name: place for place, name in enumerate(names)}
-    pairs = (
-        [b for b in bones if isinstance(b, list) and len(b) == 2] if isinstance(bones, list) else []
-    )
-    return tuple((index[a], index[b]) for a, b in pairs if a in index and b in index)
+    edges = []
+    for bone in bones if isinstance(bones, list) else []:
+        ends = [index.get(name_of(end)) for end in bone] if isinstance(bone, list) else []
+        match ends:
+            case [int(a), int(b)] if a != b:
+                edges.append((a, b))
+            case _:
+                left_out.add("bones that are not two of these keypoints", f"{shown(bone)}")
+    return tuple(edges)
+
+
+def _count_unread(project: Path, taken: Collection[Path], left_out: LeftOut) -> None:
+    """Count what lies in labeled-data beside the tables and their frames."""
+    search = FolderSearch()
+    for path in search.pictures_below(project / "labeled-data"):
+        if path not in taken:
+            left_out.add("pictures that no table names", f"{path.parent.name}/{path.name}")
+    search.count_others(left_out, _OWN_SUFFIXES)
+    for path in sorted(project.glob("labeled-data/*/*.csv")):
+        if path not in taken:
+            left_out.add("tables of other names", f"{path.parent.name}/{path.name}")

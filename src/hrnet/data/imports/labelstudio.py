@@ -8,30 +8,36 @@ as visible.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from hrnet.data.coco import load_json
 from hrnet.data.imports import mpii
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
+    LeftOut,
     Picture,
-    PictureFinder,
     Subject,
     chosen_one,
+    name_of,
+    shown,
 )
+from hrnet.data.imports.pictures import PictureFinder, picture_size
 from hrnet.errors import InputError
+from hrnet.files import read_json
 from hrnet.geometry import Size
-from hrnet.images import SUFFIXES, read_header
+from hrnet.images import SUFFIXES
+from hrnet.numbers import to_float
 
-Region = Mapping[str, Any]
+Json = Mapping[str, object]
 Box = tuple[float, float, float, float]
+_BOXES = ("rectanglelabels", "rectangle")
+_POINTS = "keypointlabels"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,127 +57,226 @@ def fits(source: Path) -> bool:
 
 def read(source: Path, options: ImportOptions) -> Imported:
     """Read a JSON export (not JSON-MIN) of keypoint labels."""
-    tasks = _tasks(source)
-    found = [
-        (task, [one for annotation in _annotations(task) for one in _subjects(source, annotation)])
-        for task in tasks
-    ]
-    labelled = [(task, subjects) for task, subjects in found if _annotations(task)]
-    if not any(subjects for _, subjects in labelled):
-        raise InputError(f"{source}: expected tasks with keypointlabels, found none")
-    labels = sorted({s.label for _, subjects in labelled for s in subjects if s.label})
+    left_out = LeftOut()
+    labelled: list[tuple[str, Json, list[_Found]]] = []
+    for place, task in _tasks(source, left_out):
+        annotations = list(_annotations(place, task, left_out))
+        if annotations:
+            subjects = [s for where, one in annotations for s in _subjects(where, one, left_out)]
+            labelled.append((place, task, subjects))
+        else:
+            left_out.add("tasks without an annotation")
+    everybody = [subject for _, _, subjects in labelled for subject in subjects]
+    if not everybody:
+        raise left_out.nothing_left(f"{source}: expected tasks with keypointlabels, found none")
+    labels = sorted({subject.label for subject in everybody if subject.label})
     category = chosen_one(
         str(source), "label of rectangles", labels or ["subject"], options.category
     )
+    for label, count in Counter(s.label for s in everybody).items():
+        if label not in (None, category):
+            left_out.add("subjects of other labels", f"{count} {label}", count)
     taken = [
-        (task, [s for s in subjects if s.label in (None, category)]) for task, subjects in labelled
+        (place, task, [s for s in subjects if s.label in (None, category)])
+        for place, task, subjects in labelled
     ]
-    names = _names(source, [s for _, subjects in taken for s in subjects], options.names)
-    left_out = len(tasks) - len(labelled)
-    notes = [f"{left_out} tasks without an annotation were left out"] if left_out else []
-    notes.append("the format has no visibility: all labelled keypoints count as visible")
+    names = _names(source, [s for _, _, subjects in taken for s in subjects], options.names)
+    pictures, notes = _pictures(source, taken, names, options, left_out)
+    notes += ("the format has no visibility: all labelled keypoints count as visible",)
     if options.names is None:
-        notes.append(
-            "keypoints are in the order in which they occur first; give --names for another"
-        )
-    return Imported(names, category, _pictures(source, taken, names, options), notes=tuple(notes))
+        notes += ("keypoints are in the order in which they occur first; give --names for another",)
+    return Imported(names, category, pictures, notes=notes, left_out=left_out, inputs=(source,))
 
 
-def _tasks(source: Path) -> list[Mapping[str, Any]]:
-    content = load_json(source, "Label Studio export")
+def _tasks(source: Path, left_out: LeftOut) -> Iterator[tuple[str, Json]]:
+    """The tasks and their places; what is none is counted."""
+    content = read_json(source, "Label Studio export")
     if isinstance(content, dict) and "images" in content and "annotations" in content:
         raise InputError(
             f"{source} is in COCO's form already; `hrnet data check` takes it as it is"
         )
-    if not isinstance(content, list) or not all(isinstance(task, dict) for task in content):
+    if not isinstance(content, list):
         raise InputError(f"{source}: expected a list of tasks, Label Studio's export as JSON")
-    if any("data" not in task for task in content):
-        raise InputError(
-            f"{source}: expected tasks with data and annotations; export as JSON, not as JSON-MIN"
-        )
-    return content
+    if others := [task for task in content if not isinstance(task, dict)]:
+        line = f"{source}: expected a list of tasks, Label Studio's export as JSON"
+        left_out.wrong("tasks", f"{line}, got {shown(others[0])} in it", len(others))
+    tasks = [task for task in content if isinstance(task, dict)]
+    if bare := [task for task in tasks if "data" not in task]:
+        line = f"{source}: expected tasks with data and annotations"
+        left_out.wrong("tasks", f"{line}; export as JSON, not as JSON-MIN", len(bare))
+    for count, task in enumerate(tasks, 1):
+        if "data" in task:
+            yield f"{source}: task {name_of(task.get('id')) or f'no. {count}'}", task
 
 
-def _annotations(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The annotations that were not skipped."""
-    return [a for a in task.get("annotations") or [] if not a.get("was_cancelled")]
+def _annotations(place: str, task: Json, left_out: LeftOut) -> Iterator[tuple[str, Json]]:
+    """The annotations that were not skipped, and their places."""
+    annotations = _listed(f"{place}: expected a list of annotations", task, "annotations", left_out)
+    for annotation in annotations:
+        if annotation.get("was_cancelled"):
+            left_out.add("annotations that were skipped")
+        else:
+            yield f"{place}, annotation {name_of(annotation.get('id'))}", annotation
+    for key in ("predictions", "drafts"):
+        others = task.get(key)
+        left_out.add(key, count=len(others) if isinstance(others, list) else 0)
 
 
-def _subjects(source: Path, annotation: Mapping[str, Any]) -> list[_Found]:
-    regions = [region for region in annotation.get("result") or [] if isinstance(region, dict)]
-    where = f"{source}: annotation {annotation.get('id')}"
-    points = [r for r in regions if r.get("type") == "keypointlabels"]
-    boxes = {
-        str(r.get("id")): r for r in regions if r.get("type") in ("rectanglelabels", "rectangle")
-    }
-    parents = {str(r.get("id")): str(r["parentID"]) for r in points if r.get("parentID")}
-    for relation in regions:
-        if relation.get("type") == "relation":
-            ends = str(relation.get("from_id")), str(relation.get("to_id"))
+def _listed(line: str, parent: Json, key: str, left_out: LeftOut) -> list[Json]:
+    """The objects in a list; anything else there is counted, but for null."""
+    values, kind = parent.get(key), "regions" if key == "result" else key
+    if values is not None and not isinstance(values, list):
+        left_out.wrong(kind, f"{line}, got {shown(values)}")
+    entries = values if isinstance(values, list) else []
+    if others := [entry for entry in entries if not isinstance(entry, dict)]:
+        left_out.wrong(kind, f"{line}, got {shown(others[0])} in it", len(others))
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Regions:
+    """The regions of one annotation.
+
+    boxes: (x, y, width, height) in percent of each rectangle by its id, None where it is wrong.
+    parents: id of a region -> id of the rectangle that a relation joins it to.
+    """
+
+    points: Sequence[Json]
+    rectangles: Mapping[str, Json]
+    boxes: Mapping[str, Box | None]
+    parents: Mapping[str, str]
+
+
+def _regions(where: str, annotation: Json, left_out: LeftOut) -> _Regions:
+    """Sort the regions by their kind; what is no keypoint and no rectangle is counted."""
+    regions = _listed(f"{where}: expected a list of regions", annotation, "result", left_out)
+    rectangles: dict[str, Json] = {}
+    parents: dict[str, str] = {}
+    for count, region in enumerate(regions):
+        if region.get("type") in _BOXES:
+            key = name_of(region.get("id"))
+            rectangles[key if key and key not in rectangles else f"{key} no. {count}"] = region
+    for region in regions:
+        kind = name_of(region.get("type")) or "without a type"
+        if kind == "relation":
+            ends = name_of(region.get("from_id")), name_of(region.get("to_id"))
             for child, parent in (ends, ends[::-1]):
-                if parent in boxes:
+                if child and parent in rectangles:
                     parents.setdefault(child, parent)
-    marks: dict[str | None, dict[str, tuple[float, float]]] = {key: {} for key in boxes or [None]}
-    for region in points:
-        x, y = _percent(where, region, "x", "y")
-        named = parents.get(str(region.get("id")))
-        owner = named if named in boxes else _around(where, x, y, boxes)
-        label = _first_label(where, region, "keypointlabels")
+        elif kind not in (*_BOXES, _POINTS):
+            left_out.add("regions of other kinds", kind)
+    boxes: dict[str, Box | None] = {}
+    for key, region in rectangles.items():
+        numbers = _percent(where, region, ("x", "y", "width", "height"), left_out)
+        boxes[key] = None if numbers is None else (numbers[0], numbers[1], numbers[2], numbers[3])
+    return _Regions([r for r in regions if r.get("type") == _POINTS], rectangles, boxes, parents)
+
+
+def _subjects(where: str, annotation: Json, left_out: LeftOut) -> Iterator[_Found]:
+    regions = _regions(where, annotation, left_out)
+    marks: dict[str | None, dict[str, tuple[float, float]]] = {
+        key: {} for key in regions.rectangles or [None]
+    }
+    twice = set()
+    for region in regions.points:
+        point = _percent(where, region, ("x", "y"), left_out)
+        label = None if point is None else _label(where, region, _POINTS, left_out)
+        if point is None or label is None:
+            continue
+        try:
+            owner = _owner(where, region, (point[0], point[1]), regions)
+        except InputError as error:
+            left_out.wrong("keypoints", str(error))
+            continue
         if label in marks[owner]:
-            raise InputError(
-                f"{where} has {label} twice in one subject; draw a rectangle around each subject"
+            twice.add(owner)
+            left_out.wrong(
+                "subjects",
+                f"{where} has {label:.80} twice in one subject; draw a rectangle around each",
             )
-        marks[owner][label] = (x, y)
-    return [
-        _found(where, own, boxes.get(str(key)), annotation) for key, own in marks.items() if own
-    ]
+        marks[owner][label] = (point[0], point[1])
+    for key, own in marks.items():
+        if not own:
+            left_out.add("rectangles without a keypoint", count=int(key is not None))
+        elif key not in twice:
+            yield from _found(where, own, key, regions, annotation, left_out)
 
 
 def _found(
     where: str,
     marks: Mapping[str, tuple[float, float]],
-    region: Region | None,
-    annotation: Mapping[str, Any],
-) -> _Found:
+    key: str | None,
+    regions: _Regions,
+    annotation: Json,
+    left_out: LeftOut,
+) -> Iterator[_Found]:
+    """The subject of a rectangle, or of a whole annotation; none where the rectangle is wrong."""
     who = annotation.get("completed_by")
-    who = who.get("id") if isinstance(who, dict) else who
-    annotator = None if who is None else str(who)
-    if region is None:
-        return _Found(marks, None, None, annotator)
-    x, y, width, height = _percent(where, region, "x", "y", "width", "height")
-    has_label = region.get("type") == "rectanglelabels"
-    label = _first_label(where, region, "rectanglelabels") if has_label else None
-    return _Found(marks, (x, y, width, height), label, annotator)
+    annotator = name_of(who.get("id") if isinstance(who, dict) else who) or None
+    if key is None:
+        yield _Found(marks, None, None, annotator)
+        return
+    region, box, label = regions.rectangles[key], regions.boxes[key], None
+    if region.get("type") == "rectanglelabels":
+        label = _label(where, region, "rectanglelabels", left_out)
+        if label is None:
+            return
+    if box is not None:
+        yield _Found(marks, box, label, annotator)
 
 
-def _percent(where: str, region: Region, *keys: str) -> tuple[float, ...]:
-    if region.get("image_rotation") or region["value"].get("rotation"):
-        raise InputError(f"{where}: expected pictures and rectangles that are not rotated")
-    try:
-        return tuple(float(region["value"][key]) for key in keys)
-    except (KeyError, TypeError, ValueError):
-        raise InputError(f"{where}: expected numbers {', '.join(keys)} in each region") from None
-
-
-def _first_label(where: str, region: Region, kind: str) -> str:
-    labels = region["value"].get(kind)
-    if not isinstance(labels, list) or not labels:
-        raise InputError(f"{where}: expected a label for each region, one has none; label it")
-    return str(labels[0])
-
-
-def _around(where: str, x: float, y: float, boxes: Mapping[str, Region]) -> str | None:
-    """The only rectangle around a keypoint; None where the task has no rectangles."""
-    if not boxes:
+def _percent(
+    where: str, region: Json, keys: Sequence[str], left_out: LeftOut
+) -> list[float] | None:
+    """Numbers of a region; None where it has others, or where it is rotated."""
+    kind = "keypoints" if region.get("type") == _POINTS else "rectangles, with their keypoints,"
+    value = region.get("value")
+    values = value if isinstance(value, dict) else {}
+    numbers = [to_float(values.get(key)) for key in keys]
+    place = f"{where}, region {name_of(region.get('id')) or 'without an id'}"
+    good = [one for one in numbers if one is not None]
+    if len(good) < len(keys):
+        line = f"{place}: expected numbers {', '.join(keys)} in each region"
+        left_out.wrong(kind, line)
         return None
-    corners = {key: _percent(where, r, "x", "y", "width", "height") for key, r in boxes.items()}
+    if region.get("image_rotation") or values.get("rotation"):
+        line = f"{place}: expected pictures and rectangles that are not rotated"
+        left_out.wrong(kind, line)
+        return None
+    return good
+
+
+def _label(where: str, region: Json, kind: str, left_out: LeftOut) -> str | None:
+    value = region.get("value")
+    labels = value.get(kind) if isinstance(value, dict) else None
+    names = [name_of(label) for label in labels] if isinstance(labels, list) else []
+    if not names or not names[0]:
+        left_out.wrong(
+            "regions", f"{where}: expected a label for each region, one has none; label it"
+        )
+        return None
+    left_out.add("further labels of a region", names[0], len(names) - 1)
+    return names[0]
+
+
+def _owner(where: str, region: Json, point: tuple[float, float], regions: _Regions) -> str | None:
+    """The rectangle of a keypoint; None where the annotation has no rectangles.
+
+    It is the one that the keypoint names, or the only one, or the only one around the keypoint.
+    """
+    boxes = regions.boxes
+    related = regions.parents.get(name_of(region.get("id")))
+    for named in (name_of(region.get("parentID")), related):
+        if named in boxes:
+            return named
+    if len(boxes) <= 1:
+        return next(iter(boxes), None)
     inside = [
         key
-        for key, (left, top, width, height) in corners.items()
-        if left <= x <= left + width and top <= y <= top + height
+        for key, box in boxes.items()
+        if box is None
+        or (box[0] <= point[0] <= box[0] + box[2] and box[1] <= point[1] <= box[1] + box[3])
     ]
-    if len(boxes) == 1:
-        return next(iter(boxes))
     if len(inside) != 1:
         raise InputError(
             f"{where}: a keypoint is in {len(inside)} rectangles; join each keypoint to its "
@@ -192,35 +297,52 @@ def _names(
 
 def _pictures(
     source: Path,
-    tasks: Sequence[tuple[Mapping[str, Any], Sequence[_Found]]],
+    tasks: Sequence[tuple[str, Json, Sequence[_Found]]],
     names: Sequence[str],
     options: ImportOptions,
-) -> tuple[Picture, ...]:
+    left_out: LeftOut,
+) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     finder = PictureFinder(options.images or source.parent)
-    pictures = []
-    for task, subjects in tasks:
-        path = finder.find(*_file_names(source, task))
-        if path is not None:
-            size = read_header(path).size
-            pictures.append(Picture(path, tuple(_subject(s, names, size) for s in subjects)))
+    found: dict[Path, list[Subject]] = {}
+    for place, task, subjects in tasks:
+        pictures = list(_file_names(task))
+        if not pictures:
+            line = f"{place}: expected the picture of {place.rpartition(': ')[2]} in its data"
+            left_out.wrong("tasks", line)
+            continue
+        left_out.add("further pictures of a task", place, len(pictures) - 1)
+        path = finder.find(*pictures[0])
+        size = None if path is None else picture_size(path, left_out)
+        if path is not None and size is not None:
+            own = found.setdefault(path, [])
+            own += [_subject(subject, names, size) for subject in subjects]
     finder.expect_all(source)
-    return tuple(pictures)
+    if not found:
+        raise left_out.nothing_left(f"{source}: expected pictures, found none")
+    notes = list(finder.notes())
+    if len(found) < len(tasks):
+        notes.append(f"{len(tasks)} tasks have {len(found)} pictures; each picture is there once")
+    return tuple(Picture(path, tuple(own)) for path, own in found.items()), tuple(notes)
 
 
-def _file_names(source: Path, task: Mapping[str, Any]) -> list[str]:
-    """Where a task's picture may lie, from its address: as it is, and without what uploading added.
+def _file_names(task: Json) -> Iterator[list[str]]:
+    """Where each picture of a task may lie, from its address without what uploading added.
 
     /data/upload/3/1a2b3c4d-cat.jpg, /data/local-files/?d=pets/cat.jpg, s3://bucket/pets/cat.jpg
     """
     data = task["data"]
-    texts = [v for v in data.values() if isinstance(v, str)] if isinstance(data, dict) else []
-    for text in texts:
-        parts = urlsplit(text)
+    for text in data.values() if isinstance(data, dict) else ():
+        if not isinstance(text, str):
+            continue
+        try:
+            parts = urlsplit(text)
+        except ValueError:  # an address with broken brackets
+            continue
         place = parse_qs(parts.query).get("d", [unquote(parts.path)])[0].lstrip("/")
         if Path(place).suffix.lower() in SUFFIXES:
             name = Path(place).name
-            return [place, name, re.sub(r"^[0-9a-f]{8}-", "", name)]
-    raise InputError(f"{source}: expected the picture of task {task.get('id')} in its data")
+            uploaded = re.match(r"(data/)?upload/", place)
+            yield [name, re.sub(r"^[0-9a-f]{8}-", "", name)] if uploaded else [place]
 
 
 def _subject(found: _Found, names: Sequence[str], size: Size) -> Subject:

@@ -8,31 +8,36 @@ visible), and areas, so that OKS figures on MPII rest on estimates. PCKh is the 
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.coco import load_json
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
+    LeftOut,
     Picture,
-    PictureFinder,
     Subject,
-    read_text,
+    shown,
 )
+from hrnet.data.imports.pictures import PictureFinder, picture_size
 from hrnet.errors import InputError, one_line
+from hrnet.files import exists, is_file, read_json, read_text
 from hrnet.geometry import Size
-from hrnet.images import read_header
 from hrnet.metrics.pckh import head_sizes
+from hrnet.numbers import to_float, to_floats
 from hrnet.weights.skeletons import published_skeleton
 
 NUM_JOINTS = 16
 
 HEAD_BOXES = "headboxes_src"
 """The array (2, 2, N) in the official gt_valid.mat: two corners, x and y, N persons."""
+
+_LARGEST = 1 << 26
+"""Bytes of an unpacked array; that of MPII has 100,000."""
 
 _KEYS = ("joints", "joints_vis", "image", "center", "scale")
 _DOWN = 15
@@ -43,7 +48,11 @@ Json = Mapping[str, object]
 
 def fits(source: Path) -> bool:
     """Whether a source is a JSON file that speaks of joints_vis, as MPII's alone does."""
-    return source.suffix == ".json" and source.is_file() and '"joints_vis"' in read_text(source)
+    return (
+        source.suffix == ".json"
+        and is_file(source)
+        and '"joints_vis"' in read_text(source, "annotations")
+    )
 
 
 def read(source: Path, options: ImportOptions) -> Imported:
@@ -60,27 +69,46 @@ def read(source: Path, options: ImportOptions) -> Imported:
     Raises InputError with one line for another form, missing pictures and persons outside of them,
     and for heads of other persons.
     """
+    left_out = LeftOut()
     entries = _entries(source)
     heads = None if options.heads is None else _read_heads(options.heads, len(entries))
-    finder = PictureFinder(options.images or source.parent)
-    found = {name: finder.find(name) for name in dict.fromkeys(str(e["image"]) for e in entries)}
-    finder.expect_all(source)
-    paths = {name: path for name, path in found.items() if path is not None}
-    sizes = {name: read_header(path).size for name, path in paths.items()}
-    subjects: dict[str, list[Subject]] = {name: [] for name in paths}
+    persons = []
     for row, entry in enumerate(entries):
-        name = str(entry["image"])
+        try:
+            person = _person(f"{source}: person {row + 1}", entry)
+        except InputError as error:
+            left_out.wrong("persons", str(error))
+            continue
         extra = {} if heads is None else {"head_size": float(heads[row])}
-        subjects[name].append(_subject(f"{source}: person {row + 1}", entry, sizes[name], extra))
+        persons.append((person, extra))
+    finder = PictureFinder(options.images or source.parent)
+    names = dict.fromkeys(person.image for person, _ in persons)
+    found = {name: path for name in names if (path := finder.find(name)) is not None}
+    finder.expect_all(source)
+    sizes = {name: picture_size(path, left_out) for name, path in found.items()}
+    subjects: dict[str, list[Subject]] = {
+        name: [] for name, size in sizes.items() if size is not None
+    }
+    for person, extra in persons:
+        size = sizes[person.image]
+        if size is None:
+            left_out.add("persons of these pictures")
+            continue
+        try:
+            subjects[person.image].append(_subject(person, size, extra))
+        except InputError as error:
+            left_out.wrong("persons", str(error))
     skeleton = published_skeleton("mpii")
     return Imported(
         names=skeleton.names,
         category="person",
-        pictures=tuple(Picture(paths[name], tuple(those)) for name, those in subjects.items()),
+        pictures=tuple(Picture(found[name], tuple(those)) for name, those in subjects.items()),
         edges=skeleton.edges,
         flip_pairs=skeleton.flip_pairs,
         sigmas=skeleton.sigmas,
-        notes=_NOTES if heads is None else _NOTES[:1],
+        notes=(*(_NOTES if heads is None else _NOTES[:1]), *finder.notes()),
+        left_out=left_out,
+        inputs=(source, *([options.heads] if options.heads else [])),
     )
 
 
@@ -90,64 +118,89 @@ _NOTES = (
 )
 
 
-def _entries(source: Path) -> list[Json]:
-    """The persons of a file, each with all that is read of one."""
-    entries = load_json(source, "MPII annotations")
-    if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Person:
+    """One entry, checked. joints: (16, 2). visible: (16,) of bool. center: (2,)."""
+
+    name: str
+    image: str
+    joints: NDArray[np.float64]
+    visible: NDArray[np.bool_]
+    center: NDArray[np.float64]
+    scale: float
+
+
+def _entries(source: Path) -> list[object]:
+    """The persons of a file, of whom each may be odd."""
+    entries = read_json(source, "MPII annotations")
+    if not isinstance(entries, list) or not any(isinstance(entry, dict) for entry in entries):
         raise InputError(
             f"{source}: expected a list of MPII persons with {', '.join(_KEYS)}, as in the "
             "official train.json and valid.json"
         )
-    for row, entry in enumerate(entries, 1):
-        missing = [key for key in _KEYS if key not in entry]
-        if missing:
-            raise InputError(
-                f"{source}: person {row} lacks {', '.join(missing)}; give the official train.json "
-                "or valid.json (test.json has no joints)"
-            )
     return entries
 
 
-def _subject(name: str, entry: Json, size: Size, extra: Json) -> Subject:
-    """What follows from one entry and the size of its picture."""
-    joints = _numbers(name, "joints", entry["joints"], (NUM_JOINTS, 2))
-    visible = _numbers(name, "joints_vis", entry["joints_vis"], (NUM_JOINTS,)) > 0
+def _person(name: str, entry: object) -> _Person:
+    """Check one entry; InputError where it is none or says nothing of the person's place."""
+    if not isinstance(entry, dict):
+        raise InputError(f"{name}: expected an object with {', '.join(_KEYS)}, got {shown(entry)}")
+    missing = [key for key in _KEYS if key not in entry]
+    if missing:
+        raise InputError(
+            f"{name} lacks {', '.join(missing)}; give the official train.json "
+            "or valid.json (test.json has no joints)"
+        )
+    image = entry["image"]
+    if not isinstance(image, str):
+        raise InputError(f"{name}: expected the name of a picture in image, got {shown(image)}")
     center = _numbers(name, "center", entry["center"], (2,))
     scale = float(_numbers(name, "scale", entry["scale"], ()))
     if center[0] == -1 or scale <= 0:
         raise InputError(
             f"{name}: expected a centre and a scale above 0, got {center.tolist()} and {scale:g}; "
-            "take out persons that are nowhere, and their head boxes"
+            "persons that are nowhere cannot be cropped"
         )
-    side = _PIXELS_PER_SCALE * scale
-    left, top = center + np.array([0, _DOWN * scale]) - 1 - side / 2
+    return _Person(
+        name,
+        image,
+        joints=_numbers(name, "joints", entry["joints"], (NUM_JOINTS, 2)),
+        visible=_numbers(name, "joints_vis", entry["joints_vis"], (NUM_JOINTS,)) > 0,
+        center=center,
+        scale=scale,
+    )
+
+
+def _subject(person: _Person, size: Size, extra: Json) -> Subject:
+    """What follows from one entry and the size of its picture."""
+    side = _PIXELS_PER_SCALE * person.scale
+    left, top = person.center + np.array([0, _DOWN * person.scale]) - 1 - side / 2
     right, bottom = min(left + side, size[1]), min(top + side, size[0])
     x, y = max(left, 0.0), max(top, 0.0)
     if min(right - x, bottom - y) <= 1:
         raise InputError(
-            f"{name}: its box lies outside of {entry['image']} with {size[1]}x{size[0]} pixels; "
-            "give the images that were annotated"
+            f"{person.name}: its box lies outside of {person.image} with {size[1]}x{size[0]} "
+            "pixels; give the images that were annotated"
         )
+    visible = person.visible
     triples = np.zeros((NUM_JOINTS, 3))
-    triples[visible] = np.column_stack([joints[visible] - 1, np.full(visible.sum(), 2)])
+    triples[visible] = np.column_stack([person.joints[visible] - 1, np.full(visible.sum(), 2)])
     box = (float(x), float(y), float(right - x), float(bottom - y))
     return Subject(triples, box, {"crop_box": [float(left), float(top), side, side], **extra})
 
 
 def _read_heads(file: Path, count: int) -> NDArray[np.floating]:
     """Head sizes (count,) in pixels."""
-    content = _content(file)
-    if HEAD_BOXES not in content:
+    shape = (2, 2, count)
+    content = _content(file, shape)
+    if content is None:
         raise InputError(f"{file}: expected {HEAD_BOXES}, as in the official gt_valid.mat")
-    try:
-        boxes = np.asarray(content[HEAD_BOXES], dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(f"{file}: expected an array of numbers in {HEAD_BOXES}") from None
-    if boxes.shape != (2, 2, count):
-        raise InputError(
-            f"{file}: expected {HEAD_BOXES} of shape (2, 2, {count}), as there are {count} "
-            f"persons, got {boxes.shape}; take the heads of the same part of MPII"
-        )
+    found = np.shape(content) if isinstance(content, np.ndarray) else _shape(content)
+    if found and found != shape:
+        raise _other_heads(file, shape, found)
+    boxes = _nested(content.tolist() if isinstance(content, np.ndarray) else content, shape)
+    if boxes is None:
+        raise InputError(f"{file}: expected an array of numbers in {HEAD_BOXES}")
     sizes = head_sizes(boxes.transpose(2, 0, 1).reshape(count, 4))
     wrong = np.flatnonzero(~((sizes > 0) & np.isfinite(sizes)))
     if wrong.size:
@@ -158,11 +211,18 @@ def _read_heads(file: Path, count: int) -> NDArray[np.floating]:
     return sizes
 
 
-def _content(file: Path) -> Mapping[str, object]:
-    """The arrays of a file by their names."""
+def _other_heads(file: Path, shape: tuple[int, ...], found: tuple[int, ...]) -> InputError:
+    return InputError(
+        f"{file}: expected {HEAD_BOXES} of shape {shape}, as there are {shape[-1]} "
+        f"persons, got {found}; take the heads of the same part of MPII"
+    )
+
+
+def _content(file: Path, shape: tuple[int, ...]) -> object:
+    """The head boxes of a file as an array or a nested list, None where it has none."""
     if file.suffix == ".json":
-        content = load_json(file, "head boxes")
-        return content if isinstance(content, dict) else {}
+        content = read_json(file, "head boxes")
+        return content.get(HEAD_BOXES) if isinstance(content, dict) else None
     if file.suffix not in (".mat", ".npz"):
         raise InputError(f"expected head boxes as .mat, .npz or .json, got {file}")
     if file.suffix == ".mat" and find_spec("scipy") is None:
@@ -170,25 +230,62 @@ def _content(file: Path) -> Mapping[str, object]:
             f"reading {file} needs scipy, which is not installed; pip install 'hrnet[import]', or "
             f"give {HEAD_BOXES} as .npz or .json"
         )
+    if exists(file) and not is_file(file):
+        raise InputError(f"cannot read head boxes {file}: it is no regular file; check the file")
     try:
         if file.suffix == ".mat":
-            from scipy.io import loadmat
-
-            return dict(loadmat(file, variable_names=[HEAD_BOXES]))
+            return _of_matlab(file, shape)
         with np.load(file, allow_pickle=False) as arrays:
-            return dict(arrays)
+            if (
+                HEAD_BOXES in arrays
+                and arrays.zip.getinfo(f"{HEAD_BOXES}.npy").file_size > _LARGEST
+            ):
+                raise InputError(f"{file}: expected {HEAD_BOXES} of at most {_LARGEST:,} bytes")
+            return arrays.get(HEAD_BOXES)
+    except InputError:
+        raise
     except Exception as error:  # both raise many types for a damaged file
         reason = getattr(error, "strerror", None) or one_line(error)
         raise InputError(f"cannot read head boxes {file}: {reason}; check the file") from None
 
 
+def _of_matlab(file: Path, shape: tuple[int, ...]) -> object:
+    """The array of a MATLAB file, whose shape is looked at before it is unpacked."""
+    from scipy.io import loadmat, whosmat
+
+    found = {name: tuple(shape) for name, shape, _ in whosmat(file)}
+    if found.get(HEAD_BOXES, shape) != shape:
+        raise _other_heads(file, shape, found[HEAD_BOXES])
+    content: Mapping[str, object] = loadmat(file, variable_names=[HEAD_BOXES])
+    return content.get(HEAD_BOXES)
+
+
+def _shape(values: object, depth: int = 3) -> tuple[int, ...]:
+    """The shape of nested lists; () where inner ones differ, or nothing is nested."""
+    if not isinstance(values, list) or not depth:
+        return ()
+    inner = {_shape(value, depth - 1) for value in values}
+    return (len(values), *inner.pop()) if len(inner) == 1 else ()
+
+
+def _nested(values: object, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+    """Nested lists of finite numbers as an array of that shape, None for anything else."""
+    if not shape:
+        single = to_float(values)
+        return None if single is None else np.array(single)
+    if len(shape) == 1:
+        return to_floats(values, shape[0])
+    if not isinstance(values, list) or len(values) != shape[0]:
+        return None
+    rows = [_nested(value, shape[1:]) for value in values]
+    found = [row for row in rows if row is not None]
+    return np.stack(found) if found and len(found) == len(rows) else None
+
+
 def _numbers(name: str, field: str, value: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Finite numbers of that shape."""
-    try:
-        numbers = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        numbers = np.full((), np.nan)
-    if numbers.shape != shape or not np.isfinite(numbers).all():
+    numbers = _nested(value, shape)
+    if numbers is None:
         wanted = f"{' x '.join(map(str, shape))} finite numbers" if shape else "a finite number"
-        raise InputError(f"{name}: expected {wanted} in {field}, got {value!r:.60}")
+        raise InputError(f"{name}: expected {wanted} in {field}, got {shown(value)}")
     return numbers

@@ -2,18 +2,24 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from hrnet.data.coco import parse_keypoints
+from hrnet.data.coco import clamp_box, parse_keypoints
 from hrnet.data.imports import FORMATS
-from hrnet.data.imports.common import Imported, ImportOptions, Picture, Subject, common_folder
-from hrnet.errors import InputError
-from hrnet.files import atomic_path, check_writable_file
+from hrnet.data.imports.common import (
+    Imported,
+    ImportOptions,
+    Picture,
+    Subject,
+    common_folder,
+)
+from hrnet.data.imports.pictures import picture_size
+from hrnet.errors import InputError, one_line
+from hrnet.files import check_writable_file, exists, is_folder, resolve, write_text
 from hrnet.geometry import Size
-from hrnet.images import read_header
 
 DEFAULT_MARGIN = 0.1
 LEAST_GROWTH = 0.02
@@ -51,22 +57,22 @@ def import_annotations(
     this part of its longer side. format_name: None looks what the source fits.
     Raises InputError for a source that cannot be used and for a file that exists, unless `force`.
     """
-    if not source.exists():
+    if not exists(source):
         raise InputError(f"expected a file or folder, but {source} does not exist; check the path")
     if not 0 <= margin <= 1:
         raise InputError(f"expected --margin from 0 to 1, got {margin}")
-    check_writable_file(out, [source])
-    if out.exists() and not force:
+    if options.likelihood is not None and not 0 <= options.likelihood <= 1:
+        raise InputError(f"expected --likelihood from 0 to 1, got {options.likelihood}")
+    check_writable_file(out, [source, *([options.heads] if options.heads else [])])
+    if exists(out) and not force:
         raise InputError(f"{out} exists and is not replaced; name another --out or add --force")
     name = _format(source, format_name)
     if options.heads is not None and name != "mpii":
         raise InputError(f"expected --heads with the format mpii alone, got {name}; leave it out")
-    imported = FORMATS[name].read(source, options)
-    if not imported.pictures:
-        raise InputError(f"{source}: expected labelled pictures, found none")
-    root = common_folder(picture.path for picture in imported.pictures)
-    sizes = [_size(source, picture) for picture in imported.pictures]
-    notes = (*imported.notes, *_box_note(imported, margin))
+    imported = _read(name, source, replace(options, replace=force))
+    _expect_no_input(out, source, imported, options.images)
+    entries, root = _entries(source, imported, margin), _root(source, imported)
+    notes = (*imported.notes, *imported.left_out.notes(), *_counts(imported, entries, margin))
     content = {
         "info": {
             "description": f"imported from {source.name} ({name})",
@@ -74,14 +80,47 @@ def import_annotations(
         },
         "licenses": [],
         "categories": [_category(imported)],
-        "images": list(_images(imported.pictures, sizes, root)),
-        "annotations": list(_annotations(imported.pictures, sizes, margin)),
+        "images": list(_images(entries, root)),
+        "annotations": list(_annotations(entries)),
     }
     parse_keypoints(source, root, content)  # what is written can be trained on, or nothing is
-    with atomic_path(out) as temporary:
-        temporary.write_text(json.dumps(content, indent=1), encoding="utf-8")
-    subjects = sum(len(picture.subjects) for picture in imported.pictures)
-    return ImportReport(name, out, root, imported.names, len(sizes), subjects, notes)
+    write_text(out, json.dumps(content, indent=1))
+    subjects = sum(len(entry.subjects) for entry in entries)
+    return ImportReport(name, out, root, imported.names, len(entries), subjects, notes)
+
+
+def _read(name: str, source: Path, options: ImportOptions) -> Imported:
+    """Read a source; whatever a reader did not expect becomes one line."""
+    try:
+        imported = FORMATS[name].read(source, options)
+    except InputError:
+        raise
+    except Exception as error:  # the last word, after each reader's own messages
+        detail = f"{type(error).__name__}: {one_line(error):.200}"
+        raise InputError(f"{source} is not in the form of {name} ({detail})") from error
+    if not imported.pictures:
+        raise imported.left_out.nothing_left(f"{source}: expected labelled pictures, found none")
+    return imported
+
+
+def _expect_no_input(out: Path, source: Path, imported: Imported, images: Path | None) -> None:
+    """Raise InputError where the output would replace a file that the source names or holds."""
+    if not exists(out):
+        return
+    check_writable_file(out, [*imported.inputs, *(picture.path for picture in imported.pictures)])
+    holders = [folder for folder in (source, images) if folder is not None and is_folder(folder)]
+    place = resolve(out)
+    if place.suffix != ".json" and any(place.is_relative_to(resolve(one)) for one in holders):
+        raise InputError(f"{out} is a file of the source and would be lost; name another --out")
+
+
+def _root(source: Path, imported: Imported) -> Path:
+    try:
+        return common_folder(picture.path for picture in imported.pictures)
+    except ValueError:  # on Windows, pictures on two drives
+        raise InputError(
+            f"{source}: expected pictures below one folder; give it with --images"
+        ) from None
 
 
 def _format(source: Path, wanted: str | None) -> str:
@@ -98,15 +137,55 @@ def _format(source: Path, wanted: str | None) -> str:
     return fitting[0]
 
 
-def _size(source: Path, picture: Picture) -> Size:
-    """The size of the upright picture; InputError where the source says another one."""
-    size = read_header(picture.path).size
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entry:
+    """One picture that is written, and its subjects with their boxes."""
+
+    picture: Picture
+    size: Size
+    subjects: tuple[tuple[Subject, Box], ...]
+
+
+def _entries(source: Path, imported: Imported, margin: float) -> list[_Entry]:
+    """The pictures that can be read and the subjects that have a box."""
+    entries = []
+    for picture in imported.pictures:
+        size = picture_size(picture.path, imported.left_out)
+        if size is None:
+            continue
+        _expect_size(source, picture, size)
+        subjects = [(one, _box(one, size, margin)) for one in picture.subjects]
+        kept = tuple((one, box) for one, box in subjects if box is not None)
+        if len(kept) < len(subjects):
+            imported.left_out.add(
+                "subjects without a usable box or a keypoint within their picture",
+                picture.path.name,
+                len(subjects) - len(kept),
+            )
+        entries.append(_Entry(picture, size, kept))
+    labelled = any((s.triples[:, 2] > 0).any() for entry in entries for s, _ in entry.subjects)
+    if not labelled:
+        raise imported.left_out.nothing_left(
+            f"{source}: no subject with a labelled keypoint, so nothing can be done"
+        )
+    return entries
+
+
+def _expect_size(source: Path, picture: Picture, size: Size) -> None:
+    """Raise InputError where the source says another size of the upright picture."""
     if picture.size is not None and picture.size != size:
         raise InputError(
             f"{source}: expected {picture.path} of {picture.size[1]}x{picture.size[0]} pixels, it "
             f"has {size[1]}x{size[0]}; give the pictures that were annotated with --images"
         )
-    return size
+
+
+def _box(subject: Subject, size: Size, margin: float) -> Box | None:
+    """The box of a subject if it can be cropped, else the extent of its keypoints, else None."""
+    for box in (subject.box_xywh, extent_box(subject, size, margin)):
+        if box is not None and clamp_box(np.array(box), size) is not None:
+            return box
+    return None
 
 
 def _category(imported: Imported) -> dict[str, object]:
@@ -124,30 +203,25 @@ def _category(imported: Imported) -> dict[str, object]:
     return category
 
 
-def _images(
-    pictures: Sequence[Picture], sizes: Sequence[Size], root: Path
-) -> Iterator[dict[str, object]]:
-    for number, (picture, size) in enumerate(zip(pictures, sizes, strict=True), 1):
+def _images(entries: Sequence[_Entry], root: Path) -> Iterator[dict[str, object]]:
+    for number, entry in enumerate(entries, 1):
         yield {
             "id": number,
-            "file_name": picture.path.resolve().relative_to(root).as_posix(),
-            "height": size[0],
-            "width": size[1],
-            **picture.extra,
+            "file_name": resolve(entry.picture.path).relative_to(root).as_posix(),
+            "height": entry.size[0],
+            "width": entry.size[1],
+            **entry.picture.extra,
         }
 
 
-def _annotations(
-    pictures: Sequence[Picture], sizes: Sequence[Size], margin: float
-) -> Iterator[dict[str, object]]:
+def _annotations(entries: Sequence[_Entry]) -> Iterator[dict[str, object]]:
     """Annotations in the pictures' order. They have no area: an evaluation says so itself."""
     number = 0
-    for image_id, (picture, size) in enumerate(zip(pictures, sizes, strict=True), 1):
-        for subject in picture.subjects:
+    for image_id, entry in enumerate(entries, 1):
+        for subject, box in entry.subjects:
             number += 1
             labelled = subject.triples[:, 2:] > 0
             triples = np.where(labelled, subject.triples, 0.0)
-            box = subject.box_xywh or extent_box(subject, size, margin)
             yield {
                 "id": number,
                 "image_id": image_id,
@@ -175,12 +249,33 @@ def extent_box(subject: Subject, size: Size, margin: float) -> Box:
     return (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
 
 
-def _box_note(imported: Imported, margin: float) -> tuple[str, ...]:
-    subjects = [subject for picture in imported.pictures for subject in picture.subjects]
-    without = sum(subject.box_xywh is None for subject in subjects)
-    if not without:
-        return ()
-    return (
-        f"{without} of {len(subjects)} subjects have no box in the source: theirs is the extent of "
-        f"their labelled keypoints, grown on each side by {margin:g} of its longer side",
+def _counts(imported: Imported, entries: Sequence[_Entry], margin: float) -> Iterator[str]:
+    """Sentences on boxes that were made, and on what has no label."""
+    subjects = [pair for entry in entries for pair in entry.subjects]
+    made = [subject for subject, box in subjects if subject.box_xywh != box]
+    without = sum(subject.box_xywh is None for subject in made)
+    theirs = (
+        "theirs is the extent of their labelled keypoints, grown on each side by "
+        f"{margin:g} of its longer side"
     )
+    if without:
+        yield f"{without} of {len(subjects)} subjects have no box in the source: {theirs}"
+    if len(made) > without:
+        yield (
+            f"{len(made) - without} of {len(subjects)} subjects have a box in the source without "
+            f"an area within the picture: {theirs}"
+        )
+    empty = [entry.picture.path.name for entry in entries if not entry.subjects]
+    if empty:
+        yield f"{len(empty)} of {len(entries)} pictures have no subject ({_first(empty)})"
+    labels = np.array([subject.triples[:, 2] > 0 for subject, _ in subjects])
+    bare = int((~labels.any(axis=1)).sum())
+    if bare:
+        yield f"{bare} of {len(subjects)} subjects have no labelled keypoint"
+    never = [imported.names[k] for k in np.flatnonzero(~labels.any(axis=0))]
+    if never:
+        yield f"{len(never)} keypoints are never labelled ({_first(never)})"
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join([*(f"{name:.80}" for name in names[:5]), *(["..."] if len(names) > 5 else [])])

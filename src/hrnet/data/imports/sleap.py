@@ -5,31 +5,36 @@ labelled is read, no predictions. A point without coordinates is not labelled, o
 visible is hidden. Before format 1.1 the first pixel's corner was (0, 0); it is its centre since.
 """
 
-import io
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from hrnet.data.imports.common import (
     EXTRA_HINT,
     Imported,
     ImportOptions,
+    LeftOut,
     Picture,
-    PictureFinder,
     Subject,
     chosen_one,
+    name_of,
+    shown,
 )
+from hrnet.data.imports.pictures import PictureFinder
+from hrnet.data.imports.sleap_file import Extractor, SleapFile
 from hrnet.errors import InputError, one_line
-from hrnet.files import atomic_path, make_writable_folder
+from hrnet.files import exists, is_file, is_folder, parse_json
+from hrnet.numbers import to_float, to_int
 
 _USER, _BONE, _SYMMETRY = 0, 1, 2
 _CENTRE_SINCE = 1.1
+_MOST_INSTANCES = 500_000
+
+Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,140 +56,209 @@ def read(source: Path, options: ImportOptions) -> Imported:
         import h5py
     except ImportError:
         raise InputError(f"reading {source} needs the package h5py; {EXTRA_HINT}") from None
-    if not source.is_file():
-        raise InputError(f"{source} cannot be read: no such file; check the path")
+    if not is_file(source):
+        special = exists(source) and not is_folder(source)
+        kind = "a pipe or a device" if special else "no such file"
+        raise InputError(f"{source} cannot be read: {kind}; check the path")
     try:
         with h5py.File(source, "r") as file:
-            return _read(source, file, options)
+            return _read(SleapFile(source, file), options)
     except InputError:
         raise
-    except (OSError, KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+    # h5py raises many types for damaged files.
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         detail = f"{type(error).__name__}: {one_line(error):.100}"
         raise InputError(f"expected a SLEAP file, but {source} is none ({detail})") from None
 
 
-def _read(source: Path, file: Any, options: ImportOptions) -> Imported:
-    metadata = json.loads(file["metadata"].attrs["json"])
-    skeletons = [_skeleton(entry, metadata["nodes"]) for entry in metadata["skeletons"]]
-    labels = [skeleton.name for skeleton in skeletons]
-    chosen = labels.index(chosen_one(str(source), "skeleton", labels, options.category))
-    skeleton = skeletons[chosen]
-    shift = 0.0 if float(file["metadata"].attrs["format_id"]) >= _CENTRE_SINCE else 0.5
-    instances, points = file["instances"][()], file["points"][()]
-    of_frame: dict[int, list[Subject]] = {}
-    predicted = 0
-    for instance in instances:
-        predicted += int(instance["instance_type"] != _USER)
-        if instance["instance_type"] != _USER or instance["skeleton"] != chosen:
-            continue
-        rows = points[int(instance["point_id_start"]) : int(instance["point_id_end"])]
-        if len(rows) != len(skeleton.names):
-            raise InputError(
-                f"{source}: expected {len(skeleton.names)} points in each instance, got {len(rows)}"
-            )
-        subject = Subject(_triples(rows, shift))
-        if subject.triples[:, 2].any():
-            of_frame.setdefault(int(instance["frame_id"]), []).append(subject)
+def _read(file: SleapFile, options: ImportOptions) -> Imported:
+    left_out = LeftOut()
+    metadata = _expect_object(file, parse_json(file.text_attribute("metadata", "json"), file.place))
+    skeletons = _skeletons(file, metadata, left_out)
+    labels = list(dict.fromkeys(skeleton.name for skeleton in skeletons))
+    name = chosen_one(str(file.path), "skeleton", labels, options.category)
+    skeleton = next(one for one in skeletons if one.name == name)
+    of_frame = _subjects(file, skeletons, skeleton, left_out)
     if not of_frame:
-        raise InputError(f"{source}: expected instances that people labelled, found none")
-    notes = [f"{predicted} predicted instances were left out"] if predicted else []
+        raise left_out.nothing_left(
+            f"{file.path}: expected instances that people labelled, found none"
+        )
+    pictures, notes = _pictures(file, of_frame, options, left_out)
     return Imported(
         names=skeleton.names,
         category=skeleton.name,
-        pictures=_pictures(source, file, of_frame, options),
+        pictures=pictures,
         edges=skeleton.edges,
         flip_pairs=skeleton.flip_pairs or None,
-        notes=tuple(notes),
+        notes=notes,
+        left_out=left_out,
+        inputs=(file.path,),
     )
 
 
-def _skeleton(entry: Mapping[str, Any], nodes: Sequence[Mapping[str, Any]]) -> _Skeleton:
-    """A skeleton as SLEAP writes graphs: nodes and links by their place in the list of nodes."""
+def _expect_object(file: SleapFile, value: object) -> Json:
+    if not isinstance(value, dict):
+        raise InputError(f"expected a SLEAP file, but {file.path} is none (got {shown(value)})")
+    return value
+
+
+def _subjects(
+    file: SleapFile, skeletons: Sequence[_Skeleton], chosen: _Skeleton, left_out: LeftOut
+) -> dict[int, list[Subject]]:
+    """The labelled subjects of each frame; instances that are not taken are counted."""
+    fields = ("instance_type", "frame_id", "skeleton", "point_id_start", "point_id_end")
+    instances = file.table("instances", fields)
+    points = file.table("points", ("x", "y", "visible"))
+    by_hand = instances["instance_type"] == _USER
+    left_out.add("predicted instances", count=int((~by_hand).sum()))
+    if by_hand.sum() > _MOST_INSTANCES:
+        raise InputError(f"{file.path}: expected at most {_MOST_INSTANCES:,} labelled instances")
+    same = [place for place, one in enumerate(skeletons)
+            if (one.name, one.names) == (chosen.name, chosen.names)]  # fmt: skip
+    for place, count in Counter(instances["skeleton"][by_hand].tolist()).items():
+        if place not in same:
+            left_out.add("instances of other skeletons", _described(skeletons, place, count), count)
+    format_id = to_float(file.attribute("metadata", "format_id"))
+    shift = 0.0 if (format_id or 0.0) >= _CENTRE_SINCE else 0.5
+    of_frame: dict[int, list[Subject]] = {}
+    rows = instances[by_hand & np.isin(instances["skeleton"], same)]
+    columns = [rows[key].tolist() for key in ("frame_id", "point_id_start", "point_id_end")]
+    tracked = "track" in (rows.dtype.names or ())
+    tracks = rows["track"].tolist() if tracked else [-1] * len(rows)
+    for frame, start, end, track in zip(*columns, tracks, strict=True):
+        own = points[start:end] if 0 <= start <= end else points[:0]
+        if len(own) != len(chosen.names):
+            left_out.wrong(
+                "instances",
+                f"{file.path}: frame {frame}: expected {len(chosen.names)} points in each "
+                f"instance, got {len(own)}",
+            )
+            continue
+        subject = Subject(_triples(own, shift), extra={"track": track} if track >= 0 else {})
+        if subject.triples[:, 2].any():
+            of_frame.setdefault(frame, []).append(subject)
+        else:
+            left_out.add("instances without a labelled point", f"frame {frame}")
+    return of_frame
+
+
+def _described(skeletons: Sequence[_Skeleton], place: int, count: int) -> str:
+    """A skeleton of which instances were left out, so that one of the same name is told apart."""
+    if place >= len(skeletons):
+        return f"{count} of skeleton no. {place + 1}, which the file does not have"
+    skeleton = skeletons[place]
+    return f"{count} of {skeleton.name}, no. {place + 1}, with {len(skeleton.names)} keypoints"
+
+
+def _skeletons(file: SleapFile, metadata: Json, left_out: LeftOut) -> list[_Skeleton]:
+    entries, nodes = metadata.get("skeletons"), metadata.get("nodes")
+    if not isinstance(entries, list) or not isinstance(nodes, list):
+        raise InputError(
+            f"expected a SLEAP file, but {file.path} is none (no skeletons or no nodes)"
+        )
+    names = [name_of(node.get("name")) if isinstance(node, dict) else "" for node in nodes]
+    found = []
+    for count, entry in enumerate(entries, 1):
+        try:
+            found.append(_skeleton(_expect_object(file, entry), names, left_out))
+        except (LookupError, TypeError, AttributeError) as error:
+            detail = f"{type(error).__name__}: {one_line(error):.100}"
+            raise InputError(
+                f"{file.path}: skeleton {count} is not in SLEAP's form ({detail})"
+            ) from None
+    return found
+
+
+def _skeleton(entry: Json, nodes: Sequence[str], left_out: LeftOut) -> _Skeleton:
+    """A skeleton as SLEAP writes graphs: nodes and links by their place in the list of nodes.
+
+    Raises LookupError, TypeError or AttributeError for another form.
+    """
     graph = entry.get("nx_graph", entry)
-    order = [node["id"] for node in graph["nodes"]]
-    place = {node: index for index, node in enumerate(order)}
+    if not isinstance(graph, dict):
+        raise TypeError(f"got {shown(graph)} in place of a graph")
+    order = [to_int(node["id"]) for node in graph["nodes"]]
+    numbers = [node for node in order if node is not None and 0 <= node < len(nodes)]
+    if len(numbers) != len(order) or len(set(numbers)) != len(numbers):
+        raise LookupError("nodes that the file does not list once")
+    place = {node: index for index, node in enumerate(numbers)}
     pairs: dict[int, dict[frozenset[int], tuple[int, int]]] = {_BONE: {}, _SYMMETRY: {}}
     kinds: dict[int, int] = {}
     for link in graph["links"]:
-        if "py/reduce" in link["type"]:
-            kind = int(link["type"]["py/reduce"][1]["py/tuple"][0])
-            kinds[len(kinds) + 1] = kind
-        else:  # a kind that came before, counted from 1; some files count without saying
-            number = int(link["type"]["py/id"])
-            kind = kinds.get(number, number)
-        ends = (place[link["source"]], place[link["target"]])
-        pairs[kind].setdefault(frozenset(ends), ends)
+        try:
+            ends = (place[link["source"]], place[link["target"]])
+            pairs[_kind(link["type"], kinds)].setdefault(frozenset(ends), ends)
+        except (LookupError, TypeError, ValueError):
+            left_out.add("bones of another form", shown(link))
     return _Skeleton(
-        name=str(graph["graph"].get("name", "subject")),
-        names=tuple(str(nodes[node]["name"]) for node in order),
+        name=name_of(graph["graph"].get("name")) or "subject",
+        names=tuple(nodes[node] for node in numbers),
         edges=tuple(pairs[_BONE].values()),
         flip_pairs=tuple(pairs[_SYMMETRY].values()),
     )
 
 
-def _triples(rows: NDArray[Any], shift: float) -> NDArray[np.float64]:
+def _kind(what: Mapping[str, list[Mapping[str, list[int]]]], kinds: dict[int, int]) -> int:
+    """The kind of a link: written out, or the number of a kind that came before, from 1."""
+    if "py/reduce" in what:
+        kinds[len(kinds) + 1] = kind = int(what["py/reduce"][1]["py/tuple"][0])
+        return kind
+    number = to_int(what["py/id"])
+    return kinds.get(number or 0, number or 0)  # some files count without writing kinds out
+
+
+def _triples(rows: NDArray[np.void], shift: float) -> NDArray[np.float64]:
     points = np.column_stack([rows["x"], rows["y"]]).astype(np.float64) - shift
-    labelled = np.asarray(np.isfinite(points).all(axis=1))
+    labelled = np.asarray((np.abs(points) <= _FAR).all(axis=1))
     visibility = np.where(labelled, 1.0 + rows["visible"].astype(bool), 0.0)
     return np.column_stack([np.where(labelled[:, None], points, 0.0), visibility])
 
 
+_FAR = 1e9
+"""Points are within so many pixels, or they are no points."""
+
+
 def _pictures(
-    source: Path, file: Any, of_frame: Mapping[int, list[Subject]], options: ImportOptions
-) -> tuple[Picture, ...]:
-    videos = [json.loads(entry) for entry in file["videos_json"][()]]
-    finder = PictureFinder(options.images or source.parent)
-    pictures = []
-    for frame in file["frames"][()]:
-        subjects = of_frame.get(int(frame["frame_id"]))
-        if subjects is None:
-            continue
-        video, number = int(frame["video"]), int(frame["frame_idx"])
-        path = _frame_file(source, file, video, videos[video]["backend"], number, finder, options)
-        if path is not None:
-            pictures.append(Picture(path, tuple(subjects), extra={"video": video, "frame": number}))
-    finder.expect_all(source)
-    return tuple(pictures)
-
-
-def _frame_file(
-    source: Path,
-    file: Any,
-    video: int,
-    backend: Mapping[str, Any],
-    number: int,
-    finder: PictureFinder,
+    file: SleapFile,
+    of_frame: Mapping[int, list[Subject]],
     options: ImportOptions,
-) -> Path | None:
-    """The picture of a frame: one of a list of files, or written out of the file itself."""
-    if backend.get("filenames"):
-        name = str(backend["filenames"][number]).replace("\\", "/")
-        return finder.find(name)
-    dataset = backend.get("dataset") or f"video{video}/video"
-    if dataset not in file:
-        raise InputError(
-            f"{source}: expected pictures in the file, but they are in {backend.get('filename')}; "
-            "export a training package with pictures (.pkg.slp) in SLEAP"
-        )
-    numbers = file[f"{dataset.rpartition('/')[0]}/frame_numbers"][()].tolist()
-    if number not in numbers:
-        raise InputError(f"{source}: frame {number} of video {video} is labelled but not embedded")
-    path = options.extracted / f"video{video}_{number:06}.png"
-    make_writable_folder(options.extracted)
-    picture = _embedded(file[dataset], numbers.index(number))
-    with atomic_path(path) as temporary:
-        picture.save(temporary, format="PNG")
-    return path
-
-
-def _embedded(dataset: Any, row: int) -> Image.Image:
-    """One embedded picture: an encoded file as bytes, or raw pixels; RGB either way."""
-    stored = np.asarray(dataset[row])
-    if dataset.attrs.get("format", "png") == "hdf5" or stored.ndim > 1:
-        return Image.fromarray(stored.squeeze().astype(np.uint8)).convert("RGB")
-    with Image.open(io.BytesIO(stored.astype(np.int8).tobytes())) as picture:
-        rgb = picture.convert("RGB")
-    # An RGB picture that OpenCV encoded, which takes it for BGR, has red and blue exchanged.
-    if dataset.attrs.get("channel_order", "BGR") == "BGR":
-        return Image.merge("RGB", rgb.split()[::-1])
-    return rgb
+    left_out: LeftOut,
+) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+    videos = [
+        _expect_object(file, parse_json(one, file.place)) for one in file.texts("videos_json")
+    ]
+    finder = PictureFinder(options.images or file.path.parent)
+    extractor = Extractor(file, options.extracted, options.replace)
+    frames = file.table("frames", ("frame_id", "video", "frame_idx"))
+    ids, first = np.unique(frames["frame_id"], return_index=True)
+    left_out.add("frames that are there twice", count=len(frames) - len(ids))
+    frames = frames[np.sort(first)]
+    labelled = np.isin(frames["frame_id"], list(of_frame))
+    left_out.add("frames without labels of people", count=int((~labelled).sum()))
+    left_out.add("frames not in the file's list", count=len(set(of_frame) - set(ids.tolist())))
+    pictures: list[Picture] = []
+    columns = [frames[labelled][key].tolist() for key in ("frame_id", "video", "frame_idx")]
+    for frame, video, number in zip(*columns, strict=True):
+        if not 0 <= video < len(videos):
+            line = f"{file.path}: frame {number}: expected one of {len(videos)} videos, got {video}"
+            left_out.wrong("frames", line)
+            continue
+        backend = videos[video].get("backend")
+        backend = backend if isinstance(backend, dict) else {}
+        names = backend.get("filenames")
+        if isinstance(names, list) and names:
+            name = name_of(names[number]).replace("\\", "/") if 0 <= number < len(names) else ""
+            if not name:
+                line = f"{file.path}: expected the file of frame {number} of video {video}"
+                left_out.wrong("frames", line)
+                continue
+            path = finder.find(name)
+        else:
+            path = extractor.write(video, number, backend)
+        if path is not None:
+            own = tuple(of_frame[frame])
+            pictures.append(Picture(path, own, extra={"video": video, "frame": number}))
+    finder.expect_all(file.path)
+    if not pictures:
+        raise left_out.nothing_left(f"{file.path}: expected labelled frames, found none")
+    return tuple(pictures), finder.notes()

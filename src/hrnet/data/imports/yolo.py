@@ -5,29 +5,49 @@ all relative to the picture's size. Source of the layout: docs.ultralytics.com/d
 files without visibility a keypoint at (0, 0) or with a negative number is taken as not labelled.
 """
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnet.data.imports import yolo_files
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
+    LeftOut,
     Picture,
     Subject,
-    images_below,
     keypoint_names,
-    read_text,
-    read_yaml,
+    name_of,
+    number,
+    shown,
 )
+from hrnet.data.imports.pictures import picture_size
+from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
+from hrnet.files import is_file, is_folder, read_text
 from hrnet.geometry import Size
-from hrnet.images import read_header
+from hrnet.numbers import to_int
 
-PARTS = ("train", "val", "test")
 _BOX_COLUMNS = 5
+_MOST_KEYPOINTS = 10_000
+_LONGEST_LABELS = 1 << 21
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Row:
+    """One line of a label file, and its place for messages."""
+
+    place: str
+    values: NDArray[np.float64]
+
+    @property
+    def width(self) -> int:
+        """How many numbers the keypoints have."""
+        return len(self.values) - _BOX_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,211 +56,248 @@ class _Layout:
 
     keypoints: int
     values: int
-    classes: dict[int, str]
+    classes: Mapping[int, str]
+
+    def class_of(self, row: _Row) -> str:
+        """The name of a row's class, or its number where it has no name."""
+        return self.classes.get(int(row.values[0]), str(int(row.values[0])))
 
 
 def fits(source: Path) -> bool:
     """Whether a source looks like YOLO's: a data.yaml with kpt_shape, or a folder with labels."""
-    if source.is_dir():
-        return (source / "labels").is_dir() or _yaml_in(source) is not None
-    return source.suffix in (".yaml", ".yml") and "kpt_shape" in read_text(source)
+    if is_folder(source):
+        return is_folder(source / "labels") or yolo_files.settings_in(source) is not None
+    return source.suffix in (".yaml", ".yml") and "kpt_shape" in read_text(source, "settings")
 
 
 def read(source: Path, options: ImportOptions) -> Imported:
     """Read a data.yaml, a folder that holds one, or a folder with labels/ and images/."""
-    yaml = source if source.is_file() else _yaml_in(source)
+    left_out = LeftOut()
+    yaml = source if is_file(source) else yolo_files.settings_in(source)
     settings = read_yaml(yaml) if yaml is not None else {}
-    pictures = _listed(yaml, settings) if yaml is not None else _in_folder(source, options.images)
-    pictures = [(part, path) for part, path in pictures if options.part in (None, part)]
-    if not pictures:
+    found = yolo_files.find(source, yaml, settings, options, left_out)
+    if not found.parts:
         wanted = f"part {options.part}" if options.part else "pictures"
-        raise InputError(f"{source}: expected {wanted} with labels, found none; check the folders")
-    rows = {path: _rows(_label_file(path)) for _, path in pictures}
-    layout = _layout(source, settings, rows)
-    used = sorted({int(row[0]) for found in rows.values() for row in found})
-    taken = _taken(source, layout, used, options.category)
-    names = options.names or _names_in(settings, taken)
+        raise left_out.nothing_left(
+            f"{source}: expected {wanted} with labels, found none; check the folders"
+        )
+    rows = {picture: _rows(label, left_out) for picture, label in found.labels.items()}
+    layout = _layout(source, settings, [row for those in rows.values() for row in those], left_out)
+    rows = {picture: _fitting(those, layout, left_out) for picture, those in rows.items()}
+    taken = _taken(source, layout, rows, options.category, left_out)
+    names = options.names or _names_in(source, settings, taken)
+    what = "kpt_names" if options.names is None else "--names"
     return Imported(
-        names=keypoint_names(names, layout.keypoints, str(source)),
-        category=" or ".join(layout.classes.get(number, str(number)) for number in taken),
-        pictures=tuple(_picture(part, path, rows[path], layout, taken) for part, path in pictures),
+        names=keypoint_names(names, layout.keypoints, str(source), what),
+        category=" or ".join(layout.classes.get(one, str(one)) for one in taken),
+        pictures=tuple(_pictures(found.parts, rows, layout, taken, options, left_out)),
         flip_pairs=_flip_pairs(source, settings.get("flip_idx"), layout.keypoints),
-        notes=_notes(names, layout, taken, options),
+        notes=(*_notes(names, layout, taken, options), *_missing(settings, found, layout)),
+        left_out=left_out,
+        inputs=(*([yaml] if yaml else []), *found.lists, *found.labels.values()),
     )
 
 
-def _yaml_in(folder: Path) -> Path | None:
-    """The settings file of a data set's folder, if there is one that speaks of keypoints."""
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        if "kpt_shape" in read_text(path):
-            return path
-    return None
-
-
-def _listed(yaml: Path, settings: dict[str, object]) -> list[tuple[str, Path]]:
-    """Pairs of part and picture that a data.yaml names: folders, lists in files, or both."""
-    found = []
-    for part in PARTS:
-        entries = settings.get(part) or []
-        for entry in entries if isinstance(entries, list) else [entries]:
-            place = _place(yaml, settings, str(entry))
-            if place.is_dir():
-                found += [(part, path) for path in images_below(place)]
-            else:
-                lines = [line.strip() for line in read_text(place).splitlines()]
-                found += [(part, place.parent / line) for line in lines if line]
-    missing = [str(path) for _, path in found if not path.is_file()]
-    if missing:
-        raise InputError(f"{yaml}: {len(missing)} listed pictures do not exist ({missing[0]}, ...)")
-    return found
-
-
-def _place(yaml: Path, settings: dict[str, object], entry: str) -> Path:
-    """Where an entry lies: below `path`, or beside the file; some tools write one ../ too many."""
-    bases = [yaml.parent / str(settings.get("path") or "."), yaml.parent]
-    tries = [base / name for base in bases for name in (entry, entry.removeprefix("../"))]
-    for place in tries:
-        if place.exists():
-            return place
-    raise InputError(f"{yaml}: expected pictures in {tries[0]}, which does not exist; correct path")
-
-
-def _in_folder(source: Path, images: Path | None) -> list[tuple[str, Path]]:
-    folder = images or source / "images"
-    if not folder.is_dir():
-        raise InputError(f"{source}: expected pictures in {folder}; give their folder as --images")
-    found = []
-    for path in images_below(folder):
-        first = path.relative_to(folder).parts[0]
-        found.append((first if first in PARTS else "", path))
-    return found
-
-
-def _label_file(picture: Path) -> Path:
-    """The labels of a picture: the last folder called images becomes labels."""
-    parts = list(picture.parts)
-    for place in reversed(range(len(parts) - 1)):
-        if parts[place] == "images":
-            parts[place] = "labels"
-            break
-    return Path(*parts).with_suffix(".txt")
-
-
-def _rows(file: Path) -> list[NDArray[np.float64]]:
-    """The lines of a label file as arrays; none where no file says that somebody is there."""
+def _rows(file: Path, left_out: LeftOut) -> list[_Row]:
+    """The lines of a label file; none where no file says that somebody is there."""
+    text = read_text(file, "labels", _LONGEST_LABELS) if is_file(file) else ""
     rows = []
-    for number, line in enumerate(read_text(file).splitlines() if file.is_file() else [], 1):
-        try:
-            row = np.array([float(word) for word in line.split()])
-        except ValueError:
-            raise InputError(f"{file}, line {number}: expected numbers, got {line:.60}") from None
-        if not len(row):
+    for count, line in enumerate(text.splitlines(), 1):
+        place = f"{file}, line {count}"
+        numbers = [number(word) for word in line.split()]
+        if not numbers:
             continue
-        if len(row) <= _BOX_COLUMNS or row[0] != int(row[0]) or not np.isfinite(row).all():
-            raise InputError(
-                f"{file}, line {number}: expected a class, a box of four numbers and keypoints, "
-                f"got {line:.60}"
-            )
-        if np.abs(row[1:_BOX_COLUMNS]).max() > 2:
-            raise InputError(
-                f"{file}, line {number}: expected a box relative to the picture, 0 to 1, "
-                f"got {line:.60}"
-            )
-        rows.append(row)
+        row = np.array([np.nan if one is None else one for one in numbers])
+        if np.isnan(row).any():
+            expected = "numbers"
+        elif len(row) <= _BOX_COLUMNS or to_int(row[0]) is None:
+            expected = "a class, a box of four numbers and keypoints"
+        elif np.abs(row[1:_BOX_COLUMNS]).max() > 2:
+            expected = "a box relative to the picture, 0 to 1"
+        else:
+            rows.append(_Row(place, row))
+            continue
+        left_out.wrong("lines of labels", f"{place}: expected {expected}, got {line:.60}")
     return rows
 
 
 def _layout(
-    source: Path, settings: dict[str, object], rows: dict[Path, list[NDArray[np.float64]]]
+    source: Path, settings: Mapping[str, object], rows: Sequence[_Row], left_out: LeftOut
 ) -> _Layout:
-    """K and values for each keypoint, of kpt_shape or else of the lines; all lines must agree."""
-    columns = {len(row) - _BOX_COLUMNS: path for path, found in rows.items() for row in found}
-    if not columns:
-        raise InputError(f"{source}: expected label files with subjects, found none in labels/")
-    shape = settings.get("kpt_shape")
-    if shape is None:
-        width = next(iter(columns))
-        marks = np.array(
-            [row[7::3] for found in rows.values() for row in found if len(row) > width]
+    """K and values for each keypoint, of kpt_shape or else of the lines."""
+    if not rows:
+        raise left_out.nothing_left(
+            f"{source}: expected label files with subjects, found none in labels/"
         )
-        three = width % 3 == 0 and bool(np.isin(marks, (0, 1, 2)).all())
-        shape = [width // 3, 3] if three else [width // 2, 2]
-    if not (isinstance(shape, list) and len(shape) == 2 and shape[1] in (2, 3)):
-        raise InputError(f"{source}: expected kpt_shape as [keypoints, 2 or 3], got {shape!r:.40}")
-    for width, path in columns.items():
-        if width != shape[0] * shape[1]:
-            raise InputError(
-                f"{_label_file(path)}: expected {shape[0]} keypoints of {shape[1]} numbers each, "
-                f"got {width} numbers; correct kpt_shape or the labels"
-            )
-    return _Layout(int(shape[0]), int(shape[1]), _classes(settings.get("names")))
+    shape = settings.get("kpt_shape") or _shape_of(rows)
+    keypoints, values = map(
+        to_int, shape if isinstance(shape, list) and len(shape) == 2 else [0, 0]
+    )
+    if keypoints is None or values not in (2, 3) or not 1 <= keypoints <= _MOST_KEYPOINTS:
+        raise InputError(f"{source}: expected kpt_shape as [keypoints, 2 or 3], got {shown(shape)}")
+    return _Layout(keypoints, values, _classes(source, settings.get("names"), left_out))
 
 
-def _classes(names: object) -> dict[int, str]:
+def _shape_of(rows: Sequence[_Row]) -> list[int]:
+    """The shape that most lines have."""
+    (width, _), *_ = Counter(row.width for row in rows).most_common(1)
+    marks = np.array([row.values[7::3] for row in rows if row.width == width])
+    three = width % 3 == 0 and bool(np.isin(marks, (0, 1, 2)).all())
+    return [width // 3, 3] if three else [width // 2, 2]
+
+
+def _fitting(rows: Iterable[_Row], layout: _Layout, left_out: LeftOut) -> list[_Row]:
+    """The rows that have the numbers of their keypoints."""
+    fitting = []
+    for row in rows:
+        if row.width == layout.keypoints * layout.values:
+            fitting.append(row)
+            continue
+        left_out.wrong(
+            "lines of labels",
+            f"{row.place}: expected {layout.keypoints} keypoints of {layout.values} numbers each, "
+            f"got {row.width} numbers; correct kpt_shape or the labels",
+        )
+    return fitting
+
+
+def _classes(source: Path, names: object, left_out: LeftOut) -> dict[int, str]:
     """Names of the classes, which are a list or a mapping from their numbers."""
-    pairs = list(enumerate(names)) if isinstance(names, list) else []
+    pairs: Iterable[tuple[object, object]] = enumerate(names) if isinstance(names, list) else ()
     if isinstance(names, dict):
-        pairs = list(names.items())
-    return {int(key): str(name) for key, name in pairs}
+        pairs = names.items()
+    found = {}
+    for key, name in pairs:
+        place, text = to_int(key), name_of(name)
+        if place is None or not text:
+            left_out.wrong(
+                "names of classes",
+                f"{source}: expected names as a list, or as numbers of classes with their names, "
+                f"got {shown(key)}: {shown(name)}",
+            )
+        else:
+            found[place] = text
+    return found
 
 
-def _taken(source: Path, layout: _Layout, used: Sequence[int], wanted: str | None) -> list[int]:
+def _taken(
+    source: Path,
+    layout: _Layout,
+    rows: Mapping[Path, Sequence[_Row]],
+    wanted: str | None,
+    left_out: LeftOut,
+) -> list[int]:
     """The classes that are imported: those that occur, or the one that is wanted."""
-    taken = [number for number in used if wanted in (None, layout.classes.get(number, str(number)))]
+    all_rows = [row for those in rows.values() for row in those]
+    used = sorted({int(row.values[0]) for row in all_rows})
+    if not used:
+        raise left_out.nothing_left(f"{source}: expected label files with subjects, found none")
+    taken = [one for one in used if wanted in (None, layout.classes.get(one, str(one)))]
     if not taken:
-        listed = ", ".join(layout.classes.get(number, str(number)) for number in used)
+        listed = ", ".join(layout.classes.get(one, str(one)) for one in used[:20])
         raise InputError(f"{source}: expected subjects of class {wanted}, found {listed}")
+    for name, count in Counter(map(layout.class_of, all_rows)).items():
+        if wanted not in (None, name):
+            left_out.add("subjects of other classes", f"{count} {name}", count)
     return taken
 
 
-def _names_in(settings: dict[str, object], taken: Sequence[int]) -> tuple[str, ...] | None:
+def _names_in(
+    source: Path, settings: Mapping[str, object], taken: Sequence[int]
+) -> tuple[str, ...] | None:
     """Keypoint names of kpt_names: a list, or a list for each class."""
     names = settings.get("kpt_names")
     if isinstance(names, dict):
-        names = names.get(taken[0])
-    return tuple(str(name) for name in names) if isinstance(names, list) else None
+        lists = [names.get(one) for one in taken]
+        if any(one != lists[0] for one in lists):
+            raise InputError(
+                f"{source}: expected the same kpt_names for all classes; take one with --category"
+            )
+        names = lists[0]
+    if not isinstance(names, list):
+        return None
+    if not all(map(name_of, names)):
+        raise InputError(f"{source}: expected a list of names in kpt_names, got {shown(names)}")
+    return tuple(map(name_of, names))
 
 
 def _flip_pairs(source: Path, order: object, count: int) -> tuple[tuple[int, int], ...] | None:
     """Pairs from flip_idx, where entry k is the keypoint that k becomes in a mirrored picture."""
     if order is None:
         return None
-    if not isinstance(order, list) or sorted(order) != list(range(count)):
+    places = [to_int(one) for one in order] if isinstance(order, list) else []
+    known = [one for one in places if one is not None]
+    if len(known) != len(places) or sorted(known) != list(range(count)):
         raise InputError(f"{source}: expected flip_idx as the numbers 0..{count - 1} in some order")
-    if any(order[order[k]] != k for k in range(count)):
-        raise InputError(f"{source}: expected flip_idx to exchange pairs, got {order!r:.60}")
-    return tuple((k, order[k]) for k in range(count) if k < order[k])
+    if any(known[known[k]] != k for k in range(count)):
+        raise InputError(f"{source}: expected flip_idx to exchange pairs, got {shown(order)}")
+    return tuple((k, known[k]) for k in range(count) if k < known[k])
 
 
-def _picture(
-    part: str,
-    path: Path,
-    rows: Sequence[NDArray[np.float64]],
+def _pictures(
+    parts: Mapping[Path, str],
+    rows: Mapping[Path, Sequence[_Row]],
     layout: _Layout,
     taken: Sequence[int],
-) -> Picture:
-    size = read_header(path).size
-    subjects = [_subject(row, layout, size, len(taken) > 1) for row in rows if int(row[0]) in taken]
-    return Picture(path, tuple(subjects), extra={"part": part} if part else {})
+    options: ImportOptions,
+    left_out: LeftOut,
+) -> Iterable[Picture]:
+    for path, part in parts.items():
+        size = picture_size(path, left_out)
+        if size is not None:
+            subjects = [
+                _subject(row, layout, size, len(taken) > 1, options.likelihood, left_out)
+                for row in rows[path]
+                if int(row.values[0]) in taken
+            ]
+            yield Picture(path, tuple(subjects), extra={"part": part} if part else {})
 
 
-def _subject(row: NDArray[np.float64], layout: _Layout, size: Size, name_class: bool) -> Subject:
+def _subject(
+    row: _Row,
+    layout: _Layout,
+    size: Size,
+    name_class: bool,
+    likelihood: float | None,
+    left_out: LeftOut,
+) -> Subject:
     scale = np.array([size[1], size[0]])
-    center, extent = row[1:3] * scale, row[3:5] * scale
+    center, extent = row.values[1:3] * scale, row.values[3:5] * scale
     left, top = (center - extent / 2).tolist()
-    values = row[_BOX_COLUMNS:].reshape(layout.keypoints, layout.values)
+    values = row.values[_BOX_COLUMNS:].reshape(layout.keypoints, layout.values)
     points = values[:, :2]
     if layout.values == 3:
-        visibility = np.clip(np.floor(values[:, 2]), 0, 2)
+        visibility = _visibility(row.place, values[:, 2], likelihood, left_out)
     else:
         visibility = np.where((points >= 0).all(axis=1) & (points > 0).any(axis=1), 2.0, 0.0)
     triples = np.column_stack([points * scale, visibility])
-    extra = {"class": layout.classes.get(int(row[0]), str(int(row[0])))} if name_class else {}
+    extra = {"class": layout.class_of(row)} if name_class else {}
     return Subject(triples, (left, top, float(extent[0]), float(extent[1])), extra)
 
 
+def _visibility(
+    place: str, marks: NDArray[np.float64], likelihood: float | None, left_out: LeftOut
+) -> NDArray[np.float64]:
+    """0, 1 or 2 as the line says, or from a machine's scores where the user wants those."""
+    if likelihood is not None:
+        below = (marks > 0) & (marks < likelihood)
+        left_out.add(f"keypoints of a score below {likelihood:g}", count=int(below.sum()))
+        return np.where((marks >= likelihood) & (marks > 0), 2.0, 0.0)
+    good = np.isin(marks, (0, 1, 2))
+    for mark in marks[~good]:
+        left_out.wrong(
+            "keypoints of unclear visibility",
+            f"{place}: expected a visibility of 0, 1 or 2, got {mark:g}; if these are scores of a "
+            "machine, give --likelihood",
+        )
+    return np.where(good, marks, 0.0)
+
+
 def _notes(
-    names: Sequence[str] | None, layout: _Layout, taken: Sequence[int], options: ImportOptions
+    names: Sequence[str] | None,
+    layout: _Layout,
+    taken: Sequence[int],
+    options: ImportOptions,
 ) -> tuple[str, ...]:
     notes = []
     if names is None:
@@ -254,3 +311,20 @@ def _notes(
     if options.part is None:
         notes.append("all parts (train, val, test) are in one file; --part takes one of them")
     return tuple(notes)
+
+
+def _missing(
+    settings: Mapping[str, object], found: yolo_files.Found, layout: _Layout
+) -> Iterable[str]:
+    """Sentences on what the data set lacks, and what was made of it."""
+    if not settings.get("kpt_shape"):
+        yield (
+            f"without kpt_shape the labels were read as {layout.keypoints} keypoints of "
+            f"{layout.values} numbers each"
+        )
+    without = [picture.name for picture, label in found.labels.items() if not is_file(label)]
+    if without:
+        yield (
+            f"{len(without)} pictures have no label file and count as pictures without subjects "
+            f"({', '.join(without[:3])}{', ...' if len(without) > 3 else ''})"
+        )

@@ -12,8 +12,10 @@ from html import escape
 from hrnet.engine.run_report.axes import Scale, fit_scale, tick_label
 
 WIDTH, HEIGHT = 440, 250
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 14, 42
-"""The margins around the plot. The page scales the whole, so text keeps readable on a phone."""
+LEFT, RIGHT, TOP, BOTTOM = 76, 28, 14, 42
+"""The margins around the plot: room for numbers of seven characters beside the name of the axis.
+
+The page scales the whole, so text keeps readable on a phone."""
 
 MAX_POINTS = 600
 """Longer series are thinned; nothing finer could be seen."""

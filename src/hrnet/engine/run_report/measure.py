@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hrnet.data.coco import Sample
@@ -17,9 +16,8 @@ from hrnet.engine.protocol import EvaluationResult
 from hrnet.engine.run_report.pictures import Pair, draw_pair
 from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median_errors
 from hrnet.metrics.keypoints import Floats, oks
-from hrnet.models import statistics
+from hrnet.predict import BATCH_SIZE
 from hrnet.spec import PoseSpec
-from hrnet.weights.checkpoint import build_network
 
 MAX_EXAMPLES = 12
 """At most so many of the worst and of the best subjects are shown."""
@@ -91,13 +89,25 @@ def measure(
     data: Path,
     images: Path,
     flip_test: bool = False,
+    device: str = "auto",
+    threads: int | None = None,
+    batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Findings:
     """Look at all annotated boxes with a run's best checkpoint, and say how good its poses are.
 
     Raises InputError as `hrnet.engine.evaluate.evaluate` does.
     """
-    found = examine(run, data=data, images=images, flip_test=flip_test, progress=progress)
+    found = examine(
+        run,
+        data=data,
+        images=images,
+        flip_test=flip_test,
+        device=device,
+        threads=threads,
+        batch_size=batch_size,
+        progress=progress,
+    )
     matched = _match(found)
     skeleton = found.dataset.skeleton
     swaps = count_swaps(
@@ -110,18 +120,28 @@ def measure(
     )
     least = least_labelled(skeleton.num_keypoints)
     worst, best = _examples(matched, found.spec, least)
-    with torch.device("meta"):  # without weights: only counted
-        cost = statistics.measure(build_network(found.spec), found.spec.input_size)
+    parameters, macs = _cost(found.spec)
     return Findings(
         result=found.result,
-        parameters=cost.parameters,
-        macs=cost.macs,
+        parameters=parameters,
+        macs=macs,
         keypoints=_by_keypoint(found, matched, swaps),
         swap_rate=swaps.rate,
         least_labelled=least,
         worst=worst,
         best=best,
     )
+
+
+def _cost(spec: PoseSpec) -> tuple[int, int]:
+    """Parameters and multiply-adds; torch is loaded here, so that a page without figures does."""
+    import torch
+
+    from hrnet.models import build_network, statistics
+
+    with torch.device("meta"):  # without weights: only counted
+        cost = statistics.measure(build_network(spec.network), spec.input_size)
+    return cost.parameters, cost.macs
 
 
 def least_labelled(num_keypoints: int) -> int:

@@ -46,8 +46,7 @@ def progress(run: RunFolder) -> str:
 
 
 def _sum(rows: Sequence[Row], name: str) -> float:
-    values = [number(row, name) or 0.0 for row in rows]
-    return sum(value for value in values if math.isfinite(value))
+    return sum(number(row, name) or 0.0 for row in rows)
 
 
 def best_epoch(rows: Sequence[Row]) -> tuple[str, float, float] | None:
@@ -121,8 +120,13 @@ def curves(run: RunFolder) -> Section:
 
 
 def _points(rows: Sequence[Row], across: str, name: str) -> tuple[Point, ...]:
-    pairs = ((number(row, across), number(row, name)) for row in rows)
-    return tuple((x, y) for x, y in pairs if x is not None and y is not None)
+    """The points of a curve; NaN, a gap, where a row has the figure but it is no finite number."""
+    pairs = ((number(row, across), number(row, name), name in row) for row in rows)
+    return tuple(
+        (x, math.nan if y is None else y)
+        for x, y, named in pairs
+        if x is not None and x >= 0 and (y is not None or named)
+    )
 
 
 def settings(experiment: Experiment) -> Section:

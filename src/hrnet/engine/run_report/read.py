@@ -1,6 +1,5 @@
 """Read what a run folder holds besides the weights: settings, environment, log and pictures."""
 
-import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,8 +8,12 @@ from pathlib import Path
 from hrnet.config import Experiment, read_experiment
 from hrnet.engine.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES
 from hrnet.errors import InputError
+from hrnet.files import exists, is_file, is_folder, parse_json, read_bytes, read_json
+from hrnet.numbers import to_float
 
 TAIL_LINES = 12
+_MAX_LINE = 1000
+_MAX_ENVIRONMENT = 10_000_000
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 Row = Mapping[str, object]
@@ -38,21 +41,18 @@ class RunFolder:
 
 
 def read_run(path: Path) -> RunFolder:
-    """Read a run folder. The environment and the pictures may be missing, the log may be empty.
+    """Read a run folder. Log, environment and pictures may be missing: a run may have just begun.
 
     Raises InputError with one line where it is no run folder, or a file of it is not what it should
     be. The last line of a log may be half written, for the process that wrote it may have died.
     """
-    missing = [name for name in (EXPERIMENT, LOG) if not (path / name).is_file()]
-    if missing:
-        what = f"it lacks {' and '.join(missing)}" if path.is_dir() else "it is no folder"
+    if not is_file(path / EXPERIMENT):
+        what = f"it lacks {EXPERIMENT}" if is_folder(path) else "it is no folder"
         raise InputError(
-            f"expected a run folder with {EXPERIMENT} and {LOG}, but of {path} {what}; "
+            f"expected a run folder with {EXPERIMENT}, but of {path} {what}; "
             "name the folder that `hrnet train --out` wrote"
         )
-    lines, rows = _read_log(path / LOG)
-    folder = path / PICTURES
-    pictures = sorted(folder.iterdir()) if folder.is_dir() else []
+    lines, rows = _read_log(path / LOG) if exists(path / LOG) else ([], [])
     return RunFolder(
         path=path,
         experiment=read_experiment(path / EXPERIMENT),
@@ -60,24 +60,27 @@ def read_run(path: Path) -> RunFolder:
         steps=tuple(row for row in rows if row.get("kind") == "step"),
         epochs=tuple(row for row in rows if row.get("kind") == "epoch"),
         measured=tuple(row for row in rows if row.get("kind") in ("start", "epoch")),
-        tail=tuple(lines[-TAIL_LINES:]),
-        pictures=tuple(file for file in pictures if file.suffix.lower() in _PICTURE_SUFFIXES),
+        tail=tuple(f"{line:.{_MAX_LINE}}" for line in lines[-TAIL_LINES:]),
+        pictures=tuple(_pictures(path / PICTURES)),
     )
 
 
+def _pictures(folder: Path) -> list[Path]:
+    try:
+        files = sorted(folder.iterdir()) if is_folder(folder) else []
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}; check the path") from None
+    return [file for file in files if file.suffix.lower() in _PICTURE_SUFFIXES and is_file(file)]
+
+
 def number(row: Row, name: str) -> float | None:
-    """A figure of a row; None where it has none of that name."""
-    value = row.get(name)
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number else None  # type: ignore[arg-type]
+    """A finite figure of a row; None where it has none of that name."""
+    return to_float(row.get(name))
 
 
 def _read_log(path: Path) -> tuple[list[str], list[Row]]:
     """The lines of a log that are whole, and their rows."""
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise InputError(f"cannot read the log {path}: {error.strerror}; check the path") from None
+    text = read_bytes(path, "the log").decode("utf-8", errors="replace")
     lines = [(at, line) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
     rows: list[Row] = []
     for at, line in lines:
@@ -95,29 +98,27 @@ def _read_log(path: Path) -> tuple[list[str], list[Row]]:
 
 def _row(line: str) -> Row | None:
     try:
-        row = json.loads(line)
-    except (json.JSONDecodeError, RecursionError):
+        row = parse_json(line, "a line")
+    except InputError:
         return None
     return row if isinstance(row, dict) else None
 
 
 def _read_environment(path: Path) -> dict[str, str]:
-    if not path.exists():
+    if not exists(path):
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}; check the path") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        content = None
+    content = read_json(path, "the environment", _MAX_ENVIRONMENT)
     if not isinstance(content, dict):
         raise InputError(
             f"expected a JSON object in {path}, got something else; mend or delete the file"
         )
     command = content.get("command")
-    if isinstance(command, list):
-        content["command"] = shlex.join(map(str, command))
-    return flatten(content)
+    try:
+        if isinstance(command, list):
+            content["command"] = shlex.join(map(str, command))
+        return flatten(content)
+    except RecursionError:
+        raise InputError(f"{path} is nested too deeply; mend or delete the file") from None
 
 
 def flatten(tree: Mapping[str, object], above: str = "") -> dict[str, str]:

@@ -11,7 +11,10 @@ from hrnet.engine.run_report.page import Drawing, make_page
 from hrnet.engine.run_report.pictures import small_picture
 from hrnet.engine.run_report.read import RunFolder, read_run
 from hrnet.errors import InputError
-from hrnet.files import atomic_path, check_writable_file
+from hrnet.extras import needing
+from hrnet.files import check_writable_file, is_file, write_text
+from hrnet.predict import BATCH_SIZE
+from hrnet.weights.catalog import BEST, LAST
 
 REPORT = "report.html"
 """The page's usual name in a run folder."""
@@ -35,13 +38,17 @@ def report(
     images: str | PathLike[str] | None = None,
     flip_test: bool = False,
     figures: bool = True,
+    device: str = "auto",
+    threads: int | None = None,
+    batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Report:
     """Write a page about a training run, which may still go on.
 
     run: the run folder. out: the page, report.html in the run folder without it.
     data, images: annotations and pictures to measure on; the validation data of the run without.
-    flip_test: average with the mirrored crop. figures: False leaves the model alone.
+    flip_test: average with the mirrored crop. figures: False leaves the model alone, which needs
+        neither torch nor the pictures. device, threads, batch_size: as `hrnet.evaluate` takes them.
     Raises InputError for a run or data that cannot be used; a page of before stays then.
     """
     folder = Path(run)
@@ -51,21 +58,37 @@ def report(
     content = read_run(folder)
     given = (Path(data), Path(images)) if data is not None and images is not None else None
     source = given or _validation_data(content.experiment)
-    inputs = [file for file in folder.iterdir() if file.name != REPORT]
-    check_writable_file(path, [*inputs, source[0]] if source else inputs)
+    check_writable_file(path, [*_files_of(folder), *(source[:1] if source else ())])
     found: Findings | str
     if not figures:
         source, found = None, "they were not asked for"
     elif source is None:
         found = "the run has no validation data; name some by --data FILE --images DIR"
+    elif not content.epochs and not any(is_file(folder / name) for name in (BEST, LAST)):
+        source, found = None, "the first epoch is not done yet, so there is no model"
     else:
-        found = measure(
-            folder, data=source[0], images=source[1], flip_test=flip_test, progress=progress
-        )
+        with needing("measuring"):
+            found = measure(
+                folder,
+                data=source[0],
+                images=source[1],
+                flip_test=flip_test,
+                device=device,
+                threads=threads,
+                batch_size=batch_size,
+                progress=progress,
+            )
     page = make_page(content, found, data=source, flip_test=flip_test, drawings=_drawings(content))
-    with atomic_path(path) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+    write_text(path, page)
     return Report(path, found if isinstance(found, str) else None)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    """What a run folder holds, but for the page of before."""
+    try:
+        return [file for file in folder.iterdir() if file.name != REPORT]
+    except OSError as error:
+        raise InputError(f"cannot read {folder}: {error.strerror}; check the path") from None
 
 
 def _validation_data(experiment: Experiment) -> tuple[Path, Path] | None:

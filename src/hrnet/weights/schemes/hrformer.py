@@ -100,10 +100,11 @@ def relative_position_index(window: int) -> Tensor:
 
 def table_window(table: Tensor) -> int:
     """Tell the window's side from a table of position biases ((2 * window - 1)**2, heads)."""
-    side = math.isqrt(table.shape[0])
-    if side**2 != table.shape[0] or side % 2 == 0:
+    rows = table.shape[0] if table.dim() == 2 else 0
+    side = math.isqrt(rows)
+    if side**2 != rows or side % 2 == 0:
         raise InputError(
-            f"expected a position table of (2 * window - 1)**2 rows, got {table.shape[0]}; "
+            f"expected a position table of (2 * window - 1)**2 rows, got {list(table.shape)}; "
             "the file is not of HRFormer"
         )
     return (side + 1) // 2
@@ -148,7 +149,10 @@ def _concatenate(state: Mapping[str, Tensor], layer: str, tensor: str) -> Tensor
             f"expected queries, keys and values together, got no {missing[0]!r}; "
             "the file is not complete"
         )
-    return torch.cat([state[name] for name in names])
+    parts = [state[name] for name in names]
+    if len({(part.shape[1:], part.dtype) for part in parts}) > 1 or not parts[0].dim():
+        raise InputError(f"expected queries, keys and values alike, got others in {layer!r}")
+    return torch.cat(parts)
 
 
 def split_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -96,7 +96,7 @@ def test_a_sender_that_the_program_uses_itself_stays(tmp_path) -> None:
     code = """
 import types
 mine = sys.modules["openvino_telemetry"] = types.ModuleType("openvino_telemetry")
-from hrnet.runtime.silence import no_telemetry
+from hrnet.runtime.guard import no_telemetry
 with no_telemetry():
     assert sys.modules["openvino_telemetry"] is mine
 del sys.modules["openvino_telemetry"]

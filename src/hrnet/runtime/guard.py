@@ -1,9 +1,11 @@
-"""Import inference engines without the messages that they send to their makers."""
+"""Import inference engines without their telemetry, and turn their errors into one line."""
 
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from hrnet.errors import InputError, one_line
 
 ORT_SWITCH = "ORT_DISABLE_TELEMETRY"
 """The environment variable that ONNX Runtime reads when it is loaded; "1" turns telemetry off."""
@@ -28,3 +30,15 @@ def no_telemetry() -> Iterator[None]:
         yield
     finally:
         del sys.modules[_OPENVINO_SENDER]
+
+
+@contextmanager
+def network_errors() -> Iterator[None]:
+    """Turn an error of a running network into an InputError; each engine has types of its own."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(
+            f"the network failed ({one_line(error)[:200]}); export the model again, or take "
+            "another engine or device"
+        ) from error

@@ -1,0 +1,168 @@
+"""The pictures and label files of a YOLO data set, by its data.yaml or its folders."""
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hrnet.data.imports.common import ImportOptions, LeftOut, shown
+from hrnet.data.imports.pictures import FolderSearch
+from hrnet.errors import InputError
+from hrnet.files import exists, is_file, is_folder, read_text, resolve
+
+PARTS = ("train", "val", "test")
+_LONGEST_LIST = 1 << 26
+_NO_LABELS = frozenset({"classes.txt", "obj.names"})
+_OWN_SUFFIXES = (".txt", ".yaml", ".yml", ".cache")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is: part of each picture, label file of each picture, lists of pictures."""
+
+    parts: dict[Path, str] = field(default_factory=dict)
+    labels: dict[Path, Path] = field(default_factory=dict)
+    lists: list[Path] = field(default_factory=list)
+    folders: list[Path] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+
+    def add(self, part: str, picture: Path, left_out: LeftOut) -> None:
+        """Take a picture once, for the part that names it first."""
+        if (place := os.path.normpath(picture)) in self.seen:
+            left_out.add("pictures that are named a second time", f"{part} {picture.name}".strip())
+        else:
+            self.seen.add(place)
+            self.parts[picture] = part
+            self.labels[picture] = _label_file(picture)
+
+
+def settings_in(folder: Path) -> Path | None:
+    """The settings file of a data set's folder, if there is one that speaks of keypoints."""
+    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
+        if "kpt_shape" in read_text(path, "settings"):
+            return path
+    return None
+
+
+def find(
+    source: Path,
+    yaml: Path | None,
+    settings: Mapping[str, object],
+    options: ImportOptions,
+    left_out: LeftOut,
+) -> Found:
+    """Find the pictures of all parts or of one, and count the files that are not read.
+
+    Raises InputError where listed pictures do not exist, and for folders of something else.
+    """
+    found, search = Found(), FolderSearch()
+    if yaml is None:
+        _in_folder(found, search, source, options, left_out)
+    else:
+        _listed(found, search, yaml, settings, options, left_out)
+    texts = {path for folder in found.folders for path in _text_files(_label_place(folder))}
+    for path in sorted(texts - set(found.labels.values())):
+        if path.name not in _NO_LABELS:
+            left_out.add("label files without a picture", path.name)
+    search.count_others(left_out, _OWN_SUFFIXES)
+    return found
+
+
+def _listed(
+    found: Found,
+    search: FolderSearch,
+    yaml: Path,
+    settings: Mapping[str, object],
+    options: ImportOptions,
+    left_out: LeftOut,
+) -> None:
+    """What a data.yaml names: folders, lists in files, or both."""
+    missing = []
+    for part, place in _places(yaml, settings, options, left_out):
+        if is_folder(place):
+            pictures = search.pictures_below(place)
+            found.folders.append(place)
+        else:
+            found.lists.append(place)
+            text = read_text(place, "a list of pictures", _LONGEST_LIST)
+            lines = [line.strip() for line in text.splitlines()]
+            pictures = [place.parent / line for line in lines if line]
+            missing += [str(path) for path in pictures if not is_file(path)]
+        for path in pictures:
+            found.add(part, path, left_out)
+    if missing:
+        raise InputError(
+            f"{yaml}: {len(missing)} listed pictures do not exist ({missing[0]:.300}, ...)"
+        )
+
+
+def _places(
+    yaml: Path, settings: Mapping[str, object], options: ImportOptions, left_out: LeftOut
+) -> Iterator[tuple[str, Path]]:
+    """Each part and each folder or list that it names, once; what is not there is counted."""
+    seen = set()
+    for part in PARTS:
+        entries = settings.get(part) or []
+        for entry in entries if isinstance(entries, list) else [entries]:
+            if not isinstance(entry, str):
+                line = f"{yaml}: expected folders or lists in {part}, got {shown(entry)}"
+                left_out.wrong(f"entries of {part}", line)
+                continue
+            tries = _tries(yaml, settings, entry, options.images)
+            place = next((one for one in tries if exists(one)), None)
+            if place is None:
+                line = f"expected pictures in {tries[0]}, which does not exist; correct path"
+                left_out.wrong(f"entries of {part}", f"{yaml}: {line}")
+            elif options.part in (None, part) and (key := (part, resolve(place))) not in seen:
+                seen.add(key)
+                yield part, place
+
+
+def _tries(
+    yaml: Path, settings: Mapping[str, object], entry: str, images: Path | None
+) -> list[Path]:
+    """Where an entry may lie: below --images or `path`, or beside the file.
+
+    Some tools write one ../ too many.
+    """
+    path = settings.get("path")
+    root = yaml.parent / path if isinstance(path, str) else yaml.parent
+    bases = [*([images] if images else []), root, yaml.parent]
+    return [base / name for base in bases for name in (entry, entry.removeprefix("../"))]
+
+
+def _in_folder(
+    found: Found, search: FolderSearch, source: Path, options: ImportOptions, left_out: LeftOut
+) -> None:
+    folder = options.images or source / "images"
+    if not is_folder(folder):
+        raise InputError(f"{source}: expected pictures in {folder}; give their folder as --images")
+    found.folders.append(folder)
+    for path in search.pictures_below(folder):
+        first = path.relative_to(folder).parts[0]
+        part = first if first in PARTS else ""
+        if options.part in (None, part):
+            found.add(part, path, left_out)
+
+
+def _label_file(picture: Path) -> Path:
+    return _label_place(picture.parent) / f"{picture.stem}.txt"
+
+
+def _label_place(folder: Path) -> Path:
+    """Where the labels of a folder's pictures lie: the last folder called images is labels."""
+    parts = list(folder.parts)
+    for place in reversed(range(len(parts))):
+        if parts[place] == "images":
+            parts[place] = "labels"
+            break
+    return Path(*parts)
+
+
+def _text_files(folder: Path) -> list[Path]:
+    return [
+        Path(base, name)
+        for base, _, names in os.walk(folder)
+        for name in sorted(names)
+        if name.endswith(".txt")
+    ]
