@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, yolo
+from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, wholebody, yolo
 from hrnet.data.imports.common import Imported, ImportOptions
 
 
@@ -24,5 +24,6 @@ FORMATS: Mapping[str, Format] = {
     "deeplabcut": Format(deeplabcut.fits, deeplabcut.read, deeplabcut.OPTIONS),
     "sleap": Format(sleap.fits, sleap.read, sleap.OPTIONS),
     "mpii": Format(mpii.fits, mpii.read, mpii.OPTIONS),
+    "wholebody": Format(wholebody.fits, wholebody.read),
 }
 """Values of --format."""
