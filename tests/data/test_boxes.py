@@ -36,7 +36,9 @@ def annotations() -> dict:
 
 
 def test_annotations_leave_out_crowds_and_other_categories(tmp_path: Path) -> None:
-    found = read_boxes(write(tmp_path, annotations())).find(PurePath("photos/a.jpg"))
+    file = read_boxes(write(tmp_path, annotations()))
+    assert file.notes == (f"{file.path}: 2 crowds or other categories than persons are left out",)
+    found = file.find(PurePath("photos/a.jpg"))
     assert found.image_id == 5
     assert found.boxes.tolist() == [[1, 2, 3, 4], [5, 6, 7, 8]]
 

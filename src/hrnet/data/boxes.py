@@ -196,6 +196,9 @@ def _annotations(path: Path, content: Json, notes: list[str]) -> list[tuple[str,
             rows[one.image_id].append(box)
     if boxless:
         notes.append(f"{path}: {boxless} subjects have no box and no keypoints; they are left out")
+    if len(taken) < len(file.annotations):
+        others = len(file.annotations) - len(taken)
+        notes.append(f"{path}: {others} crowds or other categories than persons are left out")
     return [
         (str(image.file_name), ImageBoxes(np.reshape(rows[image.id], (-1, 4)), image.id))
         for image in file.images

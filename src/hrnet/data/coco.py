@@ -70,8 +70,9 @@ class Subject:
     """One annotated subject as it counts in the evaluation; see `metrics.coco.TruePose`.
 
     Crowds and subjects without a labelled keypoint are here too, because a pose that matches one of
-    them must not count as wrong. The box is not clamped. box_given: False where it is the extent of
-    the keypoints. area_given: False where the area is `AREA_OF_BOX` of the box.
+    them must not count as wrong; counts is False for these. The box is not clamped. box_given:
+    False where it is the extent of the keypoints. area_given: False where the area is
+    `AREA_OF_BOX` of the box.
     """
 
     annotation_id: int
@@ -83,11 +84,7 @@ class Subject:
     area: float
     area_given: bool
     iscrowd: bool
-
-    @property
-    def counts(self) -> bool:
-        """Whether a pose is compared with it: it is no crowd and has a labelled keypoint."""
-        return not self.iscrowd and bool((self.visibility > 0).any())
+    counts: bool
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,6 +206,7 @@ def _subject(one: CocoAnnotation, image: CocoImage, count: int) -> Subject:
         area=AREA_OF_BOX * float(box[2] * box[3]) if area is None else area,
         area_given=area is not None,
         iscrowd=one.iscrowd,
+        counts=one.labelled,
     )
 
 

@@ -251,15 +251,15 @@ def _triples(values: object, wrong: dict[str, str]) -> Floats | None:
     numbers = to_floats([] if values is None else values)
     if numbers is None:
         wrong["keypoints"] = ""
-    elif numbers.any() and len(numbers) % 3:
+    if numbers is None or not numbers.any():
+        return None
+    if len(numbers) % 3:
         wrong["length"] = ""  # what it should be depends on the category: see `data.coco`
-    elif numbers.any():
-        triples = numbers.reshape(-1, 3)
-        odd = triples[(triples[:, 2] != 0) & (triples[:, 2] != 1) & (triples[:, 2] != 2), 2]
-        if len(odd):
-            wrong["visibility"] = f" has {odd[0]:g}"
-        return triples if triples[:, 2].any() else None
-    return None
+        return None
+    given = set(numbers[2::3].tolist())
+    if not given <= {0, 1, 2}:
+        wrong["visibility"] = f" has {min(given - {0, 1, 2}):g}"
+    return numbers.reshape(-1, 3) if given != {0} else None
 
 
 def _box(values: object, wrong: dict[str, str]) -> Floats | None:

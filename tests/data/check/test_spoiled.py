@@ -85,7 +85,7 @@ def read(folder: Path, content: object) -> Path:
     return file
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(content=spoiled())
 def test_the_check_ends_and_training_takes_the_file_as_it_said(folder, content):
     file = read(folder, content)
@@ -110,7 +110,7 @@ def test_the_check_ends_and_training_takes_the_file_as_it_said(folder, content):
     write_report(result, folder / "report")
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(content=spoiled() | values)
 def test_a_file_of_boxes_is_read_or_refused_in_one_line(folder, content):
     try:
