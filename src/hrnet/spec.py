@@ -23,9 +23,7 @@ MAX_SIDE = 4096
 def _check_input_size(size: Size) -> Size:
     if any(side < 32 or side > MAX_SIDE or side % 32 for side in size):
         got = f"{size!s:.60}" if max(size) < 2**53 else "a number of many digits"
-        raise ValueError(
-            f"input_size needs multiples of 32, got {got}; sides from 32 to {MAX_SIDE}"
-        )
+        raise ValueError(f"input_size needs multiples of 32, got {got}; from 32 to {MAX_SIDE}")
     return size
 
 
