@@ -1,0 +1,1 @@
+"""Odd numbers, names and structures for every reader and command."""
