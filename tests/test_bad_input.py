@@ -176,17 +176,24 @@ BAD_BOX_FILES = {
     "no detections": ([], "at least one person"),
     "dangling id": (
         {"images": IMAGES, "annotations": [{"image_id": 9, "bbox": [0, 0, 5, 5]}]},
-        "belongs to image 9",
+        "annotations of images that are not listed: 1",
     ),
     "three numbers": ({"photo.png": [[1, 2, 3]]}, "[x, y, width, height]"),
     "words": ({"photo.png": "left"}, "[x, y, width, height]"),
-    "no bbox": ([{"image_id": 1}], "KeyError: 'bbox'"),
+    "no bbox": ([{"image_id": 1}], "detection 1, bbox: expected 4 finite numbers"),
     "a list of lists": ([[1, 2, 3, 4]], "got something else"),
     "other image": ({"other.png": [[1, 2, 3, 4]]}, "has no boxes for it"),
     "nan": ('{"photo.png": [[NaN, 0, 5, 5]]}', "NaN"),
     "null": ({"photo.png": [[None, 0, 5, 5]]}, "NaN"),
     "outside": ({"photo.png": [[0, 0, 5, 5], [900, 900, 5, 5]]}, "box 2"),
     "names": ([{"image_id": 1, "bbox": [0, 0, 5, 5]}], "by number"),
+    "huge id": ([{"image_id": 10**400, "bbox": [0, 0, 5, 5]}], "image_id: expected a whole"),
+    "endless id": ('[{"image_id": Infinity, "bbox": [0, 0, 5, 5]}]', "image_id: expected a wh"),
+    "endless category": (
+        '[{"image_id": 1, "category_id": Infinity, "bbox": [0, 0, 5, 5]}]',
+        "category_id: expected a number",
+    ),
+    "other folder": ({"other/photo.png": [[1, 2, 3, 4]]}, "lists other/photo.png, in another"),
 }
 
 
@@ -199,6 +206,19 @@ def test_bad_box_files(predict, photo: Path, tmp_path: Path, kind: str) -> None:
     else:
         file.write_text(content if isinstance(content, str) else json.dumps(content))
     expect_one_line(predict(photo, "--boxes", file), words)
+
+
+def test_detections_by_an_annotation_file(predict, photo: Path, tmp_path: Path) -> None:
+    (tmp_path / "boxes.json").write_text(json.dumps([{"image_id": 9, "bbox": [20, 10, 70, 100]}]))
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps({"images": [{"id": 9, "file_name": "photo.png"}]}))
+    boxes, written = ("--boxes", tmp_path / "boxes.json"), ("--json", tmp_path / "k.json")
+    code, _, _ = predict(photo, *boxes, "--images-of", names, *written)
+    (entry,) = json.loads((tmp_path / "k.json").read_text())
+    assert (code, entry["image_id"], entry["bbox"]) == (0, 9, [20, 10, 70, 100])
+    lost = predict(photo, *boxes, "--images-of", names, "--json", names)
+    expect_one_line(lost, "is read by this command")
+    expect_one_line(predict(photo, "--images-of", names), "expected --boxes FILE, a list of COCO")
 
 
 def test_one_bad_box_in_a_batch(predict, spots, photo: Path, tmp_path: Path) -> None:

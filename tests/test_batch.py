@@ -53,8 +53,12 @@ def test_json_is_coco_results_with_names(model, spots, tmp_path: Path) -> None:
 
 def test_the_json_loads_into_pycocotools(model, spots, tmp_path: Path) -> None:
     coco = pytest.importorskip("pycocotools.coco").COCO()
-    spots().save(tmp_path / "7.png")
-    list(predict_files(model, [tmp_path / "7.png"], outputs=Outputs(None, tmp_path / "k.json")))
+    spots().save(tmp_path / "000000000007.png")
+    list(
+        predict_files(
+            model, [tmp_path / "000000000007.png"], outputs=Outputs(None, tmp_path / "k.json")
+        )
+    )
     coco.dataset = {"images": [{"id": 7}], "annotations": [], "categories": []}
     coco.createIndex()
     assert len(coco.loadRes(str(tmp_path / "k.json")).anns) == 1
@@ -193,10 +197,12 @@ def test_image_ids(tmp_path: Path) -> None:
     def ids(*names: str) -> list[int]:
         return list(image_ids([Path(name) for name in names]).values())
 
-    assert ids("000785.jpg", "x_12.jpg") == [785, 12]
+    assert ids("000000000785.jpg", "COCO_val2014_000000000012.jpg") == [785, 12]
+    assert ids("000785.jpg", "x_12.jpg") == [1, 2]
     assert ids("a/1.jpg", "b/1.jpg") == [1, 2]
     assert ids("7.jpg", "photo.jpg") == [1, 2]
     listed = {"images": [{"id": 40, "file_name": "7.jpg"}], "categories": []}
     listed["annotations"] = [{"image_id": 40, "bbox": [0, 0, 5, 5]}]
     (tmp_path / "b.json").write_text(json.dumps(listed))
-    assert image_ids([Path("7.jpg")], read_boxes(tmp_path / "b.json")) == {Path("7.jpg"): 40}
+    other = {Path("7.jpg"): 40, Path("8.jpg"): 41}
+    assert image_ids(list(other), read_boxes(tmp_path / "b.json")) == other

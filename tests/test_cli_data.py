@@ -88,6 +88,36 @@ def test_check_lists_errors_and_ends_with_2(run, pets, tmp_path):
     assert len(json.loads((report / "check.json").read_text())["errors"]) == 2
 
 
+def test_check_shows_names_as_they_are(run, pets):
+    file, images = pets
+    content = json.loads(file.read_text())
+    content["categories"][0] |= {
+        "keypoints": ["[/]", "ear [right]", "\x1b[2J:cat:"],
+        "name": "[/x]",
+    }
+    file.write_text(json.dumps(content))
+    code, out, _ = run("data", "check", file, "--images", images)
+    assert code == 0
+    for name in ("[/]", "ear [right]", "\\x1b[2J:cat:", "pets.json, [/x]"):
+        assert name in out
+
+
+def test_a_category_is_taken_by_its_name(run, pets, tmp_path):
+    file, images = pets
+    content = json.loads(file.read_text())
+    content["categories"].append({"id": 9, "name": "toy", "keypoints": ["wheel"]})
+    toy = {"category_id": 9, "keypoints": [1, 1, 2], "bbox": [0, 0, 9, 9]}
+    content["annotations"].append(content["annotations"][0] | toy | {"id": 900})
+    file.write_text(json.dumps(content))
+    code, _, err = run("data", "check", file, "--images", images)
+    assert (code, "choose one with --category NAME" in err) == (2, True)
+    code, out, _ = run("data", "check", file, "--images", images, "--category", "toy")
+    assert (code, "wheel" in out) == (0, True)
+    split = ("data", "split", file, "--out", tmp_path / "toys", "--val", "0", "--category", "toy")
+    code, out, _ = run(*split)
+    assert (code, out) == (0, f"{tmp_path / 'toys' / 'train.json'}: 1 images, 1 subjects\n")
+
+
 def test_check_of_another_file_is_one_line(run, tmp_path):
     file = tmp_path / "notes.json"
     file.write_text("[1, 2]")

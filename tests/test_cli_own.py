@@ -9,6 +9,7 @@ from PIL import Image
 
 from hrnet.config import read_experiment
 from hrnet.data.coco import read_keypoints
+from hrnet.errors import InputError
 from hrnet.recipes import own
 from hrnet.recipes.own import about_training, own_experiment
 from hrnet.skeleton import COCO_PERSON
@@ -101,6 +102,22 @@ def test_the_input_follows_the_boxes(tmp_path, box, size):
     experiment, _ = own_experiment(file, None, val=file, out=tmp_path / "run")
     assert experiment.model.input_size == size
     assert any(f"{size[0]}x{size[1]}" in line for line in about_training(experiment))
+
+
+def test_one_category_of_several(tmp_path):
+    file = write_things(tmp_path, PAW)
+    content = json.loads(file.read_text())
+    content["categories"].append({"id": 2, "name": "toy", "keypoints": ["wheel"]})
+    for one in content["annotations"][:5]:
+        one |= {"category_id": 2, "keypoints": [10, 10, 2]}
+    file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match="--category NAME"):
+        own_experiment(file, None, val=None, out=tmp_path / "run")
+    experiment, lines = own_experiment(file, None, val=None, out=tmp_path / "run", category="toy")
+    assert experiment.data.category == "toy"
+    assert experiment.data.images == tmp_path / "images"
+    assert any(line.startswith("keypoints: 1: wheel") for line in lines)
+    assert any("4 subjects in 4 images to train on, 1 subjects" in line for line in lines)
 
 
 def test_persons_start_from_all_weights(tmp_path):

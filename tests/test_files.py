@@ -7,6 +7,7 @@ import pytest
 
 from hrnet.errors import InputError
 from hrnet.files import (
+    address_in,
     atomic_path,
     check_writable_file,
     exists,
@@ -157,3 +158,22 @@ def test_nothing_that_is_read_is_replaced(tmp_path: Path) -> None:
             check_writable_file(tmp_path / name, [tmp_path / "a.json", folder])
     for name in ("b.json", "images/metrics.json", "images/new.png"):
         check_writable_file(tmp_path / name, [tmp_path / "a.json", folder])
+
+
+@pytest.mark.parametrize(
+    ("source", "address"),
+    [
+        ("https://a.org/x.json", "https://a.org/x.json"),
+        (Path("https://a.org/x.json"), "https://a.org/x.json"),
+        ("s3://bucket/x", "s3://bucket/x"),
+        ("C:/x.json", None),
+        ("C:\\x.json", None),
+        ("a/b:c/d", None),
+        ("x.json", None),
+    ],
+)
+def test_addresses_are_told_from_paths(source, address) -> None:
+    assert address_in(source) == address
+    if address:
+        with pytest.raises(InputError, match=f"{address} is an address, and addresses are not"):
+            read_json(Path(source), "boxes")

@@ -256,8 +256,9 @@ def test_floating_point_pictures_are_refused(tmp_path: Path) -> None:
 def test_addresses_are_not_fetched(source: str, tmp_path: Path) -> None:
     (error,) = find_images([source]).errors
     assert f"{source} is an address, and addresses are not fetched" in str(error)
-    with pytest.raises(InputError, match=f"{source} is an address"):
-        read_image(source)
+    for form in (source, Path(source)):
+        with pytest.raises(InputError, match=f"{source} is an address"):
+            read_image(form)
 
 
 def test_videos_and_what_is_no_file(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def predict_files(
     written where no picture could be read. Where Ctrl-C or an error ends the run before, it holds
     the results so far. Raises InputError where it cannot be written.
     """
-    listed = [boxes.path] if isinstance(boxes, BoxFile) else []
+    listed = boxes.inputs if isinstance(boxes, BoxFile) else ()
     outputs.check([*paths, *listed])
     ids = image_ids(paths, boxes if isinstance(boxes, BoxFile) else None)
     drawings = Drawings(outputs.folder, [*paths, *listed]) if outputs.folder else None
@@ -105,27 +105,27 @@ def _jobs(
     """The job of each picture, or the error of a picture that the box file does not know."""
     if not isinstance(boxes, BoxFile):
         return {path: Job(path, boxes) for path in paths}, {}
-    jobs: dict[Path, Job] = {}
-    errors: dict[Path, InputError] = {}
-    for path in paths:
-        try:
-            jobs[path] = Job(path, boxes.find(path).boxes)
-        except InputError as error:
-            errors[path] = error
-    return jobs, errors
+    found = boxes.find_all(paths)
+    errors = {path: one for path, one in found.items() if isinstance(one, InputError)}
+    given = {path: one for path, one in found.items() if not isinstance(one, InputError)}
+    return {path: Job(path, one.boxes) for path, one in given.items()}, errors
 
 
 def image_ids(paths: Sequence[Path], boxes: BoxFile | None = None) -> dict[Path, int]:
     """One COCO image id for each picture, all different.
 
-    They are those of the box file, else the numbers that end the files' names (785 for
-    000000000785.jpg), else 1, 2, 3...; the first of these that serves every picture.
+    They are those of the box file, else those in the names that COCO gave (785 for
+    000000000785.jpg) where each picture has one, else 1, 2, 3...
     """
-    for found in ([_listed_id(path, boxes) for path in paths], [image_number(p) for p in paths]):
-        known = [number for number in found if number is not None]
-        if len(set(known)) == len(paths):
-            return dict(zip(paths, known, strict=True))
-    return {path: count for count, path in enumerate(paths, start=1)}
+    listed = [_listed_id(path, boxes) for path in paths]
+    known = {number for number in listed if number is not None}
+    if known and len(known) == len(paths) - listed.count(None):
+        rest = itertools.count(max(known) + 1)  # of pictures without boxes, which give no entry
+        ids = [next(rest) if number is None else number for number in listed]
+        return dict(zip(paths, ids, strict=True))
+    named = [number for path in paths if (number := image_number(path)) is not None]
+    ids = named if len(set(named)) == len(paths) else list(range(1, len(paths) + 1))
+    return dict(zip(paths, ids, strict=True))
 
 
 def _listed_id(path: Path, boxes: BoxFile | None) -> int | None:

@@ -75,6 +75,10 @@ class DataConfig(Part):
     val_images: Path | None = Field(
         default=None, description="The folder of those pictures; data.images without it."
     )
+    category: str | None = Field(
+        default=None,
+        description="The category to take, where several have different keypoints: name or id.",
+    )
 
 
 class ParameterGroup(Part):

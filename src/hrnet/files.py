@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ LARGEST_BYTES = 1 << 31
 _RESULTS = frozenset(".json .csv .html".split())
 """What commands write beside what they read, such as a report in the folder of its run."""
 
+_ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")  # a drive of Windows has one letter
 _counter = itertools.count()
 _NAME_PART = 40
 """Letters of a file's name that its temporary file keeps, since names have a longest length too."""
@@ -63,6 +65,20 @@ def _reason(error: BaseException) -> str:
     return (error.strerror if isinstance(error, OSError) else None) or one_line(error)[:200]
 
 
+def address_in(source: str | os.PathLike[str]) -> str | None:
+    """Return an address such as https://a/b, with the slash that a Path drops; None for a path."""
+    found = _ADDRESS.fullmatch(os.fspath(source).replace("\\", "/"))
+    return f"{found[1]}://{found[2]}" if found else None
+
+
+def not_fetched(address: str) -> InputError:
+    """The error of a source that is an address."""
+    return InputError(
+        f"expected a file, but {address} is an address, and addresses are not fetched; "
+        "download it and name the file"
+    )
+
+
 def read_bytes(path: Path, what: str, limit: int = LARGEST_BYTES) -> bytes:
     """Read a whole regular file; `what` names it in messages, such as "annotations".
 
@@ -82,6 +98,8 @@ def read_bytes(path: Path, what: str, limit: int = LARGEST_BYTES) -> bytes:
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
+        if address := address_in(path):
+            raise not_fetched(address) from None
         raise InputError(f"cannot read {what} {path}: {_reason(error)}; check the path") from None
     if len(content) > limit:
         raise InputError(f"{path}: expected {what} of at most {limit:,} bytes, got more")

@@ -1,7 +1,6 @@
 """Read pictures as people see them: 8-bit RGB, upright, first frame, on white where transparent."""
 
 import glob
-import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from hrnet.errors import InputError, one_line
-from hrnet.files import exists, is_file, is_folder, resolve
+from hrnet.files import address_in, exists, is_file, is_folder, not_fetched, resolve
 from hrnet.geometry import Image8
 
 ImageSource = str | PathLike[str] | Image.Image | NDArray[Any]
@@ -43,7 +42,6 @@ _FILLED = 16
 _SIZE_IN_HEADER = frozenset("JPEG MPO PNG WEBP BMP GIF TIFF PPM JPEG2000 AVIF".split())
 """Formats whose header gives the size of what is decoded; others may change it, such as ICO."""
 
-_ADDRESS = re.compile("[A-Za-z][A-Za-z0-9+.-]+:/")  # a drive of Windows has one letter
 _STRIP_PIXELS = 1 << 15
 _FEW = 4
 _ORIENTATION_TAG = 0x0112
@@ -75,7 +73,8 @@ def read_image(source: ImageSource) -> Image8:
 
     Of an animation the first frame is read (of an open Pillow image the current one).
     Transparent pictures are laid on white. Integer grey of more than 8 bits takes the range of the
-    smallest of `BIT_DEPTHS` that holds its largest value: what has 12 bits is divided by 4095.
+    smallest of `BIT_DEPTHS` that holds its largest value: what has 12 bits is divided by 4095. Of
+    colours of 16 bits the upper 8 are taken.
     Raises InputError, with the file's name in it, for whatever is not a readable picture.
     """
     if isinstance(source, np.ndarray):
@@ -155,12 +154,10 @@ def _unreadable(name: str) -> str:
 
 
 def _refuse_address(source: str | PathLike[str]) -> None:
-    """Raise InputError for https://... and the like, with all its slashes."""
-    if _ADDRESS.match(str(source)) and not exists(Path(source)):
-        raise InputError(
-            f"expected a file, but {source} is an address, and addresses are not fetched; "
-            "download it and name the file"
-        )
+    """Raise InputError for https://... and the like."""
+    address = address_in(source)
+    if address and not exists(Path(source)):
+        raise not_fetched(address)
 
 
 @contextmanager

@@ -36,7 +36,7 @@ BATCH_SIZE = 16
 """Crops that go through the network together; they may come from several pictures."""
 
 
-_FOREIGN = {".pth", ".pt", ".tar", ".bin"}
+_FOREIGN = {".pth", ".pt", ".tar", ".bin", ".ckpt"}
 _MOST_THREADS = 1024
 
 

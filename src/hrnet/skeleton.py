@@ -1,6 +1,7 @@
 """Which keypoints there are, how they connect, and which of them mirror each other."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -58,8 +59,16 @@ class Skeleton:
                 "got {}, {} and {}".format(*_MOST, *counts)
             )
         if len(set(self.names)) != len(self.names):
-            twice = sorted({name for name in self.names if self.names.count(name) > 1})
-            raise InputError(f"keypoint names must differ, got {twice} more than once; rename them")
+            twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
+            raise InputError(
+                f"keypoint names must differ, got {twice!s:.200} more than once; rename them"
+            )
+        unwritable = [name for name in self.names if any("\ud800" <= c <= "\udfff" for c in name)]
+        if unwritable:
+            raise InputError(
+                f"keypoint names must be text that can be written, got "
+                f"{unwritable[0]!a:.60}; rename it"
+            )
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
         if len(self.sigmas) != len(self.names) or not all(1e-6 <= s <= 1e6 for s in self.sigmas):

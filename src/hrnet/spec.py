@@ -9,6 +9,9 @@ from hrnet.errors import InputError
 from hrnet.geometry import Size
 from hrnet.skeleton import Skeleton
 
+MAX_WINDOW = 64
+"""The largest side of HRFormer's windows; attention takes memory by its fourth power."""
+
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
@@ -20,7 +23,7 @@ MAX_SIDE = 4096
 def _check_input_size(size: Size) -> Size:
     if any(side < 32 or side > MAX_SIDE or side % 32 for side in size):
         got = f"{size!s:.60}" if max(size) < 2**53 else "a number of many digits"
-        raise ValueError(f"input_size needs multiples of 32 from 32 to {MAX_SIDE}, got {got}")
+        raise ValueError(f"input_size needs multiples of 32, got {got}; from 32 to {MAX_SIDE}")
     return size
 
 
@@ -76,7 +79,9 @@ class NetworkOptions(BaseModel):
         default=None, description="HRFormer's position bias."
     )
     window: int | None = Field(
-        default=None, le=64, description="The side of HRFormer's attention windows, in tokens."
+        default=None,
+        le=MAX_WINDOW,
+        description="The side of HRFormer's attention windows, in tokens.",
     )
     drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = Field(
         default=None,

@@ -117,10 +117,11 @@ def _draw_subject(canvas: Image8, poses: Drawable, row: int) -> None:
     colors = side_colors(poses.skeleton)
     half = line_width_px(poses.boxes[row]) / 2
     rim = max(0.75, 0.35 * half)
-    for start, end in poses.skeleton.edges:
+    edges = dict.fromkeys(poses.skeleton.edges)  # each once
+    for start, end in edges:
         seen = _RIM_OPACITY * float(min(opacity[start], opacity[end]))
         _draw_capsule(canvas, points[start], points[end], half + rim, _RIM, seen)
-    for start, end in poses.skeleton.edges:
+    for start, end in edges:
         seen = float(min(opacity[start], opacity[end]))
         color = _bone_color(colors[start], colors[end])
         _draw_capsule(canvas, points[start], points[end], half, color, seen)

@@ -263,13 +263,14 @@ def test_no_point_is_further_than_three_heatmap_pixels_from_the_largest(kind, se
         assert np.hypot(step[..., 0], step[..., 1]).max() <= MAX_STEP + 1e-4
 
 
-def newton(logs: np.ndarray) -> np.ndarray:
-    """The step of UDP from a square of 3 by 3 logarithms, without a guard."""
+def newton(logs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The step of UDP from a square of 3 by 3 logarithms, without a guard, and the curvatures."""
     (nw, n, _), (w, c, e), (_, s, se) = logs
     mixed = (se - e - s + 2 * c + nw - w - n) / 2
     tiny = np.finfo("f4").eps
     second = np.array([[e - 2 * c + w + tiny, mixed], [mixed, s - 2 * c + n + tiny]])
-    return -np.linalg.solve(second, np.array([e - w, s - n]) / 2)
+    step = -np.linalg.solve(second, np.array([e - w, s - n]) / 2)
+    return step, np.linalg.eigvalsh(second)
 
 
 @pytest.mark.parametrize("kernel", [9, 11, 17])
@@ -289,9 +290,11 @@ def test_only_what_is_needed_is_smoothed_and_nothing_shows_it(kernel, scale, see
     found = refine_dark_udp(points, heatmaps, kernel) - points
     for place in np.ndindex(2, 6):
         x, y = points[place].astype(int)
-        step = newton(logs[place][y : y + 3, x : x + 3])
-        if np.hypot(*step) < MAX_STEP and found[place].any():
-            np.testing.assert_allclose(found[place], step, atol=1e-3)
+        step, curvatures = newton(logs[place][y : y + 3, x : x + 3])
+        if np.hypot(*step) < 0.9 * MAX_STEP and curvatures.max() < -1e-3:
+            # Last bits of float32 show more the longer the step and the flatter the map.
+            bound = 1e-5 * (1 + np.hypot(*step)) / np.abs(curvatures).min()
+            np.testing.assert_allclose(found[place], step, rtol=0, atol=bound)
 
 
 def test_the_largest_of_no_positive_values_is_at_the_origin():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from hrnet.data.category import describe_category
-from hrnet.data.coco import parse_keypoints, skeleton_of
+from hrnet.data.coco import parse_keypoints
+from hrnet.data.coco_file import parse_annotation
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA
 
@@ -81,7 +82,7 @@ def labelled_twice(subjects: int) -> list[dict]:
 
 
 def test_where_each_sigma_comes_from():
-    twice = labelled_twice(12)
+    twice = [parse_annotation(one, 0, range(12)) for one in labelled_twice(12)]
     described = describe_category({"keypoints": NAMES}, twice)
     assert described.sigma_sources == ("annotators (12 subjects)",) * 3 + ("default",)
     assert described.skeleton.sigmas[3] == DEFAULT_SIGMA
@@ -106,7 +107,23 @@ def test_training_and_evaluation_take_the_same(tmp_path):
         tmp_path,
         {"images": images, "annotations": twice, "categories": [category, {"id": 2}]},
     )
-    assert (dataset.skeleton, dataset.sigmas_source) == skeleton_of(category, twice)
+    typed = [parse_annotation(one, 0, range(12)) for one in twice]
+    assert dataset.described == describe_category(category, typed)
     assert dataset.skeleton.flip_pairs == ((1, 2),)
     assert "3 of 4" in dataset.sigmas_source
     assert len(dataset.samples) == 24
+
+
+@pytest.mark.parametrize(
+    ("bones", "edges"),
+    [
+        ([["head", "tail"], ["wing_a", "head"]], ((0, 3), (1, 0))),
+        ([["head", 2], [1, 4.0]], ((0, 1), (0, 3))),
+        ([["head", "nose"], [1, 2], [1, 2, 3], "x", [1, None]], ((0, 1),)),
+        ([[1, float("inf")], [10**400, 1]], ()),
+        (3, ()),
+        ({"a": 1}, ()),
+    ],
+)
+def test_bones_are_pairs_of_names_or_numbers_and_stop_nothing(bones, edges):
+    assert describe_category({"keypoints": NAMES, "skeleton": bones}).skeleton.edges == edges

@@ -40,7 +40,7 @@ def test_any_number_of_keypoints(read, count):
     (sample,) = dataset.samples
     assert dataset.skeleton.names == tuple(names)
     assert dataset.skeleton.flip_pairs == ()
-    assert dataset.category_id == 5
+    assert dataset.category_ids == {5}
     assert dict(dataset.image_paths) == {3: Path("pictures/a/b.jpg")}
     assert sample.image_path == Path("pictures/a/b.jpg")
     assert (sample.image_id, sample.annotation_id, sample.image_size) == (3, 8, (60, 100))
@@ -106,9 +106,6 @@ def test_boxes_are_clamped_as_the_official_code_does(read, box, clamped):
         {"keypoints": [0] * 6},
         {"keypoints": []},
         {"keypoints": [9, 9, 0, 8, 8, 0]},
-        {"bbox": [5, 6, 0, 30]},
-        {"bbox": [5, 6, 1, 30]},
-        {"bbox": [5, 6, 40, -3]},
         {"bbox": [200, 6, 40, 30]},
         {"category_id": 6},
     ],
@@ -120,7 +117,9 @@ def test_what_cannot_be_trained_on_is_left_out(read, change):
     content["annotations"].append(good | {"id": 9} | change)
     assert [sample.annotation_id for sample in read(content).samples] == [8]
     content["annotations"] = [good | change]
-    with pytest.raises(InputError, match="no subject with a labelled keypoint"):
+    with pytest.raises(
+        InputError, match=r"subjects with a labelled keypoint( and a usable box)?: 0"
+    ):
         read(content)
 
 
@@ -137,9 +136,10 @@ def without(part, key):
     return content
 
 
-def twice():
+def two_kinds():
     content = content_of("ab")
-    content["categories"] *= 2
+    content["categories"].append({"id": 6, "name": "other", "keypoints": ["a"]})
+    content["annotations"].append(content["annotations"][0] | {"id": 9, "category_id": 6})
     return content
 
 
@@ -150,43 +150,45 @@ def with_size(value):
 
 
 NAN = float("nan")
+NO_COCO = "expected a COCO keypoint file"
 BAD = {
     "not JSON": ("keypoints: none", ["expected JSON", "line 1"]),
     "empty": ("", ["expected JSON"]),
     "deep": ("[" * 100_000, ["expected JSON"]),
+    "long number": ('{"images": ' + "9" * 5000 + "}", ["expected JSON", "thousands of digits"]),
     "a list": ("[]", ["images, annotations and categories"]),
     "a number": ("3", ["images, annotations and categories"]),
     "other object": ('{"images": []}', ["lacks annotations, categories"]),
-    "no persons": (content_of("ab") | {"annotations": []}, ["no subject"]),
-    "annotations null": (content_of("ab") | {"annotations": None}, ["COCO keypoint form"]),
-    "annotations of text": (content_of("ab") | {"annotations": ["x"]}, ["COCO keypoint form"]),
-    "images null": (content_of("ab") | {"images": None}, ["COCO keypoint form"]),
-    "no category": (content_of("ab") | {"categories": []}, ["one category", "got 0"]),
-    "two categories": (twice(), ["one category", "got 2"]),
-    "no names": (content_of(""), ["one category", "got 0"]),
+    "no persons": (content_of("ab") | {"annotations": []}, ["with a labelled keypoint: 0"]),
+    "annotations null": (content_of("ab") | {"annotations": None}, [NO_COCO]),
+    "annotations of text": (content_of("ab") | {"annotations": ["x"]}, ["no objects: 1 (entry 0)"]),
+    "images null": (content_of("ab") | {"images": None}, [NO_COCO]),
+    "no category": (content_of("ab") | {"categories": []}, ["categories that are not listed: 1"]),
+    "two kinds": (two_kinds(), ["different keypoints", "2 (thing, other)", "--category NAME"]),
+    "no names": (content_of(""), ["no category has keypoint names"]),
     "same names": (content_of("aa"), ["must differ", "'a'"]),
     "few sigmas": (content_of("ab", sigmas=[0.1]), ["2 positive sigmas", "[0.1]"]),
     "negative sigma": (content_of("ab", sigmas=[0.1, -1]), ["2 positive sigmas"]),
-    "sigmas of text": (content_of("ab", sigmas=["x", "y"]), ["COCO keypoint form"]),
-    "odd bones": (content_of("ab", skeleton=[[1, 2, 3]]), ["COCO keypoint form"]),
-    "dangling": (spoil(image_id=4), ["annotation 8", "image 4", "not listed"]),
-    "many numbers": (spoil(keypoints=[1] * 9), ["annotation 8", "expected 6 numbers", "got 9"]),
-    "few numbers": (spoil(keypoints=[1] * 3), ["annotation 8", "expected 6 numbers", "got 3"]),
-    "nested": (spoil(keypoints=[[1, 2, 2], [3, 4, 2]]), ["annotation 8", "flat list"]),
-    "ragged": (spoil(keypoints=[[1, 2], 3]), ["annotation 8", "list of numbers"]),
-    "text": (spoil(keypoints="nose"), ["annotation 8", "list of numbers"]),
-    "NaN keypoint": (spoil(keypoints=[NAN, 1, 2, 1, 1, 2]), ["annotation 8", "keypoints, got NaN"]),
-    "NaN box": (spoil(bbox=[1, 2, NAN, 3]), ["annotation 8", "bbox, got NaN"]),
-    "infinite box": (spoil(bbox=[1, 2, float("inf"), 3]), ["annotation 8", "infinity"]),
-    "short box": (spoil(bbox=[1, 2, 3]), ["annotation 8", "bbox"]),
-    "null box": (spoil(bbox=None), ["annotation 8", "bbox"]),
-    "no box": (without("annotations", "bbox"), ["annotation 8", "expected numbers in bbox"]),
-    "no id": (without("annotations", "id"), ["COCO keypoint form", "'id'"]),
-    "no image id": (without("annotations", "image_id"), ["COCO keypoint form", "'image_id'"]),
-    "no file name": (without("images", "file_name"), ["COCO keypoint form", "'file_name'"]),
-    "no height": (without("images", "height"), ["COCO keypoint form", "'height'"]),
-    "odd height": (with_size("tall"), ["COCO keypoint form", "tall"]),
-    "odd image id": (spoil(image_id="three"), ["COCO keypoint form", "three"]),
+    "sigmas of text": (content_of("ab", sigmas=["x", "y"]), ["2 positive sigmas"]),
+    "dangling": (spoil(image_id=4), ["images that are not listed: 1 (8)"]),
+    "many numbers": (spoil(keypoints=[1] * 9), ["keypoint values: 1 (8 has 9 of 6)"]),
+    "few numbers": (spoil(keypoints=[1] * 3), ["keypoint values: 1 (8 has 3 of 6)"]),
+    "odd numbers": (spoil(keypoints=[1] * 5), ["keypoint values: 1 (8 has 5 of 6)"]),
+    "nested": (spoil(keypoints=[[1, 2, 2], [3, 4, 2]]), ["no flat list of finite numbers: 1 (8)"]),
+    "ragged": (spoil(keypoints=[[1, 2], 3]), ["no flat list of finite numbers: 1 (8)"]),
+    "text": (spoil(keypoints="nose"), ["no flat list of finite numbers: 1 (8)"]),
+    "NaN keypoint": (spoil(keypoints=[NAN, 1, 2, 1, 1, 2]), ["of finite numbers: 1 (8)"]),
+    "NaN box": (spoil(bbox=[1, 2, NAN, 3]), ["box of four finite numbers: 1 (8)"]),
+    "infinite box": (spoil(bbox=[1, 2, float("inf"), 3]), ["box of four finite numbers: 1 (8)"]),
+    "short box": (spoil(bbox=[1, 2, 3]), ["box of four finite numbers: 1 (8)"]),
+    "crop box": (spoil(crop_box=[1, 2, 0, 3]), ["crop_box is not x, y", "8 has [1, 2, 0, 3]"]),
+    "head size": (spoil(head_size=-1), ["not a number above 0", "8 has -1"]),
+    "no id": (without("annotations", "id"), ["annotations without an id"]),
+    "no image id": (without("annotations", "image_id"), ["annotations without an image_id: 1 (8)"]),
+    "no file name": (without("images", "file_name"), ["images without a file name: 1 (image 3)"]),
+    "no height": (without("images", "height"), ["images without height and width: 1 (a/b.jpg)"]),
+    "odd height": (with_size("tall"), ["images without height and width: 1 (a/b.jpg)"]),
+    "odd image id": (spoil(image_id="three"), ["annotations without an image_id: 1 (8)"]),
 }
 
 
@@ -206,7 +208,7 @@ def test_missing_and_binary_files_are_one_line(tmp_path):
     (tmp_path / "picture.jpg").write_bytes(b"\xff\xd8\xff\xe0\x00")
     for name, words in (
         ("none.json", "cannot read"),
-        (".", "cannot read"),
+        (".", "is a folder"),
         ("picture.jpg", "JSON"),
     ):
         with pytest.raises(InputError, match=words) as caught:
@@ -232,6 +234,7 @@ FORMATS = {
     # file: (K, labelled subjects, mirror pairs, bones)
     "aic/test_aic.json": (14, 9, 6, 14),
     "animalpose/test_animalpose.json": (20, 2, 8, 20),
+    "ap10k/test_ap10k.json": (17, 2, 7, 17),
     "atrw/test_atrw.json": (15, 2, 6, 14),
     "coco/test_coco.json": (17, 12, 8, 19),
     "coco/test_coco_wholebody.json": (17, 12, 8, 19),
@@ -253,18 +256,16 @@ FORMATS = {
 """Data sets in COCO's form. Horse10 calls its sides near and off, which says no left."""
 
 OTHER_FORMS = {
-    "300w/test_300w.json": "names, got 0",
-    "aflw/test_aflw.json": "names, got 0",
-    "ak/test_animalkingdom.json": "names, got 2",
-    "ap10k/test_ap10k.json": "names, got 54",
-    "coco/test_coco_det_AP_H_56.json": "expected an object",
-    "coco/test_keypoint_partition_metric.json": "expected 51 numbers .* got 399",
-    "halpe/test_halpe.json": "names, got 0",
-    "humanart/test_humanart.json": "expected 63 numbers .* got 51",
-    "mpii/test_mpii.json": "expected an object",
-    "mpii/test_mpii_trb.json": "bbox",
+    "300w/test_300w.json": "no category has keypoint names",
+    "aflw/test_aflw.json": "no category has keypoint names",
+    "ak/test_animalkingdom.json": "categories that are not listed: 2",
+    "coco/test_coco_det_AP_H_56.json": "expected a COCO keypoint file",
+    "coco/test_keypoint_partition_metric.json": "visibility other than 0, 1 and 2",
+    "halpe/test_halpe.json": "no category has keypoint names",
+    "humanart/test_humanart.json": "has 51 of 63",
+    "mpii/test_mpii.json": "expected a COCO keypoint file",
     "rhd/test_rhd.json": "flat list",
-    "wflw/test_wflw.json": "names, got 0",
+    "wflw/test_wflw.json": "no category has keypoint names",
 }
 """Files that only look like COCO's form, and what is said about them."""
 
@@ -290,3 +291,45 @@ def test_other_data_sets_in_another_form_are_refused(data_dir, name):
         read_keypoints(path, path.parent)
     assert str(path) in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
+
+
+def test_a_box_without_area_is_the_extent_of_the_keypoints(read):
+    content = content_of("abc")
+    for box in ([5, 6, 0, 30], [5, 6, 1, 30], [5, 6, 40, -3], None, []):
+        content["annotations"][0]["bbox"] = box
+        dataset = read(content)
+        # Points (10, 20) to (12, 22) grow by 2 % of 100 pixels, and a box ends at a pixel's centre.
+        np.testing.assert_allclose(dataset.samples[0].box_xywh, [8, 18, 5, 5])
+        assert any("missing or has no area: 1 (8)" in note for note in dataset.notes)
+        assert dataset.subjects[0].area == pytest.approx(0.53 * 36)
+
+
+def test_categories_of_the_same_keypoints_are_one(read, tmp_path):
+    content = content_of("ab")
+    content["categories"].append(content["categories"][0] | {"id": "6.0", "name": "other"})
+    content["categories"].append({"id": 7, "name": "unused", "keypoints": ["paw"]})
+    content["annotations"].append(content["annotations"][0] | {"id": 9, "category_id": 6})
+    dataset = read(content)
+    assert dataset.category_ids == {5, 6}
+    assert [sample.annotation_id for sample in dataset.samples] == [8, 9]
+    alone = read_keypoints(tmp_path / "annotations.json", "pictures", "other")
+    assert [sample.annotation_id for sample in alone.samples] == [9]
+    assert alone.notes == ("subjects of other categories: 1 (8); they are left out",)
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "found"),
+    [
+        ("a\\b.jpg", "pictures", "pictures/a/b.jpg"),
+        ("pictures\\b.jpg", "pictures", "b.jpg"),  # the folder's own name again
+        ("x/pictures/b.jpg", "x/pictures", "x/pictures/b.jpg"),
+        ("y/pictures/b.jpg", "x/pictures", "x/pictures/y/pictures/b.jpg"),
+    ],
+)
+def test_where_the_pictures_are(tmp_path, name, folder, found):
+    content = content_of("ab")
+    content["images"][0]["file_name"] = name
+    file = tmp_path / "annotations.json"
+    file.write_text(json.dumps(content))
+    place = read_keypoints(file, tmp_path / folder).image_paths[3]
+    assert place == tmp_path / (f"pictures/{found}" if "/" not in found else found)

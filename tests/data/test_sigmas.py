@@ -3,9 +3,17 @@
 import numpy as np
 import pytest
 
-from hrnet.data.sigmas import MIN_SUBJECTS, annotator_spread
+from hrnet.data import sigmas
+from hrnet.data.coco_file import parse_annotation
+from hrnet.data.sigmas import MIN_SUBJECTS
 
 SIGMAS = np.array([0.02, 0.1])
+
+
+def annotator_spread(entries, num_keypoints):
+    """The spread of annotations as they stand in a file."""
+    annotations = [parse_annotation(one, 0, [one["image_id"]]) for one in entries]
+    return sigmas.annotator_spread(annotations, num_keypoints)
 
 
 def annotation(image, annotator, points, box=(0, 0, 100, 50), **more) -> dict:

@@ -161,16 +161,22 @@ def test_the_input_is_never_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "expected a COCO file with the lists"),
-        ('{"images": [1], "annotations": [], "categories": []}', "expected a COCO file"),
-        ('{"images": [{}], "annotations": [], "categories": []}', "expected id in each of images"),
+        ("[1]", "expected a COCO keypoint file with the lists"),
+        ('{"images": [1], "annotations": [], "categories": []}', "images that are no objects: 1"),
+        ('{"images": [{}], "annotations": [], "categories": []}', "images without an id that is a"),
         (
-            '{"images": [], "annotations": [{}], "categories": []}',
-            "expected image_id in each of annotations",
+            '{"images": [], "annotations": [{"id": 1}], "categories": []}',
+            "annotations without an image_id: 1",
         ),
         (
-            '{"categories":[],"images": [{"id": 1}, {"id": 1}], "annotations": [{"image_id": 2}]}',
-            "got 1 ids again and 1 annotations of unknown images; `hrnet data check` lists them",
+            '{"categories":[],"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}],'
+            '"annotations": []}',
+            "image ids that occur more than once: 1",
+        ),
+        (
+            '{"categories":[],"images": [{"id": 1, "file_name": "a", "height": 9, "width": 9}],'
+            '"annotations": [{"id": 1, "image_id": 2}]}',
+            "annotations of images that are not listed: 1",
         ),
         ("no", "expected JSON"),
     ],
@@ -181,3 +187,20 @@ def test_other_files_are_one_line(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         split_dataset(path, tmp_path / "out")
     assert str(path) in str(caught.value)
+
+
+def test_one_category_alone(tmp_path):
+    content = content_of(20)
+    content["categories"].append({"id": 3, "name": "toy", "keypoints": ["a"]})
+    for one in content["annotations"][:10]:
+        one |= {"category_id": 3, "keypoints": [1, 1, 2]}
+    path = tmp_path / "all.json"
+    path.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=r"different keypoints.*2 \(pet, toy\).*data split FILE"):
+        read_keypoints(path, tmp_path)
+    for name, images in (("pet", 15), ("toy", 5), ("3", 5)):
+        (part,) = split_dataset(path, tmp_path / "out", val=0, category=name, force=True)
+        assert (part.images, part.subjects) == (images, 2 * images)
+        assert len(read_keypoints(part.file, tmp_path).samples) == part.subjects
+    with pytest.raises(InputError, match=r"with keypoint names \(pet, toy\), got dog"):
+        split_dataset(path, tmp_path / "out", category="dog")

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 import hrnet
-from hrnet.data.coco import read_keypoints
+from hrnet.data.coco import parse_keypoints, read_keypoints
 from hrnet.data.coco_evaluation import annotated_boxes, read_detections, read_subjects
-from hrnet.engine.evaluate import ImagePoses, evaluate_poses
+from hrnet.engine.evaluate import ImagePoses, evaluate_poses, pose_limit
 from hrnet.metrics.coco import COCO_METRICS
 
 
@@ -46,11 +46,13 @@ def test_the_protocol_says_everything(scene):
         "sha256": hashlib.sha256(scene.data.read_bytes()).hexdigest(),
         "images": 2,
         "persons": 4,
+        "ignored": 0,
         "areas_estimated": 0,
         "sigmas": [0.1, 0.1, 0.1],
         "sigmas_source": "annotation file",
+        "notes": [],
     }
-    assert protocol["boxes"] == {"source": "gt", "sha256": None, "count": 4}
+    assert protocol["boxes"] == {"source": "gt", "sha256": None, "count": 4, "left_out": 0}
     pose = protocol["pose"]
     assert (pose["input_size"], pose["padding"], pose["codec"]) == ([128, 128], 1.25, "classic")
     assert "OKS 0.9" in pose["nms"]
@@ -112,6 +114,9 @@ def test_subjects_that_cannot_count(scene):
     assert result.protocol.data.persons == 2
     assert result.protocol.boxes.count == 2
     assert result.protocol.data.areas_estimated == 1
+    assert "2 persons in 2 images, 1 areas estimated, 2 crowds or without a label" in (
+        result.summary()
+    )
     assert result.metrics["AP"] == pytest.approx(1.0)
     area = read_subjects(read_keypoints(scene.data, scene.images))[2].area
     assert area == pytest.approx(0.53 * 3600)
@@ -119,6 +124,55 @@ def test_subjects_that_cannot_count(scene):
     rows = [(one["image_id"], one["bbox"], 0.9) for one in scene.content["annotations"]]
     found = scene.evaluate(boxes=scene.detections(rows))
     assert found.metrics["AP"] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("area", [None, 0, 1, -3600, float("nan"), "3600", 10**400, 240 * 120 + 1])
+def test_areas_that_cannot_be_are_estimated_and_counted(scene, area):
+    for one in scene.content["annotations"]:
+        one["area"] = area
+    scene.save()
+    result = scene.evaluate()
+    assert result.metrics["AP"] == pytest.approx(1.0)
+    assert result.protocol.data.areas_estimated == 4
+    assert "4 areas estimated" in result.summary()
+    assert ("area cannot be: 4 (1, 2, 3, 4)" in result.summary()) == (area is not None)
+
+
+def test_subjects_without_a_box_are_measured_by_their_keypoints(scene):
+    for one in scene.content["annotations"]:
+        one["bbox"] = None
+    scene.save()
+    result = scene.evaluate()
+    assert result.protocol.boxes.count == 4
+    assert "box is missing or has no area: 4 (1, 2, 3, 4)" in result.summary()
+
+
+def test_detections_of_other_categories_are_counted(scene):
+    rows = [(one["image_id"], one["bbox"], 0.9) for one in scene.content["annotations"]]
+    path = scene.detections(rows)
+    entries = json.loads(path.read_text())
+    path.write_text(json.dumps([entries[0] | {"category_id": 5}, *entries]))
+    result = scene.evaluate(boxes=path)
+    assert (result.protocol.boxes.count, result.protocol.boxes.left_out) == (4, 1)
+    assert "4 boxes (detections.json), 1 of other categories left out" in result.summary()
+
+
+def test_more_subjects_than_coco_ever_has_in_a_picture_all_count(scene):
+    """Thirty perfect poses, of which COCO's limit would keep twenty."""
+    first = scene.content["annotations"][0]
+    scene.content["annotations"] = [first | {"id": n} for n in range(1, 31)]
+    scene.save()
+    dataset = read_keypoints(scene.data, scene.images)
+    points = np.stack([one.keypoints for one in dataset.samples])
+    points = points + 40 * np.arange(30)[:, None, None]  # none is a copy of another
+    for one, moved in zip(scene.content["annotations"], points, strict=True):
+        one["keypoints"] = np.column_stack([moved, np.full(3, 2)]).ravel().tolist()
+    dataset = parse_keypoints(scene.data, scene.images, scene.content)
+    found = ImagePoses(7, points, np.ones((30, 3)), np.ones(30), np.full(30, 1.0))
+    assert pose_limit(dataset) == 30
+    assert evaluate_poses(dataset, [found])["AP"] == pytest.approx(1.0)
+    scene.save()
+    assert "30 poses an image (20 in COCO)" in scene.evaluate().summary()
 
 
 def test_progress_is_told(scene):
@@ -143,7 +197,8 @@ def test_image_ids_of_detections_are_grouped_in_order(scene):
     dataset = read_keypoints(scene.data, scene.images)
     box = [20.0, 30.0, 60.0, 60.0]
     path = scene.detections([(9, box, 0.3), (7, box, 0.5), (9, [1, 2, 3, 4], 0.4)])
-    seven, nine = read_detections(path, dataset)
+    (seven, nine), others = read_detections(path, dataset)
+    assert others == 0
     assert (seven.image_id, nine.image_id) == (7, 9)
     assert nine.scores.tolist() == [0.3, 0.4]
     assert nine.boxes_xywh.tolist() == [box, [1, 2, 3, 4]]

@@ -32,25 +32,25 @@ def no_json(scene):
 def no_persons(scene):
     scene.content["annotations"] = []
     scene.save()
-    return ["annotations.json", "no subject"]
+    return ["annotations.json", "subjects with a labelled keypoint: 0"]
 
 
 def dangling_image(scene):
     scene.content["annotations"][1]["image_id"] = 11
     scene.save()
-    return ["annotation 2", "image 11"]
+    return ["annotations of images that are not listed: 1 (2)"]
 
 
 def wrong_count(scene):
     scene.content["annotations"][1]["keypoints"] += [1, 1, 2]
     scene.save()
-    return ["annotation 2", "expected 9 numbers", "got 12"]
+    return ["another number of keypoint values: 1 (2 has 12 of 9)"]
 
 
-def nan_area(scene):
-    scene.content["annotations"][1]["area"] = float("nan")
+def score_for_visibility(scene):
+    scene.content["annotations"][1]["keypoints"][2] = 0.9
     scene.save()
-    return ["annotation 2", "area", "NaN"]
+    return ["visibility other than 0, 1 and 2: 1 (2 has 0.9)", "a score is no visibility"]
 
 
 def other_keypoints(scene):
@@ -73,7 +73,7 @@ def other_model_file(scene):
         no_persons,
         dangling_image,
         wrong_count,
-        nan_area,
+        score_for_visibility,
         other_keypoints,
         other_model_file,
     ],

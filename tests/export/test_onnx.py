@@ -104,7 +104,7 @@ def test_factors_of_resizing_are_constants_of_the_file(exported):
 
 
 def test_lite_hrnet_is_exported_without_the_slow_way(tmp_path, monkeypatch):
-    monkeypatch.setattr("hrnet.export.onnx._capture", None)
+    monkeypatch.setattr("hrnet.exporters.onnx._capture", None)
     spec = SPEC.model_copy(update={"variant": "litehrnet_18", "activation": "none"})
     torch.manual_seed(0)
     assert export_onnx(build_network(spec), spec, tmp_path / "model.onnx") < TOLERANCE[False]

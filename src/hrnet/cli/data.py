@@ -23,6 +23,13 @@ Annotations = Annotated[
     Path, typer.Argument(metavar="FILE", help="COCO keypoint annotations, of any keypoints.")
 ]
 
+Category = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Take this category alone; without it all of the same keypoints."
+    ),
+]
+
 Likelihood = Annotated[
     float | None,
     typer.Option(
@@ -37,6 +44,7 @@ Likelihood = Annotated[
 def check(
     annotations: Annotations,
     images: Annotated[Path, typer.Option(metavar="DIR", help="The folder of their images.")],
+    category: Category = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -59,7 +67,7 @@ def check(
     if report is not None:
         make_writable_folder(report)
     with show_progress("checking images") as progress:
-        result = check_dataset(annotations, images, progress)
+        result = check_dataset(annotations, images, progress, category=category)
     print_check(terminal(), result)
     if report is not None:
         for file in write_report(result, report):
@@ -87,13 +95,26 @@ def split(
             metavar="KEY", help="Key of the images, such as video_id; equal values stay together."
         ),
     ] = None,
+    category: Category = None,
     seed: Annotated[int, typer.Option(help="The seed that fixes the parts.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
-    """Split a keypoint file by its images into parts."""
+    """Split a keypoint file by its images into parts.
+
+    With --category the parts hold that category alone; with --val 0 there is one part, train.json.
+    """
     from hrnet.data.split import split_dataset
 
-    parts = split_dataset(annotations, out, val=val, test=test, group=group, seed=seed, force=force)
+    parts = split_dataset(
+        annotations,
+        out,
+        val=val,
+        test=test,
+        group=group,
+        category=category,
+        seed=seed,
+        force=force,
+    )
     for part in parts:
         groups = f" in {part.groups} groups" if group is not None else ""
         typer.echo(f"{part.file}: {part.images} images{groups}, {part.subjects} subjects")
@@ -107,7 +128,7 @@ def import_source(
         str | None,
         typer.Option(
             "--format",
-            metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii",
+            metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody",
             help="The tool; without it, what the source looks like.",
         ),
     ] = None,

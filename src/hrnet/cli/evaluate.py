@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hrnet.cli.data import Category
 from hrnet.cli.options import BatchSize, Device, Engine, FlipTest, Threads
 from hrnet.errors import printable
 
@@ -13,6 +14,11 @@ Examples:
   hrnet evaluate default --data val.json --images images/ --flip-test
   hrnet evaluate runs/w32 --data val.json --images images/ --boxes detections.json --json ap.json
 """
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", "-j", metavar="FILE", help="Write the metrics and the protocol here."),
+]
 
 
 def evaluate(
@@ -38,12 +44,8 @@ def evaluate(
             help="gt for the boxes of the annotations, or a detector's in the COCO results form.",
         ),
     ] = "gt",
-    json_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--json", "-j", metavar="FILE", help="Write the metrics and the protocol here."
-        ),
-    ] = None,
+    json_file: JsonFile = None,
+    category: Category = None,
     flip_test: FlipTest = False,
     device: Device = "auto",
     engine: Engine = None,
@@ -63,6 +65,7 @@ def evaluate(
             data=data,
             images=images,
             boxes=boxes,
+            category=category,
             flip_test=flip_test,
             device=device,
             engine=engine,

@@ -45,6 +45,13 @@ Boxes = Annotated[
         'detections or {"file.jpg": [[x,y,w,h], ...]} (default: each whole image is a person).',
     ),
 ]
+ImagesOf = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="With COCO detections: the annotation file that lists the images' ids and names.",
+    ),
+]
 Out = Annotated[
     Path | None,
     typer.Option("--out", "-o", metavar="DIR", help="Write drawn images and keypoints.json here."),
@@ -62,6 +69,7 @@ def predict(
     sources: Sources,
     model: Model = "default",
     boxes: Boxes = None,
+    images_of: ImagesOf = None,
     out: Out = None,
     json_file: JsonFile = None,
     recursive: Recursive = False,
@@ -73,6 +81,7 @@ def predict(
 ) -> None:
     """Find the keypoints of persons in images."""
     from hrnet.batch import JSON_NAME, Outputs, predict_files
+    from hrnet.data.boxes import BoxFile
     from hrnet.images import find_images, list_left_out
     from hrnet.predict import load
     from hrnet.terminal import terminal
@@ -84,7 +93,8 @@ def predict(
     file = None if printed else json_file or (out / JSON_NAME if out else None)
     outputs = Outputs(out, file)
     outputs.check([*paths, Path(model)])
-    where = parse_boxes(boxes)
+    where = parse_boxes(boxes, images_of)
+    notes = where.notes if isinstance(where, BoxFile) else ()
     loaded = load(model, device=device, engine=engine, threads=threads)
 
     # With --json - stdout holds the JSON alone, and the rest goes to stderr.
@@ -96,6 +106,8 @@ def predict(
     errors += shown.errors
 
     # The results come first, also where Ctrl-C ended the run; the errors are last.
+    for note in notes:
+        console.print(f"note: {one_line(note)}", soft_wrap=True)
     if left_out:
         listed = printable(list_left_out(left_out))
         console.print(f"left out, of no kind that is read in folders: {listed}", soft_wrap=True)
@@ -173,14 +185,19 @@ def _report_errors(errors: list[InputError], attempted: int) -> None:
     raise typer.Exit(2)
 
 
-def parse_boxes(text: str | None) -> "BoxFile | list[list[float]] | None":
+def parse_boxes(
+    text: str | None, images_of: Path | None = None
+) -> "BoxFile | list[list[float]] | None":
     """Read --boxes: four numbers for every image, a JSON list of such, or the name of a file."""
+    is_file = text is not None and ("," not in text or exists(Path(text)))
+    if images_of is not None and not is_file:
+        raise InputError("expected --boxes FILE, a list of COCO detections, with --images-of FILE")
     if text is None:
         return None
-    if "," not in text or exists(Path(text)):
+    if is_file:
         from hrnet.data.boxes import read_boxes
 
-        return read_boxes(Path(text))
+        return read_boxes(Path(text), images_of)
     rows = _listed_boxes(text) if text.lstrip().startswith("[") else [_plain_box(text)]
     boxes = [row for row in rows if row is not None]
     if len(boxes) < len(rows) or not boxes:

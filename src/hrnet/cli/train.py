@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hrnet.cli.data import Category
 from hrnet.errors import InputError, printable
 from hrnet.extras import needing
 from hrnet.files import exists
@@ -78,6 +79,7 @@ def train(
     data: Data = None,
     images: Images = None,
     val: Val = None,
+    category: Category = None,
     config: Config = None,
     resume: Resume = None,
     settings: Settings = None,
@@ -97,15 +99,18 @@ def train(
             "expected one of RECIPE, --config FILE, --data FILE and --resume RUN, got "
             f"{' and '.join(given) or 'none'}; `hrnet recipes` lists recipes"
         )
-    if data is None and (images or val):
-        raise InputError("--images and --val go with --data; in a recipe it is --set data.images=")
+    if data is None and (images or val or category):
+        raise InputError(
+            "--images and --val go with --data, as does --category; in a recipe it is "
+            "--set data.images="
+        )
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
     with needing("training"):
         from hrnet.engine.train import train as run
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
     if data is not None:
-        experiment, about = _own(data, images, val, folder, settings or [])
+        experiment, about = _own(data, images, val, category, folder, settings or [])
         for line in [*about, f"run: {folder}"]:
             say(line)
     else:
@@ -151,14 +156,19 @@ def _new_folder(source: Path) -> Path:
 
 
 def _own(
-    data: Path, images: Path | None, val: Path | None, out: Path, settings: Sequence[str]
+    data: Path,
+    images: Path | None,
+    val: Path | None,
+    category: str | None,
+    out: Path,
+    settings: Sequence[str],
 ) -> tuple["Experiment", list[str]]:
     """An experiment for annotations of the user's own, and what is to be said of it."""
     from hrnet.engine.train import expect_no_run
     from hrnet.recipes.own import own_experiment
 
     expect_no_run(out)
-    return own_experiment(data, images, val=val, out=out, settings=settings)
+    return own_experiment(data, images, val=val, out=out, category=category, settings=settings)
 
 
 def recipes(

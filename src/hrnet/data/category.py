@@ -1,17 +1,29 @@
-"""What a COCO category says of its keypoints: names, bones, mirror pairs and sigmas.
+"""Which categories of a COCO file are taken, and their keypoints: bones, mirror pairs and sigmas.
 
-Training, evaluation and `hrnet data check` ask the same function, so the check shows what is used.
+Training, evaluation and `hrnet data check` ask the same functions, so the check shows what is used.
 Source: https://cocodataset.org/#format-data. `sigmas` and `flip_pairs` are extensions.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from hrnet.data.sigmas import Json, annotator_spread
-from hrnet.errors import InputError
+from hrnet.data.coco_file import (
+    WHOLEBODY_PARTS,
+    CocoAnnotation,
+    CocoCategory,
+    CocoFile,
+    Json,
+)
+from hrnet.data.findings import Findings
+from hrnet.data.sigmas import annotator_spread
+from hrnet.errors import InputError, printable
+from hrnet.numbers import to_floats, to_int
 from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, Skeleton, infer_flip_pairs
 
 Pair = tuple[int, int]
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +52,124 @@ class CategorySkeleton:
         return of_all + rest
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Chosen:
+    """The categories that are taken as one, by the entry of the first, and their annotations.
+
+    raw: its keypoints are the K names, or stand-ins where the file has none.
+    """
+
+    name: str
+    raw: Json
+    ids: frozenset[int]
+    annotations: Sequence[CocoAnnotation]
+
+
+def choose_categories(file: CocoFile, findings: Findings, wanted: str | None = None) -> Chosen:
+    """Choose the categories with keypoints and annotations; they must have the same keypoints.
+
+    wanted: the name or id of the one to take. An annotation without a category is of the only one.
+    Raises InputError where the file has no wanted category with keypoints.
+    """
+    note_unlisted(file, findings)
+    used = Counter(one.category_id for one in file.annotations)
+    groups = _groups([one for one in _wanted(file, wanted) if one.keypoints], used)
+    if not groups:
+        findings.state(
+            "error",
+            "no category has keypoint names",
+            "expected one",
+            'training would stop; add them to the category as "keypoints": [...]',
+        )
+        groups = [[_stand_in(file, used)]]
+    if len(groups) > 1:
+        findings.error(
+            "categories with different keypoints, where one kind is expected",
+            [one.name for group in groups for one in group],
+            "training would stop; choose one with --category NAME, or write a file of its own with "
+            "`hrnet data split FILE --category NAME`",
+        )
+    group = max(groups, key=lambda group: sum(used[one.id] for one in group))
+    if len(group) > 1:
+        findings.warning(
+            "categories with the same keypoints",
+            [one.name for one in group],
+            "they are taken as one; --category NAME takes one alone",
+        )
+    return _taken(file, group, findings)
+
+
+def note_unlisted(file: CocoFile, findings: Findings) -> None:
+    """Note the annotations of categories that the file does not list."""
+    listed = {one.id for one in file.categories} | {None}
+    findings.error(
+        "annotations of categories that are not listed",
+        [one.name for one in file.annotations if one.category_id not in listed],
+        "training would leave them out; correct their category_id",
+    )
+
+
+def _wanted(file: CocoFile, name: str | None) -> Sequence[CocoCategory]:
+    """The categories of a name or, if there is none, of that id; all without a name."""
+    if name is None:
+        return file.categories
+    named = [one for one in file.categories if one.name == name]
+    found = named or [one for one in file.categories if one.id is not None and str(one.id) == name]
+    if not any(one.keypoints for one in found):
+        known = ", ".join([one.name for one in file.categories if one.keypoints][:20]) or "none"
+        raise InputError(
+            f"{file.path}: expected --category as one with keypoint names ({known}), got {name}"
+        )
+    return found
+
+
+def _groups(
+    categories: Sequence[CocoCategory], used: Mapping[int | None, int]
+) -> list[list[CocoCategory]]:
+    """Those with annotations, if there are any, with their likes: names, pairs and sigmas."""
+    alike: dict[str, list[CocoCategory]] = {}
+    for one in [one for one in categories if used.get(one.id)] or categories[:1]:
+        rest = (one.raw.get("flip_pairs"), one.raw.get("sigmas"))
+        alike.setdefault(repr((one.keypoints, *rest)), []).append(one)
+    return list(alike.values())
+
+
+def _stand_in(file: CocoFile, used: Mapping[int | None, int]) -> CocoCategory:
+    """The category with most annotations, with names made up for as many keypoints as most have."""
+    empty = CocoCategory(None, "no name", (), {})
+    most = max(file.categories, key=lambda one: used.get(one.id, 0), default=empty)
+    lengths = Counter(
+        len(one.triples)
+        for one in file.annotations
+        if one.triples is not None and one.category_id in (most.id, None)
+    )
+    count = lengths.most_common(1)[0][0] if lengths else 1
+    return replace(most, keypoints=tuple(f"kp_{k}" for k in range(count)))
+
+
+def _taken(file: CocoFile, group: Sequence[CocoCategory], findings: Findings) -> Chosen:
+    ids = frozenset(one.id for one in group if one.id is not None)
+    if not ids:
+        findings.state("error", "the category has no id", "expected a whole number", "add it")
+    taken = [one for one in file.annotations if one.category_id is None or one.category_id in ids]
+    others = [one for one in file.annotations if one.category_id not in (ids | {None})]
+    findings.warning(
+        "subjects of other categories",
+        [one.name for one in others if one.labelled],
+        "they are left out",
+    )
+    findings.warning(
+        f"subjects with points beyond the keypoints ({', '.join(WHOLEBODY_PARTS)})",
+        [one.name for one in taken if one.parts],
+        "these are not read; `hrnet data import FILE --format wholebody` takes all 133",
+    )
+    return Chosen(group[0].name, {**group[0].raw, "keypoints": group[0].keypoints}, ids, taken)
+
+
 def describe_category(
-    category: Mapping[str, object], annotations: Iterable[Json] = ()
+    category: Json,
+    annotations: Iterable[CocoAnnotation] = (),
+    findings: Findings | None = None,
 ) -> CategorySkeleton:
     """Read a COCO category's keypoints.
 
@@ -50,25 +178,70 @@ def describe_category(
     Sigmas: `sigmas` of the category, COCO's where the names are those of COCO persons, inferred
     from `annotations` of the category where several annotators labelled the same subjects
     (`annotator_spread`), else one default.
-    Raises InputError where these do not fit the names.
+    Bones that do not fit are left out with a warning, since they are only drawn.
+    findings: where errors are noted, and what cannot be used is then as if it were not given.
+    Without it the first error is an InputError.
     """
-    names = tuple(str(name) for name in category["keypoints"])  # type: ignore[attr-defined]
-    given = category.get("flip_pairs")
-    inferred = infer_flip_pairs(names)
-    flips = inferred if given is None else _flip_pairs(given, names, inferred)
-    if names == COCO_PERSON.names and not category.get("sigmas"):
-        skeleton = replace(COCO_PERSON, flip_pairs=flips)
-        return CategorySkeleton(skeleton, ("COCO",) * len(names), given is not None)
-    edges = bones_of(category.get("skeleton") or (), len(names))
-    sigmas = tuple(float(value) for value in category.get("sigmas") or ())  # type: ignore[attr-defined]
-    sources = ("annotation file",) * len(names)
-    if not sigmas:
-        sigmas, sources = _inferred_sigmas(annotations, len(names))
-    return CategorySkeleton(Skeleton(names, edges, flips, sigmas), sources, given is not None)
+    findings = Findings(strict=True) if findings is None else findings
+    given = category.get("keypoints")
+    names = tuple(map(str, given)) if isinstance(given, list | tuple) else ()
+    skeleton = _try(lambda: Skeleton(names), Skeleton(_all_different(names) or ("kp_0",)), findings)
+    flips, sigmas = category.get("flip_pairs"), category.get("sigmas")
+    inferred = infer_flip_pairs(skeleton.names)
+    skeleton = replace(skeleton, flip_pairs=inferred)
+    if flips is not None:
+        skeleton = _try(
+            lambda: replace(skeleton, flip_pairs=_flip_pairs(flips, names, inferred)),
+            skeleton,
+            findings,
+        )
+    if names == COCO_PERSON.names and not sigmas:
+        skeleton = replace(COCO_PERSON, flip_pairs=skeleton.flip_pairs)
+        return CategorySkeleton(skeleton, ("COCO",) * len(names), flips is not None)
+    skeleton = replace(skeleton, edges=_bones(category.get("skeleton"), skeleton.names, findings))
+    with_sigmas = None
+    if sigmas:
+        with_sigmas = _try(lambda: _given_sigmas(skeleton, sigmas), None, findings)
+    if with_sigmas is not None:
+        sources = ("annotation file",) * skeleton.num_keypoints
+        return CategorySkeleton(with_sigmas, sources, flips is not None)
+    values, sources = _inferred_sigmas(annotations, skeleton.num_keypoints)
+    return CategorySkeleton(replace(skeleton, sigmas=values), sources, flips is not None)
+
+
+def _try(read: Callable[[], Part], otherwise: Part, findings: Findings) -> Part:
+    """What `read` returns; where it raises, that is noted and `otherwise` serves."""
+    try:
+        return read()
+    except InputError as error:
+        findings.state("error", "the category cannot be used", error, "training would stop")
+        return otherwise
+
+
+def _all_different(names: Sequence[str]) -> tuple[str, ...]:
+    """Names that a skeleton takes, for those that it does not."""
+    different: dict[str, None] = {}
+    for name in map(printable, names):
+        another, count = name, 1
+        while another in different:
+            count += 1
+            another = f"{name} #{count}"
+        different[another] = None
+    return tuple(different)
+
+
+def _given_sigmas(skeleton: Skeleton, given: object) -> Skeleton:
+    values = to_floats(given)
+    if values is None:
+        raise InputError(
+            f"expected {skeleton.num_keypoints} positive sigmas, one for each keypoint, "
+            f"got {given!r:.60}; give one for each name or leave them out"
+        )
+    return replace(skeleton, sigmas=tuple(values.tolist()))
 
 
 def _inferred_sigmas(
-    annotations: Iterable[Json], num_keypoints: int
+    annotations: Iterable[CocoAnnotation], num_keypoints: int
 ) -> tuple[tuple[float, ...], tuple[str, ...]]:
     spread = annotator_spread(annotations, num_keypoints)
     values = tuple(DEFAULT_SIGMA if sigma is None else sigma for sigma in spread.sigmas)
@@ -94,25 +267,52 @@ def _flip_pairs(given: object, names: Sequence[str], inferred: Sequence[Pair]) -
 
 
 def _index(member: object, names: Sequence[str]) -> int:
-    if isinstance(member, int):
-        return member
-    if member not in names:
+    if member in names:
+        return list(names).index(str(member))
+    number = None if isinstance(member, str) else to_int(member)
+    if number is None:
         raise InputError(
             f"flip_pairs names {member!r:.60}, which is no keypoint; use the names of the category"
         )
-    return list(names).index(str(member))
+    return number
 
 
-def bones_of(pairs: object, num_keypoints: int) -> tuple[Pair, ...]:
-    """Pairs of keypoint indices from 0 of a COCO category's bones.
+def _bones(given: object, names: Sequence[str], findings: Findings) -> tuple[Pair, ...]:
+    bones = bones_of(given, names)
+    listed = len(given) if isinstance(given, list) else 1
+    if given and len(bones) < listed:
+        findings.state(
+            "warning",
+            "bones that do not fit the keypoints",
+            f"{given!r:.120}" if not bones else f"{listed - len(bones)} of {listed}",
+            "they are left out, which only changes drawings; they are pairs of names, or of "
+            "numbers that count from 1 (or from 0)",
+        )
+    return bones
 
-    They count from 1 in COCO and from 0 in data sets such as ATRW, where an index 0 gives it away.
+
+def bones_of(given: object, names: Sequence[str]) -> tuple[Pair, ...]:
+    """Return the bones of a COCO category as pairs of keypoint indices from 0.
+
+    They are pairs of names or of numbers, which count from 1 in COCO and from 0 in data sets such
+    as ATRW, where an index 0 gives it away. Whatever is no such pair is left out.
     CrowdPose repeats COCO's bones for its own, fewer keypoints: bones with an index beyond the
     keypoints are wrong as a whole and left out, for they are only drawn.
     """
-    bones = [(int(a), int(b)) for a, b in pairs]  # type: ignore[attr-defined]
-    used = [index for bone in bones for index in bone]
-    first = 0 if 0 in used else 1
-    if any(not first <= index < first + num_keypoints for index in used):
-        return ()
-    return tuple((a - first, b - first) for a, b in bones)
+    places = {name: index for index, name in enumerate(names)}
+    ends = [
+        [(places.get(end) if isinstance(end, str) else None, to_int(end)) for end in bone]
+        for bone in (given if isinstance(given, list) else [])
+        if isinstance(bone, list) and len(bone) == 2
+    ]
+    first = 0 if any(end == (None, 0) for bone in ends for end in bone) else 1
+    pairs = []
+    for bone in ends:
+        a, b = (
+            place if place is not None else None if number is None else number - first
+            for place, number in bone
+        )
+        if a is not None and b is not None:
+            pairs.append((a, b))
+    fits = all(0 <= index < len(names) for pair in pairs for index in pair)
+    return tuple(pairs) if fits else ()

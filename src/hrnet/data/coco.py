@@ -1,26 +1,47 @@
-"""COCO keypoint annotations (any keypoints, any K) to samples.
+"""The labelled subjects of a COCO keypoint file: what is trained on, and what is measured on.
 
 Source: https://cocodataset.org/#format-data, "Keypoint Detection"; the reading of the official
 HRNet pose code: crowds and subjects without a labelled keypoint are left out and boxes are clamped
-to the picture, ending at the last pixel's centre.
+to the picture, ending at the last pixel's centre. Training, evaluation and `hrnet data check` take
+what this module makes of a file, and whatever it leaves out or makes up is noted with its count.
 
-Two keys of ours may stand in an annotation: `crop_box` (x, y, width, height), which is cropped in
-place of the clamped `bbox` and may stick out of the picture; `head_size` in pixels, for PCKh.
+A box that is missing or has no area is the grown extent of the keypoints. An area that is missing
+or cannot be is a part of the box. Two keys of ours may stand in an annotation: `crop_box` (x, y,
+width, height), which is cropped in place of the clamped `bbox` and may stick out of the picture;
+`head_size` in pixels, for PCKh.
 """
 
-import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from math import nan
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.category import describe_category
-from hrnet.data.sigmas import Json
+from hrnet.data.category import CategorySkeleton, Chosen, choose_categories, describe_category
+from hrnet.data.coco_file import (
+    CocoAnnotation,
+    CocoFile,
+    CocoImage,
+    Floats,
+    note_problems,
+    note_sizes,
+    parse_coco,
+)
+from hrnet.data.findings import Findings
+from hrnet.data.sigmas import AREA_OF_BOX, given_area
 from hrnet.errors import InputError
+from hrnet.files import is_folder, read_json, resolve
 from hrnet.geometry import Size
 from hrnet.skeleton import Skeleton
+
+DEFAULT_MARGIN = 0.1
+"""Growth of a box that follows from the keypoints, on each side, as part of its longer side."""
+
+LEAST_GROWTH = 0.02
+"""A box of points that lie on one line or are one point still has an area: as part of the picture's
+longer side, it grows by this at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,207 +50,301 @@ class Sample:
 
     box_xywh: (4,) pixels, what is cropped. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not
     labelled), 1 (hidden) and 2 (visible). image_size: (height, width) as the annotations say.
+    area: square pixels, see `Subject`.
     head_size: the length in pixels that PCKh is measured by, where the annotations give one.
     """
 
     image_path: Path
     image_id: int
     annotation_id: int
-    box_xywh: NDArray[np.float64]
-    keypoints: NDArray[np.float64]
+    box_xywh: Floats
+    keypoints: Floats
     visibility: NDArray[np.int64]
     image_size: Size
+    area: float = nan
     head_size: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KeypointDataset:
-    """The labelled subjects of one annotation file.
+class Subject:
+    """One annotated subject as it counts in the evaluation; see `metrics.coco.TruePose`.
 
-    sigmas_source: where the OKS sigmas come from, for the evaluation's protocol.
+    Crowds and subjects without a labelled keypoint are here too, because a pose that matches one of
+    them must not count as wrong. The box is not clamped. box_given: False where it is the extent of
+    the keypoints. area_given: False where the area is `AREA_OF_BOX` of the box.
+    """
+
+    annotation_id: int
+    image_id: int
+    keypoints: Floats
+    visibility: NDArray[np.int64]
+    box_xywh: Floats
+    box_given: bool
+    area: float
+    area_given: bool
+    iscrowd: bool
+
+    @property
+    def counts(self) -> bool:
+        """Whether a pose is compared with it: it is no crowd and has a labelled keypoint."""
+        return not self.iscrowd and bool((self.visibility > 0).any())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeypointDataset:
+    """The subjects of one annotation file.
+
+    described: the skeleton, and where its parts come from. category_ids: of the categories that
+    were taken, which have the same keypoints. samples: what can be trained on. subjects: all.
+    notes: one line for each kind of thing that was left out or made up, with its count.
     """
 
     path: Path
-    skeleton: Skeleton
-    sigmas_source: str
-    category_id: int
+    described: CategorySkeleton
+    category_ids: frozenset[int]
     image_paths: Mapping[int, Path]
     samples: tuple[Sample, ...]
+    subjects: tuple[Subject, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.described.skeleton
+
+    @property
+    def sigmas_source(self) -> str:
+        """Where the OKS sigmas come from, for the evaluation's protocol."""
+        return self.described.sigmas_source
 
 
-def load_json(path: Path, what: str) -> object:
-    """Read a JSON file; InputError with one line where it is missing or not JSON."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"cannot read {what} {path}: {error.strerror}; check the path") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        reason = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else "not text"
-        raise InputError(f"expected JSON in {what} {path}, got something else ({reason})") from None
-
-
-def read_keypoints(annotations: str | Path, images: str | Path) -> KeypointDataset:
+def read_keypoints(
+    annotations: str | Path, images: str | Path, category: str | None = None
+) -> KeypointDataset:
     """Read a COCO keypoint file; pictures are `images`/file_name.
 
-    Raises InputError with one line for a file that is not JSON, has another form, no labelled
-    subject, annotations of unknown pictures or categories, or lists of another length than 3 * K.
+    category: the name (or id) of the one to take; None takes all that have the same keypoints.
+    Raises InputError with one line for the first error that `hrnet data check` would list, pictures
+    aside.
     """
     path = Path(annotations)
-    return parse_keypoints(path, Path(images), load_json(path, "annotations"))
+    return parse_keypoints(path, Path(images), read_json(path, "annotations"), category)
 
 
-def parse_keypoints(path: Path, images: Path, content: object) -> KeypointDataset:
-    """Read the content of a COCO keypoint file, as `read_keypoints`; `path` is for the messages."""
-    if not isinstance(content, dict):
-        raise InputError(f"{path}: expected an object with images, annotations and categories")
-    missing = [key for key in ("images", "annotations", "categories") if key not in content]
-    if missing:
-        raise InputError(f"{path}: not a COCO keypoint file, it lacks {', '.join(missing)}")
-    try:
-        return _read(path, images, content)
-    except InputError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        detail = f"{type(error).__name__}: {error}"
-        raise InputError(f"{path}: not in the COCO keypoint form ({detail})") from None
-
-
-def _read(
-    path: Path, folder: Path, content: Mapping[str, list[dict[str, object]]]
+def parse_keypoints(
+    path: Path, images: Path, content: object, category: str | None = None
 ) -> KeypointDataset:
-    category = _keypoint_category(path, content["categories"])
-    annotations = [
-        annotation
-        for annotation in content["annotations"]
-        if annotation.get("category_id", category["id"]) == category["id"]
-    ]
-    try:
-        skeleton, source = skeleton_of(category, annotations)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
-    images = {int(str(image["id"])): image for image in content["images"]}
-    samples = []
-    for annotation in annotations:
-        sample = _sample(path, folder, annotation, images, skeleton)
-        if sample is not None:
-            samples.append(sample)
-    if not samples:
-        raise InputError(f"{path}: no subject with a labelled keypoint, so nothing can be done")
+    """Read the content of a COCO keypoint file, as `read_keypoints`; `path` is for the messages."""
+    findings = Findings(strict=True, path=path)
+    file = parse_coco(path, content, findings)
+    return make_dataset(file, choose_categories(file, findings, category), images, findings)
+
+
+def make_dataset(
+    file: CocoFile, chosen: Chosen, folder: Path, findings: Findings
+) -> KeypointDataset:
+    """Make samples and subjects of a file's entries; what cannot be used is noted and left out."""
+    # What is wrong with the annotations, and what their keypoints are.
+    note_sizes(file.images, findings)
+    note_problems(chosen.annotations, findings)
+    described = describe_category(chosen.raw, chosen.annotations, findings)
+    names = described.skeleton.names
+    _note_lengths(chosen.annotations, len(names), findings)
+    # Subjects and samples of all that is as it should be.
+    images = {one.id: one for one in file.images if one.size is not None}
+    paths = image_paths(folder, file.images)
+    taken, subjects, samples = [], [], []
+    for one in chosen.annotations:
+        image = images.get(one.image_id)
+        if image is not None and not one.wrong and _has_length(one, len(names)):
+            taken.append(one)
+            subjects.append(_subject(one, image, len(names)))
+            samples.append(_sample(one, image, subjects[-1], paths))
+    _note_made_up(taken, subjects, findings)
+    _note_left_out(subjects, samples, names, findings)
     return KeypointDataset(
-        path=path,
-        skeleton=skeleton,
-        sigmas_source=source,
-        category_id=int(str(category["id"])),
-        image_paths={key: folder / str(image["file_name"]) for key, image in images.items()},
-        samples=tuple(samples),
+        path=file.path,
+        described=described,
+        category_ids=chosen.ids,
+        image_paths=paths,
+        samples=tuple(sample for sample in samples if sample is not None),
+        subjects=tuple(subjects),
+        notes=findings.notes,
     )
 
 
-def _keypoint_category(path: Path, categories: list[dict[str, object]]) -> dict[str, object]:
-    found = [category for category in categories if category.get("keypoints")]
-    if len(found) != 1:
-        raise InputError(
-            f"{path}: expected one category with a list of keypoint names, got {len(found)}; "
-            "split the file by category or add the names"
-        )
-    return found[0]
+def _has_length(one: CocoAnnotation, count: int) -> bool:
+    if one.triples is None:
+        return "length" not in one.wrong
+    return len(one.triples) == count
 
 
-def skeleton_of(
-    category: Mapping[str, object], annotations: Iterable[Json] = ()
-) -> tuple[Skeleton, str]:
-    """Read a COCO category's keypoints; returns the skeleton and where its sigmas come from.
+def _note_lengths(annotations: Sequence[CocoAnnotation], count: int, findings: Findings) -> None:
+    wrong = [one for one in annotations if not _has_length(one, count)]
+    given = [one.raw.get("keypoints") for one in wrong]
+    findings.error(
+        "annotations with another number of keypoint values",
+        [
+            f"{one.name} has {len(values) if isinstance(values, list) else 0} of {3 * count}"
+            for one, values in zip(wrong, given, strict=True)
+        ],
+        "training or evaluation would stop; correct them",
+    )
 
-    See `describe_category`. The annotations are those of the category.
+
+def _subject(one: CocoAnnotation, image: CocoImage, count: int) -> Subject:
+    """An annotation with a box and an area, made up where it has none that can be."""
+    assert one.id is not None
+    assert one.image_id is not None
+    assert image.size is not None
+    triples = np.zeros((count, 3)) if one.triples is None else one.triples
+    box, area = box_of(one, image.size), given_area(one, image.size)
+    box = np.zeros(4) if box is None else box
+    return Subject(
+        annotation_id=one.id,
+        image_id=one.image_id,
+        keypoints=triples[:, :2],
+        visibility=triples[:, 2].astype(np.int64),
+        box_xywh=box,
+        box_given=box is one.box,
+        area=AREA_OF_BOX * float(box[2] * box[3]) if area is None else area,
+        area_given=area is not None,
+        iscrowd=one.iscrowd,
+    )
+
+
+def box_of(one: CocoAnnotation, size: Size | None) -> Floats | None:
+    """Return the box (4,) xywh of an annotation: as given, else by its keypoints, else None.
+
+    size: (height, width) of the picture, without which no box can be made.
     """
-    described = describe_category(category, annotations)
-    return described.skeleton, described.sigmas_source
+    if one.box is not None and min(one.box[2:]) > 1:  # it ends at the centre of its last pixel
+        return one.box
+    return None if one.triples is None or size is None else extent_box(one.triples, size)
+
+
+def extent_box(triples: Floats, size: Size, margin: float = DEFAULT_MARGIN) -> Floats:
+    """Return the extent (4,) xywh of labelled keypoints, grown on each side within the picture.
+
+    triples: (K, 3). size: (height, width). It grows by `margin` times its longer side, and by
+    `LEAST_GROWTH` of the picture's at least; zeros where nothing is labelled.
+    """
+    points = triples[triples[:, 2] > 0, :2]
+    if not len(points):
+        return np.zeros(4)
+    low, high = points.min(axis=0), points.max(axis=0)
+    growth = max(margin * float((high - low).max()), LEAST_GROWTH * max(size))
+    limit = np.array([size[1], size[0]], dtype=np.float64)
+    low, high = np.clip(low - growth, 0, limit), np.clip(high + growth, 0, limit)
+    return np.concatenate([low, high - low])
 
 
 def _sample(
-    path: Path,
-    folder: Path,
-    annotation: Json,
-    images: Mapping[int, Json],
-    skeleton: Skeleton,
+    one: CocoAnnotation, image: CocoImage, subject: Subject, paths: Mapping[int, Path]
 ) -> Sample | None:
-    """One annotation as a sample; None for crowds, empty boxes and subjects without keypoints."""
-    name = f"{path}: annotation {annotation['id']}"
-    image = images.get(int(str(annotation["image_id"])))
-    if image is None:
-        raise InputError(f"{name} belongs to image {annotation['image_id']}, which is not listed")
-    numbers = _numbers(name, "keypoints", annotation.get("keypoints", []))
-    if annotation.get("iscrowd") or not numbers.any():
-        return None
-    if len(numbers) != 3 * skeleton.num_keypoints:
-        raise InputError(
-            f"{name}: expected {3 * skeleton.num_keypoints} numbers in keypoints "
-            f"(x, y, visibility of {skeleton.num_keypoints}), got {len(numbers)}"
-        )
-    triples = numbers.reshape(-1, 3)
-    size = (int(str(image["height"])), int(str(image["width"])))
-    box = clamp_box(_numbers(name, "bbox", annotation.get("bbox"), 4), size)
-    if box is None or not (triples[:, 2] > 0).any():
+    """What is trained on; None for what does not count and for boxes outside the picture.
+
+    Data sets such as MPII say where to crop. Such a `crop_box` may stick out of the picture, and
+    clamping would move its centre.
+    """
+    assert image.size is not None
+    box = clamp_box(subject.box_xywh, image.size)
+    if box is None or not subject.counts or subject.image_id not in paths:
         return None
     return Sample(
-        image_path=folder / str(image["file_name"]),
-        image_id=int(str(image["id"])),
-        annotation_id=int(str(annotation["id"])),
-        box_xywh=_crop_box(name, annotation, box),
-        keypoints=triples[:, :2],
-        visibility=triples[:, 2].astype(np.int64),
-        image_size=size,
-        head_size=_head_size(name, annotation),
+        image_path=paths[subject.image_id],
+        image_id=subject.image_id,
+        annotation_id=subject.annotation_id,
+        box_xywh=box if one.crop_box is None else one.crop_box,
+        keypoints=subject.keypoints,
+        visibility=subject.visibility,
+        image_size=image.size,
+        area=subject.area,
+        head_size=one.head_size,
     )
 
 
-def _crop_box(name: str, annotation: Json, box: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The box to crop: `crop_box` as it stands where there is one, else the clamped `bbox`.
+def _note_made_up(
+    annotations: Sequence[CocoAnnotation], subjects: Sequence[Subject], findings: Findings
+) -> None:
+    counted = [(a, one) for a, one in zip(annotations, subjects, strict=True) if one.counts]
+    findings.warning(
+        "subjects whose box is missing or has no area",
+        [annotation.name for annotation, one in counted if not one.box_given],
+        f"theirs is the extent of their keypoints, grown on each side by {DEFAULT_MARGIN:g} of its "
+        "longer side",
+    )
+    findings.warning(
+        "subjects whose area cannot be",
+        [annotation.name for annotation, one in counted if annotation.area_given > one.area_given],
+        f"an evaluation takes {AREA_OF_BOX:g} of their box; an area is in square pixels, above 1 "
+        "and within the picture's",
+    )
 
-    Data sets such as MPII say where to crop. Such a box may stick out of the picture, and clamping
-    would move its centre.
-    """
-    if "crop_box" not in annotation:
-        return box
-    xywh = _numbers(name, "crop_box", annotation["crop_box"], 4)
-    if min(xywh[2:]) <= 0:
-        raise InputError(
-            f"{name}: expected a crop_box (x, y, width, height) of positive width and height, got "
-            f"{xywh.tolist()}"
+
+def _note_left_out(
+    subjects: Sequence[Subject],
+    samples: Sequence[Sample | None],
+    names: Sequence[str],
+    findings: Findings,
+) -> None:
+    labelled = [one for one in subjects if one.counts]
+    if not labelled:
+        if not findings.errors:  # otherwise it follows from what is wrong
+            what = "subjects with a labelled keypoint"
+            findings.state("error", what, 0, "nothing can be trained or measured")
+        return
+    boxless = [
+        subject.annotation_id
+        for subject, sample in zip(subjects, samples, strict=True)
+        if subject.counts and sample is None
+    ]
+    findings.warning(
+        "subjects whose box has no area within the picture",
+        boxless,
+        "training leaves them out; correct the boxes",
+    )
+    if len(boxless) == len(labelled):
+        what = "subjects with a labelled keypoint and a usable box"
+        findings.state("error", what, 0, "nothing can be trained or measured")
+    seen = np.any([one.visibility > 0 for one in labelled], axis=0)
+    findings.warning(
+        "keypoints that nobody labelled",
+        [name for name, some in zip(names, seen.tolist(), strict=True) if not some],
+        "a network cannot learn them",
+    )
+    within_1 = [one.annotation_id for one in labelled if _seems_normalised(one)]
+    if 2 * len(within_1) > len(labelled):
+        findings.error(
+            "subjects whose points all lie within 0..1",
+            within_1,
+            "keypoints must be in pixels; multiply x by the width and y by the height",
         )
-    return xywh
 
 
-def _head_size(name: str, annotation: Json) -> float | None:
-    """The head size of one annotation in pixels, None where it has none."""
-    value = annotation.get("head_size")
-    if value is None:
-        return None
-    (size,) = _numbers(name, "head_size", [value], 1)
-    if size <= 0:
-        raise InputError(f"{name}: expected a head_size above 0 pixels, got {value!r:.60}")
-    return float(size)
+def _seems_normalised(subject: Subject) -> bool:
+    points = subject.keypoints[subject.visibility > 0]
+    return len(points) > 1 and bool(((points >= 0) & (points <= 1)).all())
 
 
-def _numbers(
-    name: str, field: str, values: object, length: int | None = None
-) -> NDArray[np.float64]:
-    if values is None:
-        raise InputError(f"{name}: expected numbers in {field}, but it has none")
-    try:
-        array = np.asarray(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise InputError(
-            f"{name}: expected a list of numbers in {field}, got {values!r:.60}"
-        ) from None
-    if array.ndim != 1 or (length is not None and len(array) != length):
-        raise InputError(f"{name}: expected a flat list of numbers in {field}, got {values!r:.60}")
-    if not np.isfinite(array).all():
-        raise InputError(f"{name}: expected finite numbers in {field}, got NaN or infinity")
-    return array
+def image_paths(folder: Path, images: Sequence[CocoImage]) -> dict[int, Path]:
+    """Return where each picture is, by its id.
+
+    File names are relative to `folder`. Where all of them begin with the end of the folder's own
+    path, as images/1.jpg in a folder images that holds none of that name, they are relative to
+    the folder above.
+    """
+    names = {one.id: one.file_name for one in images if one.id is not None and one.file_name}
+    parents = [PurePosixPath(name).parent.parts for name in names.values()]
+    own = resolve(folder).parts
+    for depth in range(1, min(map(len, parents), default=0) + 1):
+        end = own[-depth:]
+        if all(parts[:depth] == end for parts in parents) and not is_folder(folder / end[0]):
+            folder = Path(*own[:-depth])
+            break
+    return {number: folder / name for number, name in names.items()}
 
 
-def clamp_box(xywh: NDArray[np.float64], size: Size) -> NDArray[np.float64] | None:
+def clamp_box(xywh: Floats, size: Size) -> Floats | None:
     """Clamp as the official code does: a box ends at a pixel's centre, one less than its width.
 
     Returns None where nothing of the box is within the picture.

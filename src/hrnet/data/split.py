@@ -2,23 +2,21 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from hrnet.data.category import describe_category
-from hrnet.data.coco import load_json
-from hrnet.data.sigmas import Json
+from hrnet.data.category import choose_categories, describe_category, note_unlisted
+from hrnet.data.coco_file import CocoFile, Json, note_problems, note_sizes, read_coco
+from hrnet.data.findings import Findings
 from hrnet.errors import InputError
-from hrnet.files import atomic_path, check_writable_file
-
-Entries = list[dict[str, object]]
+from hrnet.files import check_writable_file, exists, write_text
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One written part and how much is in it."""
+    """One written part and how much is in it. subjects: annotations, whatever they hold."""
 
     file: Path
     images: int
@@ -33,6 +31,7 @@ def split_dataset(
     val: float = 0.1,
     test: float = 0.0,
     group: str | None = None,
+    category: str | None = None,
     seed: int = 0,
     force: bool = False,
 ) -> list[Part]:
@@ -40,14 +39,17 @@ def split_dataset(
 
     val, test: shares of all images. Whole groups are dealt out, so the shares are met as nearly as
     the groups allow. group: key of the images, such as video_id, whose equal values stay together;
-    images without it stand alone. Everything else of the file is kept in each part. Sigmas that
+    images without it stand alone. category: take that category alone, by its name or id, and the
+    images that show it. Everything else of the file is kept in each part. Sigmas that
     follow from several annotators are written into the category, so that all parts use the same.
     The seed fixes the parts.
     Raises InputError for shares outside 0..1, a group that no image has, parts that would be
     empty, files that exist (unless `force`) and for the input itself, before anything is written.
     """
-    content = _read(annotations)
-    images = content["images"]
+    if seed < 0:
+        raise InputError(f"expected --seed as a whole number from 0, got {seed}")
+    file = _read(annotations, category)
+    images = [image.raw for image in file.images]
     shares = _shares(val, test)
     files = {name: folder / f"{name}.json" for name in shares}
     members = _groups(annotations, images, group)
@@ -63,39 +65,32 @@ def split_dataset(
             f"of {len(members)} groups of images; change --val and --test, or add images"
         )
     _expect_free(files.values(), annotations, force)
-    shared = {**content, "categories": _with_sigmas(content)}
+    categories = _with_sigmas(file)
     return [
-        _write(files[name], shared, sorted(rows), len(dealt[name])) for name, rows in chosen.items()
+        _write(files[name], file, categories, sorted(rows), len(dealt[name]))
+        for name, rows in chosen.items()
     ]
 
 
-def _read(path: Path) -> dict[str, Entries]:
-    content = load_json(path, "annotations")
-    parts = ("images", "annotations", "categories")
-    wrong = not isinstance(content, dict) or any(
-        not isinstance(content.get(part), list)
-        or not all(isinstance(entry, dict) for entry in content[part])
-        for part in parts
-    )
-    if wrong:
-        raise InputError(
-            f"{path}: expected a COCO file with the lists images, annotations and categories; "
-            "see what `hrnet data check` says of it"
+def _read(path: Path, category: str | None) -> CocoFile:
+    """All of a file, or its categories of that name with what belongs to them."""
+    findings = Findings(strict=True, path=path)
+    file = read_coco(path, findings)
+    note_unlisted(file, findings)
+    if category is not None:
+        chosen = choose_categories(file, findings, category)
+        shown = {one.image_id for one in chosen.annotations}
+        file = replace(
+            file,
+            images=[image for image in file.images if image.id in shown],
+            categories=[one for one in file.categories if one.id in chosen.ids],
+            annotations=chosen.annotations,
         )
-    assert isinstance(content, dict)
-    for part, key in (("images", "id"), ("annotations", "image_id")):
-        if any(key not in entry for entry in content[part]):
-            raise InputError(f"{path}: expected {key} in each of {part}; `hrnet data check` helps")
-    ids = [str(image["id"]) for image in content["images"]]
-    known = set(ids)
-    lost = sum(str(one["image_id"]) not in known for one in content["annotations"])
-    if lost or len(known) < len(ids):
-        raise InputError(
-            f"{path}: expected images with ids of their own and annotations of them alone, got "
-            f"{len(ids) - len(known)} ids again and {lost} annotations of unknown images; "
-            "`hrnet data check` lists them"
-        )
-    return content
+    note_sizes(file.images, findings)
+    keyed = {one.id for one in file.categories if one.keypoints} | {None}
+    note_problems([one for one in file.annotations if one.category_id in keyed], findings)
+    note_problems(file.annotations, findings, ("image_id", "unlisted"))
+    return file
 
 
 def _shares(val: float, test: float) -> dict[str, float]:
@@ -110,13 +105,13 @@ def _shares(val: float, test: float) -> dict[str, float]:
 def _expect_free(files: Iterable[Path], annotations: Path, force: bool) -> None:
     for file in files:
         check_writable_file(file, [annotations])
-        if file.exists() and not force:
+        if exists(file) and not force:
             raise InputError(
                 f"{file} exists and is not replaced; name another --out or add --force"
             )
 
 
-def _groups(path: Path, images: Entries, key: str | None) -> list[list[int]]:
+def _groups(path: Path, images: Sequence[Json], key: str | None) -> list[list[int]]:
     """Rows of images that stay together, in the file's order."""
     groups: dict[object, list[int]] = {}
     for row, image in enumerate(images):
@@ -152,29 +147,29 @@ def _deal(
     return dealt
 
 
-def _with_sigmas(content: Mapping[str, Entries]) -> Entries:
+def _with_sigmas(file: CocoFile) -> list[Json]:
     """The categories, with sigmas where annotators' spread over the whole file gives some."""
-    categories = []
-    for category in content["categories"]:
-        found = dict(category)
-        if category.get("keypoints"):
-            annotations: list[Json] = [
-                one
-                for one in content["annotations"]
-                if one.get("category_id", category.get("id")) == category.get("id")
-            ]
-            described = describe_category(category, annotations)
+    categories: list[Json] = []
+    is_only = sum(bool(one.keypoints) for one in file.categories) == 1
+    for category in file.categories:
+        found = dict(category.raw)
+        ids = {category.id, None} if is_only else {category.id}
+        own = [one for one in file.annotations if one.category_id in ids]
+        if category.keypoints and own:
+            findings = Findings(strict=True, path=file.path)
+            described = describe_category(category.raw, own, findings)
             if any(source.startswith("annotators") for source in described.sigma_sources):
                 found["sigmas"] = list(described.skeleton.sigmas)
         categories.append(found)
     return categories
 
 
-def _write(file: Path, content: Mapping[str, Entries], rows: Sequence[int], groups: int) -> Part:
-    images = [content["images"][row] for row in rows]
-    ids = {str(image["id"]) for image in images}
-    annotations = [one for one in content["annotations"] if str(one["image_id"]) in ids]
-    with atomic_path(file) as temporary:
-        part = {**content, "images": images, "annotations": annotations}
-        temporary.write_text(json.dumps(part), encoding="utf-8")
-    return Part(file, len(images), groups, len(annotations))
+def _write(
+    target: Path, file: CocoFile, categories: list[Json], rows: Sequence[int], groups: int
+) -> Part:
+    images = [file.images[row] for row in rows]
+    ids = {image.id for image in images}
+    shown = {"images": [image.raw for image in images], "categories": categories}
+    annotations = [one.raw for one in file.annotations if one.image_id in ids]
+    write_text(target, json.dumps({**file.raw, **shown, "annotations": annotations}))
+    return Part(target, len(images), groups, len(annotations))

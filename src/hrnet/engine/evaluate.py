@@ -19,14 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.coco import KeypointDataset, expect_size, read_keypoints
-from hrnet.data.coco_evaluation import (
-    ScoredBoxes,
-    Subject,
-    annotated_boxes,
-    read_detections,
-    read_subjects,
-)
+from hrnet.data.coco import KeypointDataset, Subject, expect_size, read_keypoints
+from hrnet.data.coco_evaluation import ScoredBoxes, annotated_boxes, read_detections
 from hrnet.engine.protocol import (
     GROUND_TRUTH,
     KEYPOINT_THRESHOLD,
@@ -40,12 +34,14 @@ from hrnet.engine.protocol import (
     pose_facts,
 )
 from hrnet.errors import InputError
+from hrnet.files import is_file
 from hrnet.geometry import box_to_crop
 from hrnet.metrics.coco import (
     MAX_POSES,
     ScoredPose,
     coco_keypoint_metrics,
     expect_pycocotools,
+    most_poses,
 )
 from hrnet.metrics.keypoints import oks_nms, rescore
 from hrnet.metrics.pckh import MAIN as PCKH
@@ -53,6 +49,7 @@ from hrnet.metrics.pckh import pckh_figures
 from hrnet.predict import BATCH_SIZE, Job, PoseModel, load
 from hrnet.runtime import EngineName
 from hrnet.runtime.engine import DEFAULT_ENGINE
+from hrnet.skeleton import COCO_PERSON
 from hrnet.spec import PoseSpec
 from hrnet.types import Poses
 from hrnet.weights.catalog import find_model
@@ -83,7 +80,6 @@ class Examination:
     result: EvaluationResult
     spec: PoseSpec
     dataset: KeypointDataset
-    subjects: Sequence[Subject]
     poses: Sequence[ImagePoses]
 
 
@@ -93,6 +89,7 @@ def evaluate(
     data: str | PathLike[str],
     images: str | PathLike[str],
     boxes: str | PathLike[str] = GROUND_TRUTH,
+    category: str | None = None,
     flip_test: bool = False,
     engine: EngineName | None = None,
     device: str = "auto",
@@ -107,6 +104,7 @@ def evaluate(
     batch_size: crops that go through the network together.
     data: the annotation file, of any keypoints. images: the folder of its pictures.
     boxes: "gt" for those of the annotations, or a detector's boxes in the COCO results form.
+    category: the name (or id) of the one to measure on, where their keypoints differ.
     flip_test: average with the mirrored crop, as published figures do.
     Raises InputError with one line for files of another form, a picture that is missing or of
     another size than annotated, boxes that cannot be cropped, and a model of other keypoints.
@@ -116,6 +114,7 @@ def evaluate(
         data=data,
         images=images,
         boxes=boxes,
+        category=category,
         flip_test=flip_test,
         engine=engine,
         device=device,
@@ -131,6 +130,7 @@ def examine(
     data: str | PathLike[str],
     images: str | PathLike[str],
     boxes: str | PathLike[str] = GROUND_TRUTH,
+    category: str | None = None,
     flip_test: bool = False,
     engine: EngineName | None = None,
     device: str = "auto",
@@ -140,10 +140,11 @@ def examine(
 ) -> Examination:
     """Measure as `evaluate` does, and keep the poses and what they were compared with."""
     expect_pycocotools()
-    dataset = read_keypoints(Path(data), Path(images))
-    subjects = read_subjects(dataset)
+    dataset = read_keypoints(Path(data), Path(images), category)
     on_truth = boxes == GROUND_TRUTH
-    wanted = annotated_boxes(dataset) if on_truth else read_detections(Path(boxes), dataset)
+    wanted, left_out = (
+        (annotated_boxes(dataset), 0) if on_truth else read_detections(Path(boxes), dataset)
+    )
     if isinstance(model, PoseModel):
         pose_model, facts = model, model_facts(model.spec, None, "a network in memory")
     else:
@@ -157,23 +158,30 @@ def examine(
         pose_model, dataset, wanted, flip_test=flip_test, batch_size=batch_size, progress=progress
     )
     found = list(looked)
-    metrics = evaluate_poses(dataset, found, subjects=subjects)
+    metrics = evaluate_poses(dataset, found)
     heads = head_figures(dataset, found) if on_truth else {}
     protocol = Protocol(
         model=facts,
-        data=data_facts(dataset, subjects),
-        boxes=box_facts(boxes, wanted),
+        data=data_facts(dataset),
+        boxes=box_facts(boxes, wanted, left_out),
         pose=pose_facts(pose_model.spec, flip_test),
-        metric=_metric_facts(len(dataset.samples) if heads else 0),
+        metric=_metric_facts(pose_limit(dataset), len(dataset.samples) if heads else 0),
         decoder=decoder(),
     )
     result = EvaluationResult(metrics | heads, protocol)
-    return Examination(result, pose_model.spec, dataset, subjects, found)
+    return Examination(result, pose_model.spec, dataset, found)
 
 
-def _metric_facts(heads: int) -> str:
+def pose_limit(dataset: KeypointDataset) -> int:
+    """Return how many poses of an image count: 20, as in COCO, or as many as the data set needs."""
+    is_coco = dataset.skeleton.names == COCO_PERSON.names
+    return most_poses(dataset.subjects, only_labelled=is_coco)
+
+
+def _metric_facts(poses: int, heads: int) -> str:
     """What computed the figures. heads: the number of subjects that PCKh was measured on."""
-    coco = f"pycocotools {version('pycocotools')}, {MAX_POSES} poses an image"
+    more = f" ({MAX_POSES} in COCO)" if poses > MAX_POSES else ""
+    coco = f"pycocotools {version('pycocotools')}, {poses} poses an image{more}"
     ours = (
         f"; PCKh of {heads} annotated boxes by their head_size, without rescoring and suppression"
     )
@@ -212,13 +220,15 @@ def evaluate_poses(
 ) -> dict[str, float]:
     """Rescore poses, drop near copies in each image and compute COCO's ten figures.
 
-    subjects: what `read_subjects(dataset)` gives, where it has been read before.
+    subjects: what to compare with; all of the data set without it.
     Returns a dict from AP, AP50, ... AR, ... to 0..1, or -1 where nothing can count.
     """
     sigmas = dataset.skeleton.sigmas
-    truth = read_subjects(dataset) if subjects is None else subjects
+    truth = dataset.subjects if subjects is None else subjects
     scored = [pose for image in poses for pose in select_poses(image, sigmas)]
-    return coco_keypoint_metrics(truth, scored, sigmas, image_ids=dataset.image_paths)
+    return coco_keypoint_metrics(
+        truth, scored, sigmas, image_ids=dataset.image_paths, max_poses=pose_limit(dataset)
+    )
 
 
 def select_poses(image: ImagePoses, sigmas: Sequence[float]) -> Iterator[ScoredPose]:
@@ -284,7 +294,7 @@ def _expect_same_keypoints(spec: PoseSpec, dataset: KeypointDataset) -> None:
 
 def expect_files(paths: Sequence[Path]) -> None:
     """Raise InputError that counts the missing pictures and names the first."""
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not is_file(path)]
     if missing:
         raise InputError(
             f"{len(missing)} of {len(paths)} annotated images are missing, the first is "

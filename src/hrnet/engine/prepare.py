@@ -62,7 +62,9 @@ def prepare(experiment: Experiment, folder: Path, world: World, *, goes_on: bool
     expect_equal_shares(experiment, world)
     if config.precision == "fp16" and world.device.type == "cpu":
         raise InputError("train.precision=fp16 needs a GPU; on a CPU take bf16 or float32")
-    dataset = read_keypoints(experiment.data.annotations, experiment.data.images)
+    dataset = read_keypoints(
+        experiment.data.annotations, experiment.data.images, experiment.data.category
+    )
     validation = _read_validation(experiment, dataset)
     if experiment.run.broken_images == "error":
         expect_files([sample.image_path for sample in dataset.samples])
@@ -102,7 +104,7 @@ def _read_validation(experiment: Experiment, dataset: KeypointDataset) -> Keypoi
     data = experiment.data
     if data.val_annotations is None:
         return None
-    validation = read_keypoints(data.val_annotations, data.val_images or data.images)
+    validation = read_keypoints(data.val_annotations, data.val_images or data.images, data.category)
     if validation.skeleton.names != dataset.skeleton.names:
         raise InputError(
             f"{data.val_annotations} has other keypoints than {data.annotations}; "

@@ -10,7 +10,7 @@ import PIL
 from PIL import features
 
 from hrnet.data.coco import KeypointDataset
-from hrnet.data.coco_evaluation import ScoredBoxes, Subject
+from hrnet.data.coco_evaluation import ScoredBoxes
 from hrnet.files import sha256_of
 from hrnet.geometry import Size
 from hrnet.spec import PoseSpec
@@ -29,27 +29,34 @@ NMS_THRESHOLD = 0.9
 class DataFacts:
     """What was evaluated on.
 
-    images: pictures in the annotation file. persons: subjects that count, which leaves out crowds
-    and those without a labelled keypoint. areas_estimated: how many of them have no `area` in the
-    file and got `AREA_OF_BOX` of their box. sigmas: OKS falloffs, with where they come from.
+    images: pictures in the annotation file. persons: subjects that count. ignored: crowds and
+    subjects without a labelled keypoint, which do not. areas_estimated: how many persons have no
+    `area` in the file that can be and got `AREA_OF_BOX` of their box. sigmas: OKS falloffs, with
+    where they come from. notes: what was left out or made up, one line each with its count.
     """
 
     annotations: str
     sha256: str
     images: int
     persons: int
+    ignored: int
     areas_estimated: int
     sigmas: tuple[float, ...]
     sigmas_source: str
+    notes: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class BoxFacts:
-    """Which boxes were cropped: "gt" or a detections file, and how many."""
+    """Which boxes were cropped: "gt" or a detections file, and how many.
+
+    left_out: detections of categories that are not measured on.
+    """
 
     source: str
     sha256: str | None
     count: int
+    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +120,17 @@ class EvaluationResult:
         data, boxes, pose = self.protocol.data, self.protocol.boxes, self.protocol.pose
         model, (height, width) = self.protocol.model, pose.input_size
         estimated = f", {data.areas_estimated} areas estimated" if data.areas_estimated else ""
+        ignored = f", {data.ignored} crowds or without a label" if data.ignored else ""
+        notes = "".join(f"\nnote: {note}" for note in data.notes)
+        others = f", {boxes.left_out} of other categories left out" if boxes.left_out else ""
         return (
             f"model {model.name} ({model.variant}, {height}x{width}, {pose.codec}) "
             f"on {model.engine}\n"
-            f"data {data.annotations}: {data.persons} persons in {data.images} images{estimated}, "
+            f"data {data.annotations}: {data.persons} persons in {data.images} images{estimated}"
+            f"{ignored}, "
             f"OKS sigmas: {data.sigmas_source}\n"
-            f"{boxes.count} boxes ({boxes.source}), padding {pose.padding:g}, "
-            f"flip test {'on' if pose.flip_test else 'off'}"
+            f"{boxes.count} boxes ({boxes.source}){others}, padding {pose.padding:g}, "
+            f"flip test {'on' if pose.flip_test else 'off'}; {self.protocol.metric}{notes}"
         )
 
 
@@ -134,26 +145,28 @@ def model_facts(spec: PoseSpec, file: Path | None, engine: str) -> ModelFacts:
     )
 
 
-def data_facts(dataset: KeypointDataset, subjects: Sequence[Subject]) -> DataFacts:
+def data_facts(dataset: KeypointDataset) -> DataFacts:
     """State what is evaluated on, with the digest of the annotation file."""
-    counted = [one for one in subjects if not one.iscrowd and (one.visibility > 0).any()]
+    counted = [one for one in dataset.subjects if one.counts]
     return DataFacts(
         annotations=dataset.path.name,
         sha256=sha256_of(dataset.path),
         images=len(dataset.image_paths),
         persons=len(counted),
+        ignored=len(dataset.subjects) - len(counted),
         areas_estimated=sum(not one.area_given for one in counted),
         sigmas=dataset.skeleton.sigmas,
         sigmas_source=dataset.sigmas_source,
+        notes=dataset.notes,
     )
 
 
-def box_facts(boxes: str | PathLike[str], wanted: Sequence[ScoredBoxes]) -> BoxFacts:
+def box_facts(boxes: str | PathLike[str], wanted: Sequence[ScoredBoxes], left_out: int) -> BoxFacts:
     """State which boxes are cropped."""
     count = sum(len(page.scores) for page in wanted)
     if boxes == GROUND_TRUTH:
-        return BoxFacts(GROUND_TRUTH, None, count)
-    return BoxFacts(Path(boxes).name, sha256_of(Path(boxes)), count)
+        return BoxFacts(GROUND_TRUTH, None, count, left_out)
+    return BoxFacts(Path(boxes).name, sha256_of(Path(boxes)), count, left_out)
 
 
 def pose_facts(spec: PoseSpec, flip_test: bool) -> PoseFacts:

@@ -88,6 +88,9 @@ def _aloud(journal: Journal | None) -> Callable[[str], None]:
 def _announce(job: Job, resume: bool, say: Callable[[str], None]) -> None:
     """Say where a resumed run goes on, or that there is nothing left to do."""
     position, epochs = job.run.position, job.experiment.train.epochs
+    for dataset in [job.dataset, *([job.validation] if job.validation else [])]:
+        for note in dataset.notes:
+            say(f"note: {dataset.path.name}: {note}")
     if not job.validation:
         say("no validation data: nothing is measured, and the last weights are the result")
     if not job.spec.skeleton.flip_pairs and job.experiment.augmentation.flip:

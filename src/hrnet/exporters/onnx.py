@@ -59,28 +59,32 @@ def export_onnx(model: nn.Module, spec: PoseSpec, path: Path, *, half: bool = Fa
 def _trace(network: nn.Module, spec: PoseSpec) -> onnx.ModelProto:
     """Trace the network by torch's older exporter, a tenth of the time of `_capture`."""
     example = torch.zeros(2, 3, *spec.input_size)
-    any_batch = {"images": {0: "batch"}, "heatmaps": {0: "batch"}}
-    with tempfile.TemporaryDirectory() as folder, _quiet_exporter():
-        traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
+    with _quiet_exporter():
         try:
-            torch.onnx.export(
-                network,
-                (example,),
-                str(traced),
-                input_names=["images"],
-                output_names=["heatmaps"],
-                dynamic_axes=any_batch,
-                opset_version=_OPSET,
-                dynamo=False,
-            )
+            proto = _trace_folded(network, example)
         except Exception:  # a torch that has lost this exporter, or what it cannot trace
             return _capture(network, example)
-        fold_constants(traced, folded)
-        proto = onnx.load(str(folded))
     standard = [entry for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
     proto.ClearField("opset_import")
     proto.opset_import.extend(standard)
     return proto
+
+
+def _trace_folded(network: nn.Module, example: torch.Tensor) -> onnx.ModelProto:
+    with tempfile.TemporaryDirectory() as folder:
+        traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
+        torch.onnx.export(
+            network,
+            (example,),
+            str(traced),
+            input_names=["images"],
+            output_names=["heatmaps"],
+            dynamic_axes={"images": {0: "batch"}, "heatmaps": {0: "batch"}},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+        fold_constants(traced, folded)
+        return onnx.load(str(folded))
 
 
 def _capture(network: nn.Module, example: torch.Tensor) -> onnx.ModelProto:

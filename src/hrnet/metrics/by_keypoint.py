@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnet.metrics.coco import ScoredPose, TruePose, coco_keypoint_metrics
+from hrnet.metrics.coco import MAX_POSES, ScoredPose, TruePose, coco_keypoint_metrics
 from hrnet.metrics.keypoints import Floats, Indices, oks
 
 SWAP_OKS = 0.5
@@ -36,6 +36,7 @@ def ap_by_keypoint(
     predicted: Sequence[ScoredPose],
     sigmas: Sequence[float],
     image_ids: Iterable[int] = (),
+    max_poses: int = MAX_POSES,
 ) -> Floats:
     """COCO's AP (K,) of each keypoint: as if it were the only one that is labelled, or -1.
 
@@ -47,7 +48,9 @@ def ap_by_keypoint(
     """
     images = list(image_ids)
     figures = [
-        coco_keypoint_metrics([_only(one, k) for one in truth], predicted, sigmas, images)["AP"]
+        coco_keypoint_metrics(
+            [_only(one, k) for one in truth], predicted, sigmas, images, max_poses
+        )["AP"]
         for k in range(len(sigmas))
     ]
     return np.array(figures, dtype=np.float64)

@@ -6,6 +6,7 @@ by those of the data set, because wrong ones give wrong figures without a word.
 
 import contextlib
 import io
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -20,7 +21,7 @@ COCO_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM",
 """Names of the ten figures, in the order in which pycocotools gives them."""
 
 MAX_POSES = 20
-"""At most this many poses of an image count, best first; pycocotools' summary knows no other."""
+"""At most this many poses of an image count in COCO, best first."""
 
 CocoDict = dict[str, object]
 
@@ -61,12 +62,14 @@ def coco_keypoint_metrics(
     predicted: Sequence[ScoredPose],
     sigmas: Sequence[float],
     image_ids: Iterable[int] = (),
+    max_poses: int = MAX_POSES,
 ) -> dict[str, float]:
     """Compute the ten figures of `COCO_METRICS`, each in 0..1, or -1 where nothing can count.
 
     AP and AR are means over OKS 0.50, 0.55 ... 0.95; 50 and 75 stand for one OKS; M and L for
     subjects of 32^2 to 96^2 pixels and of more (-1 without any such).
     image_ids: all images, also those without subjects, where every pose is wrong.
+    max_poses: so many poses of an image count, best first; see `most_poses`.
     """
     expect_pycocotools()
     _expect_keypoints([*truth, *predicted], len(sigmas))
@@ -79,7 +82,21 @@ def coco_keypoint_metrics(
         )
     annotations = [_annotation(index, subject) for index, subject in enumerate(truth, 1)]
     results = [_result(index, pose) for index, pose in enumerate(predicted, 1)]
-    return _run_pycocotools(images, annotations, results, sigmas)
+    return _run_pycocotools(images, annotations, results, sigmas, max_poses)
+
+
+def most_poses(truth: Iterable[TruePose], *, only_labelled: bool) -> int:
+    """Return the poses of an image that should count: COCO's 20, or as many as it has subjects.
+
+    only_labelled: as COCO counts, whose own images need no more; otherwise each subject that is no
+    crowd, since a pose of one without labels takes a place too.
+    """
+    images = Counter(
+        one.image_id
+        for one in truth
+        if not one.iscrowd and (not only_labelled or (np.asarray(one.visibility) > 0).any())
+    )
+    return max(MAX_POSES, *images.values())
 
 
 def expect_pycocotools() -> None:
@@ -133,6 +150,7 @@ def _run_pycocotools(
     annotations: list[CocoDict],
     results: list[CocoDict],
     sigmas: Sequence[float],
+    max_poses: int,
 ) -> dict[str, float]:
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
@@ -150,8 +168,9 @@ def _run_pycocotools(
             sides.append(side)
         run = COCOeval(*sides, iouType="keypoints")
         run.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
-        run.params.maxDets = [MAX_POSES]
+        run.params.maxDets = [max_poses]
         run.evaluate()
         run.accumulate()
+        run.params.maxDets = [MAX_POSES]  # the only number that the summary looks up
         run.summarize()
     return {name: float(value) for name, value in zip(COCO_METRICS, run.stats, strict=True)}

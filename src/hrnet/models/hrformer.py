@@ -60,9 +60,6 @@ class HRFormerConfig:
     drop_path_segmentation: float = 0.2
 
 
-MAX_WINDOW = 64
-"""The largest side of a window; attention takes memory by its fourth power."""
-
 VARIANTS: dict[str, HRFormerConfig] = {
     "hrformer_tiny": HRFormerConfig(doubling_stages(18, (1, 3, 2), 2), (1, 2, 4, 8)),
     "hrformer_small": HRFormerConfig(doubling_stages(32, (1, 4, 2), 2), (1, 2, 4, 8)),
@@ -173,13 +170,12 @@ def make_backbone(config: HRFormerConfig, task: Task, options: NetworkOptions) -
     Where streams do not meet at exact factors of two, a bilinear resize follows, with
     `align_corners` as in the published code: not for pose, for all others.
 
-    Raises InputError for a window out of bounds, and for widths that the heads do not divide.
+    Raises InputError for a window below 1, and for widths that the heads do not divide.
     """
     window = config.window if options.window is None else options.window
-    if not 1 <= window <= MAX_WINDOW:
+    if window < 1:
         raise InputError(
-            f"expected a window of 1 or more tokens, got {window}; published: 7, 13, 15; "
-            f"at most {MAX_WINDOW}"
+            f"expected a window of 1 or more tokens, got {window}; published: 7, 13, 15"
         )
     position = options.relative_position or ("none" if task == "pose" else "table")
     shared = BucketTable(max(config.num_heads)) if position == "t5" else None

@@ -8,11 +8,11 @@ import numpy as np
 
 from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig, override
 from hrnet.data.augment import Augmentation
-from hrnet.data.coco import KeypointDataset, read_keypoints
+from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
 from hrnet.data.split import split_dataset
 from hrnet.engine.devices import fast_precision, pick_device
 from hrnet.errors import InputError
-from hrnet.files import is_file, resolve
+from hrnet.files import is_file, read_json, resolve
 from hrnet.geometry import Size
 from hrnet.skeleton import COCO_PERSON
 from hrnet.weights.catalog import find_model, rows
@@ -34,6 +34,7 @@ def own_experiment(
     *,
     val: Path | None,
     out: Path,
+    category: str | None = None,
     settings: Sequence[str] = (),
 ) -> tuple[Experiment, list[str]]:
     """Choose a training for a COCO keypoint file of any keypoints.
@@ -41,28 +42,20 @@ def own_experiment(
     images: their folder. None: that of the annotations, or images/ in it.
     val: annotations to measure on, of images in the same folder. None: a tenth of the images is
         set apart, and both parts are written to `out`/data.
+    category: as in `read_keypoints`.
     settings: as `override` takes them; the weights to start from follow the variant that they name.
     Returns the experiment and lines about what was chosen.
     Raises InputError where the files cannot be used.
     """
     annotations, out = resolve(annotations), resolve(out)  # so that it resumes from anywhere
-    images = resolve(images or _images_of(annotations))
-    val = val and resolve(val)
-    whole = read_keypoints(annotations, images)
-    train_file, val_file = (annotations, val) if val else _parts(annotations, out)
-    training = read_keypoints(train_file, images)
-    validation = read_keypoints(val_file, images)
-    usual = Experiment(
-        name=out.name,
-        model=ModelConfig(variant=VARIANT, input_size=_input_size(training), codec="udp", sigma=2),
-        data=DataConfig(
-            annotations=train_file, images=images, val_annotations=val_file, val_images=images
-        ),
-        augmentation=Augmentation(
-            scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
-        ),
-        run=RunConfig(),
-    )
+    content = read_json(annotations, "annotations")
+    images = resolve(images) if images else _images_of(annotations, content, category)
+    whole = training = parse_keypoints(annotations, images, content, category)
+    if val is None:
+        first, second = _parts(annotations, out, category)
+        training = read_keypoints(first, images, category)
+    validation = read_keypoints(second if val is None else resolve(val), images, category)
+    usual = _usual(out.name, training, validation, images, category)
     # What is started from follows the variant, and the schedule what is started from.
     wanted = override(usual, settings)
     begins_at = [line for line in settings if line.startswith("train.init=")]
@@ -75,13 +68,42 @@ def own_experiment(
         f"{len(one.samples)} subjects in {len({s.image_id for s in one.samples})} images"
         for one in (training, validation)
     ]
-    source = f"of {val}" if val else f"{_VAL_SHARE:.0%} of the images, set apart in {out / 'data'}"
+    source = (
+        f"of {validation.path}"
+        if val
+        else f"{_VAL_SHARE:.0%} of the images, set apart in {out / 'data'}"
+    )
     return experiment, [
         f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})",
         *_about_keypoints(whole),
         *about_training(experiment),
         *([f"NEW WEIGHTS: {start.why_none}"] if start.why_none else []),
     ]
+
+
+def _usual(
+    name: str,
+    training: KeypointDataset,
+    validation: KeypointDataset,
+    images: Path,
+    category: str | None,
+) -> Experiment:
+    """The experiment before the schedule and the weights to start from are chosen."""
+    return Experiment(
+        name=name,
+        model=ModelConfig(variant=VARIANT, input_size=_input_size(training), codec="udp", sigma=2),
+        data=DataConfig(
+            annotations=training.path,
+            images=images,
+            val_annotations=validation.path,
+            val_images=images,
+            category=category,
+        ),
+        augmentation=Augmentation(
+            scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
+        ),
+        run=RunConfig(),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +134,21 @@ def start_of(variant: str) -> Start:
     return Start(name)
 
 
-def _images_of(annotations: Path) -> Path:
+def _images_of(annotations: Path, content: object, category: str | None) -> Path:
     """The folder in which the first picture of the annotations lies, where they name none."""
     beside = annotations.parent
-    sample = read_keypoints(annotations, beside).samples[0]
     inner = beside / "images"
-    there = inner / sample.image_path.relative_to(beside)
-    return inner if is_file(there) and not is_file(sample.image_path) else beside
+    there = [
+        is_file(parse_keypoints(annotations, folder, content, category).samples[0].image_path)
+        for folder in (beside, inner)
+    ]
+    return inner if there == [False, True] else beside
 
 
-def _parts(annotations: Path, out: Path) -> tuple[Path, Path]:
+def _parts(annotations: Path, out: Path, category: str | None) -> tuple[Path, Path]:
     """The files of the two parts, made once and found again when the same command is repeated."""
     folder = out / "data"
-    split_dataset(annotations, folder, val=_VAL_SHARE, force=True)
+    split_dataset(annotations, folder, val=_VAL_SHARE, category=category, force=True)
     return folder / "train.json", folder / "val.json"
 
 

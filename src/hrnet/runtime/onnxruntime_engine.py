@@ -5,13 +5,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.runtime.guard import network_errors, no_telemetry
 
 with no_telemetry():
     import onnxruntime
 
-_ERRORS_ONLY = 3
+_FATAL_ONLY = 4
+"""Errors come as exceptions too, and are said in one line."""
+
 _PROVIDER = "ExecutionProvider"
 _DIRECTML = "directml"
 _PACKAGES = {
@@ -38,25 +40,16 @@ class OnnxRuntimeEngine:
     """
 
     def __init__(self, path: Path, *, device: str = "auto", threads: int | None = None) -> None:
-        known = _known_devices()
-        wanted = ("cuda" if "cuda" in known else "cpu") if device == "auto" else device.lower()
-        kind, _, which = wanted.partition(":")
-        if kind not in known or (which and kind not in _WHICH):
-            raise _no_device(device, kind, known)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = _ERRORS_ONLY
-        options.intra_op_num_threads = threads or 0
-        options.enable_mem_pattern = kind != _DIRECTML  # which does not support it
-        provider = (known[kind], _provider_options(kind, which))
-        self._session = onnxruntime.InferenceSession(
-            str(path), options, providers=[provider], enable_fallback=0
-        )
-        self.device = wanted if self._session.get_providers()[0] == known[kind] else "cpu"
-        if device != "auto" and self.device != wanted:
-            raise InputError(
-                f"device {device} cannot be used: ONNX Runtime has {known[kind]}, but it did not "
-                "start; look whether its driver and libraries are installed, or take device cpu"
-            )
+        self.device = device.lower()
+        if self.device == "auto":
+            self.device = "cuda" if "cuda" in _known_devices() else "cpu"
+        try:
+            self._session = _open(path, self.device, threads)
+        except InputError:
+            if device.lower() != "auto" or self.device == "cpu":
+                raise
+            self.device = "cpu"
+            self._session = _open(path, self.device, threads)
         self._input: str = self._session.get_inputs()[0].name
 
     def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -65,10 +58,38 @@ class OnnxRuntimeEngine:
             return np.asarray(heatmaps, dtype=np.float32)
 
 
+def _open(path: Path, device: str, threads: int | None) -> onnxruntime.InferenceSession:
+    """Open a model on a device, or raise InputError where the device is not there."""
+    known = _known_devices()
+    kind, _, which = device.partition(":")
+    if kind not in known or (which and kind not in _WHICH):
+        raise _no_device(device, kind, known)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = _FATAL_ONLY
+    options.intra_op_num_threads = threads or 0
+    options.enable_mem_pattern = kind != _DIRECTML  # which does not support it
+    provider = (known[kind], _provider_options(kind, which))
+    reason = "it did not start"
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=[provider], enable_fallback=0
+        )
+        if session.get_providers()[0] == known[kind]:
+            return session
+    except Exception as error:
+        if kind == "cpu":  # which is always there, so it is the model
+            raise
+        reason = one_line(error)[:200]
+    raise InputError(
+        f"device {device} cannot be used by {known[kind]} of ONNX Runtime ({reason}); look whether "
+        "its driver and libraries are installed, or take device cpu"
+    )
+
+
 def fold_constants(source: Path, target: Path) -> None:
     """Write an ONNX file anew with all computed that no input changes, in standard operators."""
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = _ERRORS_ONLY
+    options.log_severity_level = _FATAL_ONLY
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
     options.optimized_model_filepath = str(target)
     onnxruntime.InferenceSession(str(source), options, providers=["CPUExecutionProvider"])

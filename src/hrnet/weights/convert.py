@@ -16,8 +16,7 @@ from hrnet.errors import InputError
 from hrnet.files import check_writable_file, exists, is_file
 from hrnet.geometry import Size
 from hrnet.models import Network, build_network
-from hrnet.models.hrformer import MAX_WINDOW
-from hrnet.spec import NetworkOptions, NetworkSpec, PoseSpec
+from hrnet.spec import MAX_WINDOW, NetworkOptions, NetworkSpec, PoseSpec
 from hrnet.weights.cache import fetch
 from hrnet.weights.checkpoint import save_checkpoint
 from hrnet.weights.described import describe_pose, in_words

@@ -7,7 +7,18 @@ an InputError of one line.
 import re
 import time
 from collections.abc import Iterator, Mapping
-from http.client import BadStatusLine, HTTPException, HTTPMessage, HTTPResponse, IncompleteRead
+from contextlib import contextmanager, suppress
+from http.client import (
+    BadStatusLine,
+    HTTPConnection,
+    HTTPException,
+    HTTPMessage,
+    HTTPResponse,
+    HTTPSConnection,
+    IncompleteRead,
+)
+from socket import SHUT_RDWR
+from threading import Timer
 from typing import IO
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -136,13 +147,52 @@ class SafeRedirects(HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
+@contextmanager
+def _in_time(connection: HTTPConnection) -> Iterator[None]:
+    """Hang up where an answer has not begun in two waits: its headers may never end."""
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            connection.sock.shutdown(SHUT_RDWR)
+
+    timer = Timer(2 * (connection.timeout or 0), hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class _Connection(HTTPConnection):
+    def getresponse(self) -> HTTPResponse:
+        with _in_time(self):
+            return super().getresponse()
+
+
+class _SecureConnection(HTTPSConnection):
+    def getresponse(self) -> HTTPResponse:
+        with _in_time(self):
+            return super().getresponse()
+
+
+class _Plain(HTTPHandler):
+    def http_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+class _Secure(HTTPSHandler):
+    def https_open(self, req: Request) -> HTTPResponse:
+        return self.do_open(_SecureConnection, req)
+
+
 def _opener() -> OpenerDirector:
     """Open http and https and nothing else: urllib's own opener also knows file, ftp and data."""
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(),
-        HTTPHandler(),
-        HTTPSHandler(),
+        _Plain(),
+        _Secure(),
         SafeRedirects(),
         HTTPDefaultErrorHandler(),
         HTTPErrorProcessor(),
@@ -171,7 +221,7 @@ def _network_error(address: str, reason: object, timeout_s: float, advice: str) 
         return TryAgainError(f"no answer in {timeout_s:g} seconds")
     if isinstance(reason, _TRANSIENT):
         return TryAgainError(f"the connection broke: {said}")
-    if isinstance(reason, _ODD):
+    if isinstance(reason, _ODD) and not isinstance(reason, OSError):  # a certificate is both
         return InputError(f"{address} leads to nothing that can be read: {said}; {advice}")
     return InputError(
         f"{address} cannot be reached: {said}; check the connection and, behind a "

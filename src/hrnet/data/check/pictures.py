@@ -6,9 +6,10 @@ from os import cpu_count
 from pathlib import Path
 from typing import Literal
 
-from hrnet.data.check.content import ListedImage
-from hrnet.data.check.findings import Findings
+from hrnet.data.coco_file import CocoImage
+from hrnet.data.findings import Findings
 from hrnet.errors import InputError, one_line
+from hrnet.files import is_file
 from hrnet.geometry import Size
 from hrnet.images import read_header, read_image
 
@@ -20,32 +21,33 @@ MAX_THREADS = 8
 
 def check_pictures(
     folder: Path,
-    images: Sequence[ListedImage],
-    in_samples: Set[object],
+    images: Sequence[CocoImage],
+    paths: Mapping[int, Path],
+    in_samples: Set[int],
     findings: Findings,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Decode every listed picture and note those that are missing, broken or of another size.
 
-    in_samples: keys of the images with subjects that training takes; only these are errors.
+    paths: where the pictures are, by their ids. in_samples: the ids of those with subjects that
+    training takes; only these are errors.
     """
-    listed = {image.file_name: image for image in images if image.file_name is not None}
+    listed = {one.file_name: one for one in images if one.id in paths}
     states: dict[State, dict[str, bool]] = {}
     workers = min(MAX_THREADS, cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
-        looked = pool.map(lambda image: _look(folder, image), listed.values())
+        looked = pool.map(lambda one: _look(paths[one.id], one), listed.values())
         for done, (image, (state, detail)) in enumerate(zip(listed.values(), looked, strict=True)):
-            states.setdefault(state, {})[detail] = image.key in in_samples
+            states.setdefault(state, {})[detail] = image.id in in_samples
             if progress is not None:
                 progress(done + 1, len(listed))
     _judge(states, folder, findings)
 
 
-def _look(folder: Path, image: ListedImage) -> tuple[State, str]:
+def _look(path: Path, image: CocoImage) -> tuple[State, str]:
     """The state of one picture, and its name or what is wrong with it."""
-    assert image.file_name is not None
-    path, name = folder / image.file_name, image.file_name
-    if not path.is_file():
+    name = str(image.file_name)
+    if not is_file(path):
         return "missing", name
     try:
         pixels = read_image(path)

@@ -5,26 +5,33 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hrnet.data.check.content import Content, read_content
-from hrnet.data.check.findings import Finding, Findings
+from hrnet.data.category import choose_categories
 from hrnet.data.check.pictures import check_pictures
-from hrnet.data.check.rules import Counts, check_links, check_subjects, count, is_sample
+from hrnet.data.check.rules import Counts, check_names, check_subjects, count
 from hrnet.data.check.skeletons import SkeletonReport, report_skeleton
-from hrnet.data.coco import parse_keypoints
+from hrnet.data.coco import KeypointDataset, make_dataset
+from hrnet.data.coco_file import read_coco
+from hrnet.data.findings import Finding, Findings
 from hrnet.errors import InputError
+from hrnet.files import is_folder
 from hrnet.skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckResult:
-    """All that a check found. skeleton: as training uses it, for drawing."""
+    """All that a check found. category: its name. dataset: what training would take."""
 
-    content: Content
+    path: Path
     images: Path
+    category: str
+    dataset: KeypointDataset
     counts: Counts
     report: SkeletonReport
-    skeleton: Skeleton
     findings: tuple[Finding, ...]
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.dataset.skeleton
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -39,9 +46,9 @@ class CheckResult:
     def to_json(self) -> str:
         """Everything that is printed, machine-readable."""
         found = {
-            "annotations": str(self.content.path),
+            "annotations": str(self.path),
             "images": str(self.images),
-            "category": self.content.category.get("name"),
+            "category": self.category,
             "counts": asdict(self.counts),
             "skeleton": asdict(self.report),
             "errors": [asdict(finding) for finding in self.errors],
@@ -51,38 +58,33 @@ class CheckResult:
 
 
 def check_dataset(
-    annotations: Path, images: Path, progress: Callable[[int, int], None] | None = None
+    annotations: Path,
+    images: Path,
+    progress: Callable[[int, int], None] | None = None,
+    *,
+    category: str | None = None,
 ) -> CheckResult:
     """Check a COCO keypoint file of any number of keypoints, and decode all its pictures.
 
-    progress is called with how many pictures are done and of how many.
+    progress is called with how many pictures are done and of how many. category: as in
+    `read_keypoints`, whose first error is the first that is found here.
     Raises InputError with one line where the file is not JSON, not in COCO's form at all, or where
     `images` is no folder; everything else is a finding.
     """
-    if not images.is_dir():
+    if not is_folder(images):
         raise InputError(f"expected the folder of the images, but {images} is none")
-    findings = Findings()
-    content = read_content(annotations, findings)
-    check_links(content, findings)
-    check_subjects(content, findings)
-    report, skeleton = report_skeleton(content, findings)
-    counts = count(content)
-    if counts.subjects:
-        unseen = [n for n, some in zip(content.names, counts.labelled, strict=True) if not some]
-        findings.warning("keypoints that nobody labelled", unseen, "a network cannot learn them")
-    else:
-        findings.state("error", "subjects with a labelled keypoint", 0, "nothing can be trained")
-    sizes = {image.key: image.size for image in content.images}
-    used = {s.image for s in content.subjects if is_sample(content, s, sizes.get(s.image))}
-    check_pictures(images, content.images, used, findings, progress)
-    if all(finding.level == "warning" for finding in findings.found):
-        _try_reading(content, images, findings)
-    return CheckResult(content, images, counts, report, skeleton, tuple(findings.found))
-
-
-def _try_reading(content: Content, images: Path, findings: Findings) -> None:
-    """Whatever no rule has caught: training's own reader has the last word."""
-    try:
-        parse_keypoints(content.path, images, content.raw)
-    except InputError as error:
-        findings.state("error", "training's own reader refuses the file", error, "correct it")
+    # The reader of training and evaluation, which goes on after an error here.
+    findings = Findings(path=annotations)
+    file = read_coco(annotations, findings)
+    chosen = choose_categories(file, findings, category)
+    dataset = make_dataset(file, chosen, images, findings)
+    # What is worth a look although it stops nothing.
+    check_names(file, findings)
+    check_subjects(file, dataset.subjects, findings)
+    report = report_skeleton(dataset.described, chosen.annotations, findings)
+    used = {sample.image_id for sample in dataset.samples}
+    check_pictures(images, file.images, dataset.image_paths, used, findings, progress)
+    counts = count(file, dataset)
+    return CheckResult(
+        annotations, images, chosen.name, dataset, counts, report, tuple(findings.found)
+    )

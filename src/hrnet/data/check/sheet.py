@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from hrnet.data.check.content import ListedSubject
-from hrnet.data.check.rules import is_sample
 from hrnet.data.check.run import CheckResult
-from hrnet.errors import InputError
+from hrnet.data.coco import Sample
+from hrnet.errors import InputError, printable
 from hrnet.files import atomic_path, make_writable_folder
 from hrnet.geometry import Floats, Size, apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
@@ -62,7 +61,7 @@ def write_report(result: CheckResult, folder: Path, seed: int = 0) -> list[Path]
         temporary.write_text(result.to_json(), encoding="utf-8")
     chosen = _sample(result, seed)
     size = _tile_size(chosen, TILE_PX)
-    tiles = [_tile(result, subject, size) for subject in chosen]
+    tiles = [_tile(sample, size) for sample in chosen]
     shown = [tile for tile in tiles if tile is not None]
     if shown:
         drawn = [_drawn(tile, result.skeleton) for tile in shown]
@@ -81,47 +80,38 @@ def _save(sheet: Image.Image, path: Path, files: list[Path]) -> None:
     files.append(path)
 
 
-def _sample(result: CheckResult, seed: int) -> list[ListedSubject]:
-    """Subjects of the category that training takes, in the file's order."""
-    sizes = {image.key: image.size for image in result.content.images}
-    usable = [
-        subject
-        for subject in result.content.subjects
-        if is_sample(result.content, subject, sizes.get(subject.image))
-        and len(subject.labelled) == result.skeleton.num_keypoints
-    ]
+def _sample(result: CheckResult, seed: int) -> list[Sample]:
+    """Subjects that training takes, in the file's order."""
+    usable = result.dataset.samples
     order = np.random.default_rng(seed).permutation(len(usable))[:MAX_TILES]
     return [usable[index] for index in sorted(order.tolist())]
 
 
-def _tile_size(subjects: Sequence[ListedSubject], side: int) -> Size:
+def _tile_size(samples: Sequence[Sample], side: int) -> Size:
     """Height and width of all tiles: upright, square or lying, as most of the boxes are."""
-    shapes = [s.box[2] / s.box[3] for s in subjects if s.box is not None]
+    shapes = [one.box_xywh[2] / one.box_xywh[3] for one in samples]
     aspect = float(np.median(shapes)) if shapes else 1.0
     width = 0.75 if aspect < 0.85 else 4 / 3 if aspect > 1.2 else 1.0
     return side, round(side * width)
 
 
-def _tile(result: CheckResult, subject: ListedSubject, size: Size) -> _Tile | None:
+def _tile(sample: Sample, size: Size) -> _Tile | None:
     """A subject's crop; None where its picture cannot be read, which has its own finding."""
-    file_name = next(i.file_name for i in result.content.images if i.key == subject.image)
-    if subject.box is None or subject.triples is None or file_name is None:
-        return None
     try:
-        picture = read_image(result.images / file_name)
+        picture = read_image(sample.image_path)
     except InputError:
         return None
-    matrix = crop_matrix(*box_to_crop(subject.box, size, PADDING), size)
-    left, top, width, height = subject.box.tolist()
+    matrix = crop_matrix(*box_to_crop(sample.box_xywh, size, PADDING), size)
+    left, top, width, height = sample.box_xywh.tolist()
     corners = apply_affine([[left, top], [left + width, top + height]], matrix)
-    visibility = subject.triples[:, 2]
+    visibility = sample.visibility
     scores = np.select([visibility >= 2, visibility > 0], [_VISIBLE_SCORE, _HIDDEN_SCORE], 0.0)
     return _Tile(
         pixels=warp_affine(picture, matrix, size),
-        points=apply_affine(subject.triples[:, :2], matrix),
+        points=apply_affine(sample.keypoints, matrix),
         scores=scores,
         box=corners.ravel(),
-        caption=f"{subject.name}  {file_name}",
+        caption=printable(f"{sample.annotation_id}  {sample.image_path.name}"),
     )
 
 
@@ -136,11 +126,11 @@ def _mirrored(tile: _Tile, skeleton: Skeleton) -> _Tile:
     return _Tile(pixels, points, tile.scores[order], box, "mirrored")
 
 
-def _twins(result: CheckResult, chosen: Sequence[ListedSubject]) -> list[Image.Image]:
+def _twins(result: CheckResult, chosen: Sequence[Sample]) -> list[Image.Image]:
     """The best labelled of the subjects, each followed by its twin."""
-    best = sorted(chosen, key=lambda subject: -int(subject.labelled.sum()))[:MAX_TWINS]
+    best = sorted(chosen, key=lambda one: -int((one.visibility > 0).sum()))[:MAX_TWINS]
     size = _tile_size(chosen, TWIN_PX)
-    tiles = [tile for subject in best if (tile := _tile(result, subject, size)) is not None]
+    tiles = [tile for sample in best if (tile := _tile(sample, size)) is not None]
     both = [one for tile in tiles for one in (tile, _mirrored(tile, result.skeleton))]
     return [_drawn(tile, result.skeleton, numbers=True) for tile in both]
 
@@ -184,7 +174,7 @@ def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 
 def _title(result: CheckResult, what: str) -> str:
-    return f"{result.content.path.name}: {what}"
+    return f"{result.path.name}: {what}"
 
 
 def _grid(tiles: Sequence[Image.Image], columns: int, title: str) -> Image.Image:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from hrnet.data.check.run import CheckResult
 from hrnet.data.check.skeletons import HOW_TO_PAIR, MIRRORING_OFF, SkeletonReport
+from hrnet.errors import printable
 
 MAX_ROWS = 60
 """Keypoints, bones and pairs beyond so many are only counted; check.json has all."""
@@ -34,15 +35,18 @@ def print_check(console: Console, result: CheckResult) -> None:
 
 def _counts(result: CheckResult) -> Table:
     counts = result.counts
-    name = result.content.category.get("name", "no name")
-    table = Table("data set", title=f"{result.content.path}, {name}", title_justify="left")
+    title = printable(f"{result.path}, {result.category}")
+    table = Table("data set", title=title, title_justify="left")
     table.add_column("count", justify="right")
     for what, value in (
         ("images", counts.images),
         ("images without subjects", counts.images_without_subjects),
         ("annotations", counts.annotations),
+        ("annotations of other categories, left out", counts.other_categories),
         ("subjects with a labelled keypoint", counts.subjects),
         ("of these with a usable box: training samples", counts.samples),
+        ("subjects whose box is made of their keypoints", counts.boxes_from_keypoints),
+        ("subjects whose area is estimated", counts.areas_estimated),
         ("annotations without a labelled keypoint", counts.without_keypoints),
         ("crowds", counts.crowds),
     ):
@@ -54,7 +58,9 @@ def _keypoints(result: CheckResult) -> Table:
     report, counts = result.report, result.counts
     table = Table()
     table.add_column("", justify="right")
-    table.add_column("keypoint", min_width=min(30, max(map(len, report.names))))
+    table.add_column(
+        "keypoint", min_width=min(30, max(len(printable(name)) for name in report.names))
+    )
     for title in ("labelled", "share", "visible", "hidden", "sigma"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("sigma from")
@@ -63,7 +69,7 @@ def _keypoints(result: CheckResult) -> Table:
         share = labelled / counts.subjects if counts.subjects else 0.0
         table.add_row(
             str(index),
-            name,
+            printable(name),
             str(labelled),
             f"{share:.0%}",
             str(visible),
@@ -91,4 +97,4 @@ def _line(console: Console, title: str, items: Sequence[str]) -> None:
 
 
 def _plain(console: Console, text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)

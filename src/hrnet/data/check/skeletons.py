@@ -1,15 +1,13 @@
 """What training will make of a category's keypoints: bones, mirror pairs and sigmas, by name."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hrnet.data.category import CategorySkeleton, describe_category
-from hrnet.data.check.content import Content
-from hrnet.data.check.findings import Findings
+from hrnet.data.category import CategorySkeleton
+from hrnet.data.coco_file import CocoAnnotation
+from hrnet.data.findings import Findings
 from hrnet.data.sigmas import annotator_spread
-from hrnet.errors import InputError
-from hrnet.skeleton import Skeleton, infer_flip_pairs, one_sided
+from hrnet.skeleton import infer_flip_pairs, one_sided
 
 MIRRORING_OFF = "MIRRORING IS OFF in training, because no mirror pairs are known"
 HOW_TO_PAIR = (
@@ -39,14 +37,18 @@ class SkeletonReport:
     several_annotators: int
 
 
-def report_skeleton(content: Content, findings: Findings) -> tuple[SkeletonReport, Skeleton]:
-    """Describe the category's keypoints and note what is wrong with them."""
-    described = _described(content, findings)
+def report_skeleton(
+    described: CategorySkeleton, annotations: Sequence[CocoAnnotation], findings: Findings
+) -> SkeletonReport:
+    """Describe the category's keypoints and note what is odd about them."""
     skeleton = described.skeleton
-    _check_names(content, findings)
-    _check_bones(content, skeleton, findings)
+    findings.warning(
+        "keypoint names with spaces at an end",
+        [repr(name) for name in skeleton.names if name != name.strip()],
+        "a partner may be missed; remove the spaces",
+    )
     _check_flips(described, findings)
-    several = annotator_spread(content.annotations, skeleton.num_keypoints).num_subjects
+    several = annotator_spread(annotations, skeleton.num_keypoints).num_subjects
     if several:
         findings.state(
             "warning",
@@ -57,7 +59,7 @@ def report_skeleton(content: Content, findings: Findings) -> tuple[SkeletonRepor
     names = skeleton.names
     paired = {index for pair in skeleton.flip_pairs for index in pair}
     inferred = "inferred from the names" if skeleton.flip_pairs else "none"
-    report = SkeletonReport(
+    return SkeletonReport(
         names=names,
         edges=tuple((names[a], names[b]) for a, b in skeleton.edges),
         flip_pairs=tuple((names[a], names[b]) for a, b in skeleton.flip_pairs),
@@ -68,54 +70,6 @@ def report_skeleton(content: Content, findings: Findings) -> tuple[SkeletonRepor
         sigmas_from=described.sigmas_source,
         several_annotators=several,
     )
-    return report, skeleton
-
-
-def _described(content: Content, findings: Findings) -> CategorySkeleton:
-    """The category as training reads it; if it cannot, with as much of it as can be read."""
-    try:
-        return describe_category(content.category, content.annotations)
-    except (InputError, TypeError, ValueError, KeyError) as error:
-        reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"
-        hint = "training would stop"
-        findings.state("error", "the category cannot be used", reason, hint)
-    named: dict[str, object] = {"keypoints": _all_different(content.names)}
-    for part in ("flip_pairs", "sigmas", "skeleton"):
-        trial = {**named, part: content.category.get(part)}
-        try:
-            describe_category(trial)
-            named = trial
-        except (InputError, TypeError, ValueError):
-            continue
-    return describe_category(named)
-
-
-def _all_different(names: Sequence[str]) -> list[str]:
-    seen: Counter[str] = Counter()
-    different = []
-    for name in names:
-        seen[name] += 1
-        different.append(name if seen[name] == 1 else f"{name} #{seen[name]}")
-    return different
-
-
-def _check_names(content: Content, findings: Findings) -> None:
-    findings.warning(
-        "keypoint names with spaces at an end",
-        [repr(name) for name in content.names if name != name.strip()],
-        "a partner may be missed; remove the spaces",
-    )
-
-
-def _check_bones(content: Content, skeleton: Skeleton, findings: Findings) -> None:
-    given = content.category.get("skeleton")
-    if given and not skeleton.edges:
-        findings.state(
-            "warning",
-            "bones that do not fit the keypoints",
-            given,
-            "they are left out, which only changes drawings; they count from 1 (or from 0)",
-        )
 
 
 def _check_flips(described: CategorySkeleton, findings: Findings) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, yolo
+from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, wholebody, yolo
 from hrnet.data.imports.common import Imported, ImportOptions
 
 
@@ -23,5 +23,6 @@ FORMATS: Mapping[str, Format] = {
     "deeplabcut": Format(deeplabcut.fits, deeplabcut.read),
     "sleap": Format(sleap.fits, sleap.read),
     "mpii": Format(mpii.fits, mpii.read),
+    "wholebody": Format(wholebody.fits, wholebody.read),
 }
 """Values of --format."""

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
-from hrnet.data.imports import mpii
+from hrnet.data.imports import mpii, wholebody
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
@@ -51,8 +51,8 @@ class _Found:
 
 
 def fits(source: Path) -> bool:
-    """Whether a source is a JSON file, but for MPII's; the rest is seen in reading."""
-    return source.suffix == ".json" and not mpii.fits(source)
+    """Whether a source is a JSON file, but for those of others; the rest is seen in reading."""
+    return source.suffix == ".json" and not mpii.fits(source) and not wholebody.fits(source)
 
 
 def read(source: Path, options: ImportOptions) -> Imported:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.data.coco import clamp_box, parse_keypoints
+from hrnet.data.coco import DEFAULT_MARGIN, clamp_box, extent_box, parse_keypoints
 from hrnet.data.imports import FORMATS
 from hrnet.data.imports.common import (
     Imported,
@@ -20,11 +20,6 @@ from hrnet.data.imports.pictures import picture_size
 from hrnet.errors import InputError, one_line
 from hrnet.files import check_writable_file, exists, is_folder, resolve, write_text
 from hrnet.geometry import Size
-
-DEFAULT_MARGIN = 0.1
-LEAST_GROWTH = 0.02
-"""A box of points that lie on one line or are one point still has an area: as part of the picture's
-longer side, it grows by this at least."""
 
 Box = tuple[float, float, float, float]
 
@@ -182,7 +177,8 @@ def _expect_size(source: Path, picture: Picture, size: Size) -> None:
 
 def _box(subject: Subject, size: Size, margin: float) -> Box | None:
     """The box of a subject if it can be cropped, else the extent of its keypoints, else None."""
-    for box in (subject.box_xywh, extent_box(subject, size, margin)):
+    extent = extent_box(subject.triples, size, margin).tolist()
+    for box in (subject.box_xywh, (extent[0], extent[1], extent[2], extent[3])):
         if box is not None and clamp_box(np.array(box), size) is not None:
             return box
     return None
@@ -232,21 +228,6 @@ def _annotations(entries: Sequence[_Entry]) -> Iterator[dict[str, object]]:
                 "iscrowd": 0,
                 **subject.extra,
             }
-
-
-def extent_box(subject: Subject, size: Size, margin: float) -> Box:
-    """The extent of a subject's labelled keypoints, grown on each side and clipped to the picture.
-
-    It grows by `margin` times its longer side, and by `LEAST_GROWTH` of the picture's at least.
-    """
-    points = subject.triples[subject.triples[:, 2] > 0, :2]
-    if not len(points):
-        return (0.0, 0.0, 0.0, 0.0)
-    low, high = points.min(axis=0), points.max(axis=0)
-    growth = max(margin * float((high - low).max()), LEAST_GROWTH * max(size))
-    limit = np.array([size[1], size[0]], dtype=np.float64)
-    low, high = np.clip(low - growth, 0, limit), np.clip(high + growth, 0, limit)
-    return (float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
 
 
 def _counts(imported: Imported, entries: Sequence[_Entry], margin: float) -> Iterator[str]:

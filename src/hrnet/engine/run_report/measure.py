@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.data.coco import Sample
-from hrnet.engine.evaluate import Examination, Progress, examine, select_poses
+from hrnet.engine.evaluate import Examination, Progress, examine, pose_limit, select_poses
 from hrnet.engine.protocol import EvaluationResult
 from hrnet.engine.run_report.pictures import Pair, draw_pair
 from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median_errors
@@ -88,6 +88,7 @@ def measure(
     *,
     data: Path,
     images: Path,
+    category: str | None = None,
     flip_test: bool = False,
     device: str = "auto",
     threads: int | None = None,
@@ -102,6 +103,7 @@ def measure(
         run,
         data=data,
         images=images,
+        category=category,
         flip_test=flip_test,
         device=device,
         threads=threads,
@@ -152,14 +154,13 @@ def least_labelled(num_keypoints: int) -> int:
 def _match(found: Examination) -> _Matched:
     """Poses are in the order of the boxes: by image, and within an image as annotated."""
     samples = sorted(found.dataset.samples, key=lambda sample: sample.image_id)
-    areas = {subject.annotation_id: subject.area for subject in found.subjects}
     return _Matched(
         samples=samples,
         predicted=np.concatenate([image.keypoints for image in found.poses]).astype(np.float64),
         scores=np.concatenate([image.keypoint_scores for image in found.poses]).astype(np.float64),
         truth=np.stack([sample.keypoints for sample in samples]),
         labelled=np.stack([sample.visibility > 0 for sample in samples]),
-        areas=np.array([areas[sample.annotation_id] for sample in samples]),
+        areas=np.array([sample.area for sample in samples]),
     )
 
 
@@ -169,7 +170,8 @@ def _by_keypoint(
     skeleton = found.dataset.skeleton
     scored = [pose for image in found.poses for pose in select_poses(image, skeleton.sigmas)]
     images = found.dataset.image_paths
-    precisions = ap_by_keypoint(found.subjects, scored, skeleton.sigmas, images)
+    limit = pose_limit(found.dataset)
+    precisions = ap_by_keypoint(found.dataset.subjects, scored, skeleton.sigmas, images, limit)
     errors = median_errors(matched.predicted, matched.truth, matched.labelled, matched.areas)
     counts = matched.labelled.sum(axis=0)
     return tuple(

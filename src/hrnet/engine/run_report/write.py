@@ -72,6 +72,7 @@ def report(
                 folder,
                 data=source[0],
                 images=source[1],
+                category=content.experiment.data.category,
                 flip_test=flip_test,
                 device=device,
                 threads=threads,

@@ -104,7 +104,7 @@ def table_window(table: Tensor) -> int:
     side = math.isqrt(rows)
     if side**2 != rows or side % 2 == 0:
         raise InputError(
-            f"expected a position table of (2 * window - 1)**2 rows, got {list(table.shape)}; "
+            f"expected a position table of (2 * window - 1)**2 rows, got {rows}; "
             "the file is not of HRFormer"
         )
     return (side + 1) // 2

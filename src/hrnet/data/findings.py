@@ -1,8 +1,15 @@
-"""What a check finds: problems in one line each, with a count and the first few examples."""
+"""Problems of a data set: one line each, with a count and the first few examples.
+
+One reader serves two uses. A check collects every finding and goes on; training, evaluation and
+all else that must not go on raise the first error as it is found.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal, final
+
+from hrnet.errors import InputError
 
 Level = Literal["error", "warning"]
 """error: training would stop or be wrong. warning: worth a look."""
@@ -37,9 +44,29 @@ class Finding:
 @final
 @dataclass(slots=True)
 class Findings:
-    """Collects findings in the order in which they are found."""
+    """Collects findings in the order in which they are found.
 
+    strict: the first error is raised as an InputError. path: the file that its line names.
+    """
+
+    strict: bool = False
+    path: Path | None = None
     found: list[Finding] = field(default_factory=list)
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings with which training would stop or be wrong."""
+        return tuple(finding for finding in self.found if finding.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that are worth a look."""
+        return tuple(finding for finding in self.found if finding.level == "warning")
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The warnings, one line each."""
+        return tuple(finding.line for finding in self.warnings)
 
     def error(self, what: str, examples: Iterable[object], hint: str) -> None:
         """Note an error with all its examples; nothing where there are none."""
@@ -51,10 +78,16 @@ class Findings:
 
     def state(self, level: Level, what: str, detail: object, hint: str) -> None:
         """Note one fact that has no examples."""
-        self.found.append(Finding(level, what, 1, (), hint, str(detail)[:300]))
+        self._note(Finding(level, what, 1, (), hint, str(detail)[:300]))
 
     def _add(self, level: Level, what: str, examples: Iterable[object], hint: str) -> None:
         every = [str(example) for example in examples]
         if every:
             shown = tuple(f"{example:.200}" for example in every[:MAX_EXAMPLES])
-            self.found.append(Finding(level, what, len(every), shown, hint))
+            self._note(Finding(level, what, len(every), shown, hint))
+
+    def _note(self, finding: Finding) -> None:
+        if self.strict and finding.level == "error":
+            where = "" if self.path is None else f"{self.path}: "
+            raise InputError(f"{where}{finding.line}")
+        self.found.append(finding)
