@@ -11,7 +11,6 @@ from pathlib import Path
 
 from PIL import Image
 
-NEEDS_MORE = "pip install"
 WORKS = 0
 REFUSES = 2
 
@@ -30,7 +29,7 @@ COMMANDS = (
     (WORKS, "weights folder"),
     (WORKS, "data check keypoints.json --images ."),
     (WORKS, "data split keypoints.json --out parts --val 0.5"),
-    (WORKS, "data import yolo --out imported.json --force"),
+    (REFUSES, "data import yolo --out imported.json"),
     (REFUSES, "predict missing.jpg"),
     (REFUSES, "predict photo.png --engine openvino"),
     (REFUSES, "predict photo.png --model w.safetensors"),
@@ -75,6 +74,7 @@ def prepare(folder: Path) -> None:
     for path in (*names, "yolo/images/a.png"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (64, 48), "teal").save(folder / path)
+    (folder / "yolo/data.yaml").write_text("kpt_shape: [2, 3]")
     for name in ("w.safetensors", "w.pth"):
         (folder / name).write_bytes(b"no weights")
 
