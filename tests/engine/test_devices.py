@@ -9,7 +9,7 @@ from hrnet.errors import InputError
 
 @pytest.mark.parametrize("name", ["gpu", "meta", "", "hpu", "privateuseone", "cuda:99999999999"])
 def test_a_device_that_cannot_be_used_is_one_line(name):
-    with pytest.raises(InputError, match="take auto, or cpu") as caught:
+    with pytest.raises(InputError, match="auto") as caught:
         pick_device(name)
     assert len(str(caught.value).splitlines()) == 1
 

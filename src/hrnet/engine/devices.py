@@ -18,10 +18,11 @@ def pick_device(name: str) -> torch.device:
             device = torch.empty(0, device=name).device
         except Exception as error:  # each kind of device has its own exception types
             raise InputError(
-                f"device {name} cannot be used ({first_sentence(error)}); take auto, or cpu"
+                f"device {name} cannot be used ({first_sentence(error)}); take --device auto or "
+                "cpu, in a training run.device=auto"
             ) from None
         if device.type not in _TRAINED_ON:
-            raise InputError(f"device {name} computes nothing; take auto, or cpu")
+            raise InputError(f"device {name} computes nothing; take auto or cpu")
         return device
     if torch.cuda.is_available():
         return torch.device("cuda")

@@ -19,7 +19,7 @@ from hrnet.errors import InputError
 from hrnet.files import atomic_path, parse_json
 from hrnet.numbers import to_float, to_int
 from hrnet.weights.checkpoint import read_safetensors
-from hrnet.weights.fit import fill
+from hrnet.weights.fit import compare
 
 _FORMAT = "hrnet-training-1"
 
@@ -119,10 +119,16 @@ def _scaler(path: Path, header: dict[str, str], run: Run) -> dict[str, float]:
 def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     """Put weights into a network whose tensors they match in names, shapes and types."""
     own = network.state_dict()
+    misfit = compare(own, state)
+    if misfit.names:
+        raise InputError(
+            f"{path} does not fit the network: {misfit}; leave the settings of the model and the "
+            "keypoints as they were"
+        )
     for name, value in state.items():
-        if name in own and value.dtype != own[name].dtype:
+        if value.dtype != own[name].dtype:
             raise _damaged(path, f"{name} is of {value.dtype}, not {own[name].dtype}")
-    fill(network, state, str(path))
+    network.load_state_dict(state)
 
 
 def _load_optimizer(

@@ -42,7 +42,7 @@ FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
 """What weights may be stored as; every network computes with them in float32."""
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
-_COUNTER = "num_batches_tracked"
+_COUNTERS = ("num_batches_tracked", "n_averaged")  # the second is of averaged weights
 
 
 def check_values(state: Mapping[str, Tensor], source: str) -> None:
@@ -59,12 +59,12 @@ def check_values(state: Mapping[str, Tensor], source: str) -> None:
 def _problem(kind: str, value: Tensor) -> str:
     """Name what is wrong with a tensor; "" where nothing is."""
     dtype = str(value.dtype).removeprefix("torch.")
-    if kind == _COUNTER and value.dtype in _INTEGERS:
+    if kind in _COUNTERS and value.dtype in _INTEGERS:
         return ""
     if value.dtype not in FLOATS:
         return f"is of type {dtype}; expected floating-point numbers, such as float32"
     finite = bool(torch.isfinite(value).all())
-    if kind == _COUNTER and not (finite and bool((value == value.round()).all())):
+    if kind in _COUNTERS and not (finite and bool((value == value.round()).all())):
         return "is no whole number; it counts batches"
     if not finite:
         return "holds NaN or infinity; take a file of before the training went wrong"

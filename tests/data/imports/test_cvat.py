@@ -61,6 +61,14 @@ def test_skeletons(export, convert):
     assert done.content["info"]["notes"] == list(done.report.notes)
 
 
+def test_the_order_of_a_skeletons_names(export, convert):
+    done = convert(export(SKELETONS), names=("left_eye", "right_eye", "nose"))
+    assert done.points(0) == [[0, 0, 0], [30.5, 20.25, 1], [10, 50, 2]]
+    assert done.dataset.skeleton.edges == ((2, 1),)
+    with pytest.raises(InputError, match="expected --names from nose, left_eye, right_eye, got a"):
+        convert(export(SKELETONS), names=("a",))
+
+
 def test_the_margin(export, convert):
     assert convert(export(SKELETONS), margin=0.5).box(1) == [75, 25, 100, 75]  # clipped below
 

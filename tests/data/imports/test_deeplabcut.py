@@ -171,6 +171,11 @@ def test_unique_body_parts_can_be_taken(project, convert):
     done = convert(project, names=("corner", "nose", "tail"))
     assert [one["individual"] for one in done.content["annotations"]] == ["m1", "m2", "single"]
     assert convert(project, category="m2").report.num_subjects == 1
+    done = convert(project, category="mouse")
+    assert done.category["name"] == "mouse"
+    assert "mouse is no individual; it names the category, and all of them are taken" in (
+        done.report.notes
+    )
 
 
 def test_other_files_of_a_project_are_counted(project, convert):

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,6 +157,22 @@ def test_a_reader_that_fails_is_one_line(source, tmp_path, monkeypatch):
     monkeypatch.setitem(FORMATS, "yolo", Format(FORMATS["yolo"].fits, fail))
     with pytest.raises(InputError, match=r"not in the form of yolo \(ZeroDivisionError: a mistake"):
         import_annotations(source, tmp_path / "out.json", ImportOptions())
+
+
+@pytest.mark.parametrize(
+    ("name", "option", "formats"),
+    [
+        ("yolo", {"heads": Path("a")}, "format mpii"),
+        ("mpii", {"names": ("a",)}, "formats yolo, cvat, labelstudio, deeplabcut"),
+        ("sleap", {"part": "train"}, "formats yolo, cvat"),
+        ("cvat", {"likelihood": 0.5}, "formats yolo, deeplabcut"),
+        ("mpii", {"category": "a"}, "formats yolo, cvat, labelstudio, deeplabcut, sleap"),
+    ],
+)
+def test_options_that_a_format_does_not_have(source, tmp_path, name, option, formats):
+    options, out = ImportOptions(**option), tmp_path / "out.json"
+    with pytest.raises(InputError, match=f"with the {formats} alone, got {name}; leave it out"):
+        import_annotations(source, out, options, format_name=name)
 
 
 def test_subjects_that_cannot_be_cropped_are_left_out(source, tmp_path):

@@ -10,19 +10,20 @@ from hrnet.data.imports.common import Imported, ImportOptions
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: whether a source looks like it, and how it is read."""
+    """One format: whether a source looks like it, how it is read, and the options that it takes."""
 
     fits: Callable[[Path], bool]
     read: Callable[[Path, ImportOptions], Imported]
+    options: frozenset[str] = frozenset()
 
 
 FORMATS: Mapping[str, Format] = {
-    "yolo": Format(yolo.fits, yolo.read),
-    "cvat": Format(cvat.fits, cvat.read),
-    "labelstudio": Format(labelstudio.fits, labelstudio.read),
-    "deeplabcut": Format(deeplabcut.fits, deeplabcut.read),
-    "sleap": Format(sleap.fits, sleap.read),
-    "mpii": Format(mpii.fits, mpii.read),
+    "yolo": Format(yolo.fits, yolo.read, yolo.OPTIONS),
+    "cvat": Format(cvat.fits, cvat.read, cvat.OPTIONS),
+    "labelstudio": Format(labelstudio.fits, labelstudio.read, labelstudio.OPTIONS),
+    "deeplabcut": Format(deeplabcut.fits, deeplabcut.read, deeplabcut.OPTIONS),
+    "sleap": Format(sleap.fits, sleap.read, sleap.OPTIONS),
+    "mpii": Format(mpii.fits, mpii.read, mpii.OPTIONS),
     "wholebody": Format(wholebody.fits, wholebody.read),
 }
 """Values of --format."""

@@ -33,6 +33,7 @@ Box = tuple[float, float, float, float]
 Marks = Mapping[str, tuple[float, float, float]]
 """Keypoint name -> x, y, visibility."""
 
+OPTIONS = frozenset({"names", "category", "part"})
 XML_NAME = "annotations.xml"
 _READ = frozenset({"skeleton", "points", "box"})
 
@@ -139,7 +140,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
     skeletons = sorted({label_of(s) for image in images for s in image.findall("skeleton")})
     if skeletons:
         category = chosen_one(str(file), "label of skeletons", skeletons, options.category)
-        names = _skeleton_names(root, images, category)
+        names = _skeleton_names(file, root, images, category, options.names)
         found = [list(reader.skeletons(image, category)) for image in images]
     elif any(";" in p.get("points", "") for image in images for p in image.findall("points")):
         labels = sorted({label_of(p) for image in images for p in image.findall("points")})
@@ -175,14 +176,25 @@ def _group(element: Element) -> str | None:
     return None if group in (None, "", "0") else group
 
 
-def _skeleton_names(root: Element, images: Sequence[Element], category: str) -> tuple[str, ...]:
-    """Keypoints in the order of the label's definition, else in that of the first skeleton."""
+def _skeleton_names(
+    file: Path,
+    root: Element,
+    images: Sequence[Element],
+    category: str,
+    given: tuple[str, ...] | None,
+) -> tuple[str, ...]:
+    """Keypoints as given or in the order of the label's definition, else of the first skeleton."""
     named = label_names(root, category)
     skeletons = [
         s for image in images for s in image.findall("skeleton") if label_of(s) == category
     ]
     used = dict.fromkeys(label_of(p) for s in skeletons for p in s.findall("points"))
-    return tuple(dict.fromkeys([*named, *used]))
+    names = tuple(dict.fromkeys([*named, *used]))
+    if given is not None and sorted(given) != sorted(names):
+        raise InputError(
+            f"{file}: expected --names from {', '.join(names)}, got {', '.join(given)}"
+        )
+    return given or names
 
 
 def _of_lists(

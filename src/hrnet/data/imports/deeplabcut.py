@@ -31,6 +31,7 @@ from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder, read_text
 
+OPTIONS = frozenset({"names", "category", "likelihood"})
 _HEADER = ("scorer", "individuals", "bodyparts", "coords")
 _SHARED = "single"
 """The individual that DeepLabCut gives the body parts which the animals do not have."""
@@ -97,7 +98,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
                 f"{table.file}: expected the body parts of {first.file}, "
                 f"{', '.join(first.parts())}, got {', '.join(table.parts())}"
             )
-    individuals, names = _taken(source, tables, options, left_out)
+    individuals, names, notes = _taken(source, tables, options, left_out)
     config = project / "config.yaml"
     settings = read_yaml(config) if is_file(config) else {}
     pictures = _pictures(source, tables, individuals, names, options, left_out)
@@ -111,7 +112,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
             for path, subjects in pictures.items()
         ),
         edges=_edges(config, settings.get("skeleton"), names, left_out),
-        notes=("the format has no visibility: all labelled keypoints count as visible",),
+        notes=("the format has no visibility: all labelled keypoints count as visible", *notes),
         left_out=left_out,
         inputs=(*files, *([config] if settings else [])),
     )
@@ -176,8 +177,8 @@ def _columns(
 
 def _taken(
     source: Path, tables: Sequence[_Table], options: ImportOptions, left_out: LeftOut
-) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
-    """The individuals that are taken (None: all of them) and the body parts in their order."""
+) -> tuple[tuple[str, ...] | None, tuple[str, ...], tuple[str, ...]]:
+    """The individuals that are taken (None: all), the body parts in their order, and notes."""
     own, shared = tables[0].parts(shared=False), tables[0].parts(shared=True)
     everybody = list(dict.fromkeys(one for table in tables for one in table.individuals))
     chosen = (options.category,) if options.category in everybody else None
@@ -201,7 +202,10 @@ def _taken(
             f"{','.join(left)} takes them",
             len(left),
         )
-    return chosen, names
+    if options.category in (None, *everybody) or not any(everybody):
+        return chosen, names, ()
+    note = f"{options.category} is no individual; it names the category, and all of them are taken"
+    return chosen, names, (note,)
 
 
 def _has_point(table: _Table, line: Sequence[str], key: tuple[str, str]) -> bool:

@@ -36,6 +36,7 @@ from hrnet.numbers import to_float
 
 Json = Mapping[str, object]
 Box = tuple[float, float, float, float]
+OPTIONS = frozenset({"names", "category"})
 _BOXES = ("rectanglelabels", "rectangle")
 _POINTS = "keypointlabels"
 

@@ -31,6 +31,7 @@ from hrnet.metrics.pckh import head_sizes
 from hrnet.numbers import to_float, to_floats
 from hrnet.weights.skeletons import published_skeleton
 
+OPTIONS = frozenset({"heads"})
 NUM_JOINTS = 16
 
 HEAD_BOXES = "headboxes_src"

@@ -62,8 +62,7 @@ def import_annotations(
     if exists(out) and not force:
         raise InputError(f"{out} exists and is not replaced; name another --out or add --force")
     name = _format(source, format_name)
-    if options.heads is not None and name != "mpii":
-        raise InputError(f"expected --heads with the format mpii alone, got {name}; leave it out")
+    _expect_options(name, options)
     imported = _read(name, source, replace(options, replace=force))
     _expect_no_input(out, source, imported, options.images)
     entries, root = _entries(source, imported, margin), _root(source, imported)
@@ -82,6 +81,17 @@ def import_annotations(
     write_text(out, json.dumps(content, indent=1))
     subjects = sum(len(entry.subjects) for entry in entries)
     return ImportReport(name, out, root, imported.names, len(entries), subjects, notes)
+
+
+def _expect_options(name: str, options: ImportOptions) -> None:
+    """Raise InputError for an option that the format would pass over."""
+    for option in ("names", "category", "part", "heads", "likelihood"):
+        takers = [one for one, form in FORMATS.items() if option in form.options]
+        if getattr(options, option) is not None and name not in takers:
+            formats = f"format{'s' if len(takers) > 1 else ''} {', '.join(takers)}"
+            raise InputError(
+                f"expected --{option} with the {formats} alone, got {name}; leave it out"
+            )
 
 
 def _read(name: str, source: Path, options: ImportOptions) -> Imported:

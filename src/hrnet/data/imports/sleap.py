@@ -30,6 +30,7 @@ from hrnet.errors import InputError, one_line
 from hrnet.files import exists, is_file, is_folder, parse_json
 from hrnet.numbers import to_float, to_int
 
+OPTIONS = frozenset({"category"})
 _USER, _BONE, _SYMMETRY = 0, 1, 2
 _CENTRE_SINCE = 1.1
 _MOST_INSTANCES = 500_000

@@ -32,6 +32,7 @@ from hrnet.files import is_file, is_folder, read_text
 from hrnet.geometry import Size
 from hrnet.numbers import to_int
 
+OPTIONS = frozenset({"names", "category", "part", "likelihood"})
 _BOX_COLUMNS = 5
 _MOST_KEYPOINTS = 10_000
 _LONGEST_LABELS = 1 << 21
