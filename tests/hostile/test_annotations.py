@@ -86,6 +86,10 @@ def test_files_of_boxes(ask, dataset, spot_model, form, data):
     result.unlink(missing_ok=True)
     pictures = [dataset / f"{n}.png" for n in range(4)]
     command = ("predict", *pictures, "--boxes", boxes, "--json", result, "--model", spot_model)
+    if form is DETECTIONS:  # which name no files
+        names = dataset / "a.json"
+        names.write_text(json.dumps(coco()))
+        command += ("--images-of", names)
     code, _, err = ask(*command)
     assert not PYTHON.search(err)
     failed = re.match(r"hrnet: (\d) of 4 sources", err)

@@ -152,7 +152,7 @@ def make_dataset(
     taken, subjects, samples = [], [], []
     for one in chosen.annotations:
         image = images.get(one.image_id)
-        if image is not None and not one.wrong and _has_length(one, len(names)):
+        if image is not None and not one.wrong and _length(one) in (0, 3 * len(names)):
             taken.append(one)
             subjects.append(_subject(one, image, len(names)))
             samples.append(_sample(one, image, subjects[-1], paths))
@@ -169,20 +169,18 @@ def make_dataset(
     )
 
 
-def _has_length(one: CocoAnnotation, count: int) -> bool:
-    if one.triples is None:
-        return "length" not in one.wrong
-    return len(one.triples) == count
+def _length(one: CocoAnnotation) -> int:
+    """How many keypoint values an annotation has, 0 where nothing is labelled."""
+    return int(one.wrong.get("length", 0 if one.triples is None else one.triples.size))
 
 
 def _note_lengths(annotations: Sequence[CocoAnnotation], count: int, findings: Findings) -> None:
-    wrong = [one for one in annotations if not _has_length(one, count)]
-    given = [one.raw.get("keypoints") for one in wrong]
     findings.error(
         "annotations with another number of keypoint values",
         [
-            f"{one.name} has {len(values) if isinstance(values, list) else 0} of {3 * count}"
-            for one, values in zip(wrong, given, strict=True)
+            f"{one.name} has {_length(one)} of {3 * count}"
+            for one in annotations
+            if _length(one) not in (0, 3 * count)
         ],
         "training or evaluation would stop; correct them",
     )
