@@ -106,7 +106,8 @@ cli.main()
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM)]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 128 + signal.SIGTERM), (signal.SIGHUP, 129)],
 )
 def test_a_signal_keeps_what_is_finished(
     spots, spot_model: Path, tmp_path: Path, number: signal.Signals, code: int
@@ -139,3 +140,18 @@ def test_every_command_has_examples_and_short_help(run) -> None:
         code, text, _ = run(command, "--help")
         assert code == 0
         assert f"hrnet {command} " in text.partition("Examples:")[2]
+
+
+def test_ctrl_c_while_the_program_is_loaded(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    done = subprocess.run(
+        [sys.executable, "-m", "hrnet", "--version"],
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -134,6 +134,17 @@ def test_check_proves_first_that_the_report_can_be_written(run, pets):
     assert "expected an output folder" in err
 
 
+def test_a_report_never_replaces_what_is_checked(run, pets):
+    data, images = pets
+    taken = data.with_name("check.json")
+    data.rename(taken)
+    before = taken.read_bytes()
+    code, _, errors = run("data", "check", taken, "--images", images, "--report", taken.parent)
+    assert code == 2
+    assert "is read by this command" in errors
+    assert taken.read_bytes() == before
+
+
 def test_split_says_what_it_wrote(run, pets, tmp_path):
     file, _ = pets
     out = tmp_path / "parts"

@@ -10,7 +10,7 @@ from hrnet.errors import InputError
 DEFAULT_SIGMA = 0.05
 """OKS falloff of a keypoint nobody measured: between COCO's eyes (0.025) and hips (0.107)."""
 
-_MOST = (1000, 3000, 200)
+MOST_KEYPOINTS, MOST_BONES, LONGEST_NAME = 1000, 3000, 200
 """Keypoints and bones of a skeleton, and letters of a name. Face meshes have 478 and 1,350 or so;
 more would take any time to draw and any memory to find."""
 
@@ -53,10 +53,11 @@ class Skeleton:
         if not self.names:
             raise InputError("a skeleton needs at least one keypoint name, got none")
         counts = (len(self.names), len(self.edges), max(map(len, self.names)))
-        if any(count > most for count, most in zip(counts, _MOST, strict=True)):
+        most = (MOST_KEYPOINTS, MOST_BONES, LONGEST_NAME)
+        if any(count > limit for count, limit in zip(counts, most, strict=True)):
             raise InputError(
                 "a skeleton has at most {} keypoints, {} bones and {} letters in a name, "
-                "got {}, {} and {}".format(*_MOST, *counts)
+                "got {}, {} and {}".format(*most, *counts)
             )
         if len(set(self.names)) != len(self.names):
             twice = sorted(name for name, count in Counter(self.names).items() if count > 1)

@@ -6,6 +6,7 @@ import pytest
 from hrnet.data.category import describe_category
 from hrnet.data.coco import parse_keypoints
 from hrnet.data.coco_file import parse_annotation
+from hrnet.data.findings import Findings
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA
 
@@ -127,3 +128,24 @@ def test_training_and_evaluation_take_the_same(tmp_path):
 )
 def test_bones_are_pairs_of_names_or_numbers_and_stop_nothing(bones, edges):
     assert describe_category({"keypoints": NAMES, "skeleton": bones}).skeleton.edges == edges
+
+
+@pytest.mark.parametrize(
+    "names", [["a", "n" * 400], ["\udc80" * 300], [f"k{place}" for place in range(1001)], [10**400]]
+)
+def test_names_beyond_all_bounds_are_one_error(names):
+    with pytest.raises(InputError, match=r"a skeleton has at most|text that can be written"):
+        describe_category({"keypoints": names})
+    findings = Findings()
+    described = describe_category({"keypoints": names, "skeleton": [[1, 1]]}, (), findings)
+    assert len(findings.errors) == 1
+    assert described.skeleton.num_keypoints <= 1000
+
+
+def test_bones_beyond_all_bounds_are_left_out():
+    names = [f"k{place}" for place in range(80)]
+    bones = [[a, b] for a in range(1, 81) for b in range(1, a)]
+    findings = Findings()
+    described = describe_category({"keypoints": names, "skeleton": bones}, (), findings)
+    assert len(described.skeleton.edges) == 3000
+    assert "160 of 3160" in findings.warnings[0].line

@@ -2,6 +2,8 @@
 
 import signal
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -69,20 +71,31 @@ app.add_typer(data_app)
 def main() -> None:
     """Run the command line; whatever cannot be used gives one line on stderr and exit code 2.
 
-    SIGTERM ends a command as an exit does, so that temporary files are removed.
+    SIGTERM and the end of the terminal end a command as an exit does, so that temporary files are
+    removed.
     """
-    with guarded_streams() as stdout:
-        before = signal.signal(signal.SIGTERM, _terminate)
-        try:
-            code = _run()
-        finally:
-            signal.signal(signal.SIGTERM, before)
+    with guarded_streams() as stdout, _signals_end_the_command():
+        code = _run()
         stdout.flush()
         if stdout.error is not None:
             _print_error(f"what was printed is not whole: {stdout.error.strerror}")
             code = code or 2
     if code:
         sys.exit(code)
+
+
+@contextmanager
+def _signals_end_the_command() -> Iterator[None]:
+    numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # nohup asks for just that
+            signal.signal(number, _terminate)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _terminate(number: int, frame: object) -> None:

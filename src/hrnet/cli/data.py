@@ -59,13 +59,14 @@ def check(
     2; warnings leave it at 0.
     """
     from hrnet.data.check.run import check_dataset
-    from hrnet.data.check.sheet import write_report
+    from hrnet.data.check.sheet import REPORT_FILES, write_report
     from hrnet.data.check.show import print_check
-    from hrnet.files import make_writable_folder
+    from hrnet.files import check_writable_file
     from hrnet.terminal import show_progress, terminal
 
     if report is not None:
-        make_writable_folder(report)
+        for name in REPORT_FILES:
+            check_writable_file(report / name, [annotations, images])
     with show_progress("checking images") as progress:
         result = check_dataset(annotations, images, progress, category=category)
     print_check(terminal(), result)

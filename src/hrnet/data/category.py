@@ -20,7 +20,15 @@ from hrnet.data.findings import Findings
 from hrnet.data.sigmas import annotator_spread
 from hrnet.errors import InputError, printable
 from hrnet.numbers import to_floats, to_int
-from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, Skeleton, infer_flip_pairs
+from hrnet.skeleton import (
+    COCO_PERSON,
+    DEFAULT_SIGMA,
+    LONGEST_NAME,
+    MOST_BONES,
+    MOST_KEYPOINTS,
+    Skeleton,
+    infer_flip_pairs,
+)
 
 Pair = tuple[int, int]
 Part = TypeVar("Part")
@@ -221,8 +229,9 @@ def _try(read: Callable[[], Part], otherwise: Part, findings: Findings) -> Part:
 def _all_different(names: Sequence[str]) -> tuple[str, ...]:
     """Names that a skeleton takes, for those that it does not."""
     different: dict[str, None] = {}
-    for name in map(printable, names):
-        another, count = name, 1
+    for name in map(printable, names[:MOST_KEYPOINTS]):
+        another, count = name[: LONGEST_NAME // 2], 1
+        name = another
         while another in different:
             count += 1
             another = f"{name} #{count}"
@@ -278,7 +287,7 @@ def _index(member: object, names: Sequence[str]) -> int:
 
 
 def _bones(given: object, names: Sequence[str], findings: Findings) -> tuple[Pair, ...]:
-    bones = bones_of(given, names)
+    bones = bones_of(given, names)[:MOST_BONES]
     listed = len(given) if isinstance(given, list) else 1
     if given and len(bones) < listed:
         findings.state(

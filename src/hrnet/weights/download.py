@@ -18,7 +18,7 @@ from itertools import chain
 from pathlib import Path
 
 from hrnet.errors import InputError, one_line
-from hrnet.files import is_file, read_json
+from hrnet.files import is_file, read_json, write_text
 from hrnet.numbers import to_int
 from hrnet.weights.integrity import check_is_no_text, mismatch
 from hrnet.weights.lock import exclusive
@@ -281,4 +281,4 @@ def _write_note(job: _Job, response: HTTPResponse, total: int) -> None:
     etag = response.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
     note = {"url": job.url, "validator": validator[:1000], "total": total}
-    job.note.write_text(json.dumps(note), encoding="utf-8")
+    write_text(job.note, json.dumps(note))

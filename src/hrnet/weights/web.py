@@ -40,6 +40,9 @@ _BLOCK = 1 << 16
 _SLOWEST = 1000
 """Bytes that must come in the time of one wait, or the connection counts as broken."""
 
+_LONGEST_LABEL = 63
+"""Letters between two dots of a host's name (RFC 1035)."""
+
 _BUSY = {408, 425, 429}
 _TRANSIENT = (ConnectionResetError, ConnectionAbortedError, BadStatusLine, IncompleteRead)
 _ODD = (HTTPException, ValueError, OverflowError)
@@ -65,7 +68,9 @@ def expect_address(url: str) -> None:
     """Raise InputError unless this is an address of the web; urllib refuses others in many ways."""
     try:
         parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        labels = (parts.hostname or "").removesuffix(".").split(".")
+        host = all(0 < len(label) <= _LONGEST_LABEL for label in labels)
+        known = parts.scheme in ("http", "https") and host and parts.port != 0
     except ValueError:
         known = False
     if not (known and re.fullmatch("[!-~]+", url)):

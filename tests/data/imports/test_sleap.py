@@ -359,6 +359,33 @@ def test_files_that_claim_more_than_they_hold(labels, convert, name):
         convert(path)
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda graph: graph.update(graph=None),
+        lambda graph: graph.update(nodes=None),
+        lambda graph: graph.update(links=[3]),
+        *(lambda graph, n=n: graph["nodes"][0].update(id=n) for n in (10**30, -1, None, "x")),
+    ],
+)
+def test_a_skeleton_of_another_form_is_one_line(labels, convert, spoil):
+    odd = skeleton()
+    spoil(odd)
+    with pytest.raises(InputError, match="skeleton 1 is not in SLEAP's form: expected lists of"):
+        convert(labels(skeletons=[odd]))
+
+
+@pytest.mark.parametrize("value", [NAN, -1.0, 256.0])
+def test_embedded_pixels_of_no_picture_are_one_line(labels, convert, value):
+    path = embed(labels("labels.pkg.slp", backend=EMBEDDED), [0, 2], encoding="hdf5")
+    with h5py.File(path, "a") as file:
+        pixels = file["video0/video"][()].astype(np.float32)
+        pixels[0, 0, 0, 0] = value
+        replaced("video0/video", data=pixels)(file)
+    with pytest.raises(InputError, match="expected pixels of 0 to 255, got others"):
+        convert(path)
+
+
 def test_another_picture_is_not_replaced_by_an_embedded_one(labels, tmp_path, picture):
     path = embed(labels("labels.pkg.slp", backend=EMBEDDED), [0, 2])
     options = ImportOptions(extracted=tmp_path / "extracted")

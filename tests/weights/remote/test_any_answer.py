@@ -1,9 +1,11 @@
 """Whatever a server, an address or a note says: the right file, or one line."""
 
 import json
+import os
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -72,6 +74,15 @@ def test_any_note_leads_to_the_file(server, tmp_path: Path, validator, total, he
     download(url, target, sha256=sha256(BODY).hexdigest(), size=len(BODY), patience=patience)
     assert target.read_bytes() == BODY
     target.unlink()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes with names here")
+def test_a_pipe_in_place_of_the_note_is_replaced(server, tmp_path: Path) -> None:
+    server.files["/w.pth"] = BODY
+    target = tmp_path / "w.pth"
+    os.mkfifo(target.with_name("w.pth.part.json"))
+    download(f"{server.url}/w.pth", target, sha256=sha256(BODY).hexdigest(), size=len(BODY))
+    assert target.read_bytes() == BODY
 
 
 @given(

@@ -186,15 +186,11 @@ def test_a_silent_server(server, target: Path, weights: bytes, starts: bool) -> 
         *("http://host:port/w.pth", "http://host:99999/w.pth", "http://host:-1/w.pth"),
         *("http://host/\u8a9e.pth", "http://\u8a9e/w.pth", "http://host/a\nb", "http://host/\x00"),
         *("http://host/a b", "http://host/\udc80"),
+        *(f"http://{'a' * 70}.invalid/w.pth", "http://..invalid/w.pth"),
     ],
 )
 def test_what_is_no_address_is_refused(target: Path, url: str) -> None:
     _fails("expected an address that begins with https://", url, target)
-
-
-@pytest.mark.parametrize("url", [f"http://{'a' * 70}.invalid/w.pth", "http://..invalid/w.pth"])
-def test_hosts_that_cannot_be_are_told(target: Path, url: str) -> None:
-    _fails("leads to nothing that can be read|cannot be reached", url, target)
 
 
 @pytest.mark.parametrize("place", ["file:///etc/passwd", "ftp://127.0.0.1/w.pth", "data:,x"])

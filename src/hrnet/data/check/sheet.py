@@ -37,6 +37,10 @@ _HIDDEN_SCORE, _VISIBLE_SCORE = 0.32, 1.0
 """What `draw_poses` fades: a labelled but hidden keypoint is drawn at about half its colour."""
 
 
+REPORT_FILES = ("check.json", "contact_sheet.jpg", "mirrored.jpg")
+"""What `write_report` writes; the last is left out where nothing mirrors."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Tile:
     """One subject in its crop: points (K, 2) and box (4,) xyxy in the crop's pixels."""
@@ -49,15 +53,16 @@ class _Tile:
 
 
 def write_report(result: CheckResult, folder: Path, seed: int = 0) -> list[Path]:
-    """Write check.json, contact_sheet.jpg and mirrored.jpg into a folder; returns what was written.
+    """Write `REPORT_FILES` into a folder; returns what was written.
 
     The sheet holds a sample of up to 48 subjects that the seed fixes. The other picture holds a few
     of them beside their mirrored twin, where left and right change names as in training; it is
     left out where nothing mirrors.
     """
     make_writable_folder(folder)
-    files = [folder / "check.json"]
-    with atomic_path(files[0]) as temporary:
+    summary, sheet, twins = (folder / name for name in REPORT_FILES)
+    files = [summary]
+    with atomic_path(summary) as temporary:
         temporary.write_text(result.to_json(), encoding="utf-8")
     chosen = _sample(result, seed)
     size = _tile_size(chosen, TILE_PX)
@@ -66,11 +71,11 @@ def write_report(result: CheckResult, folder: Path, seed: int = 0) -> list[Path]
     if shown:
         drawn = [_drawn(tile, result.skeleton) for tile in shown]
         title = _title(result, f"{len(shown)} of {result.counts.samples} subjects")
-        _save(_grid(drawn, COLUMNS, title), folder / "contact_sheet.jpg", files)
+        _save(_grid(drawn, COLUMNS, title), sheet, files)
     if shown and result.skeleton.flip_pairs:
         pairs = _twins(result, chosen)
         title = _title(result, "subjects and their mirrored twins: colours keep to their limbs")
-        _save(_grid(pairs, 4, title), folder / "mirrored.jpg", files)
+        _save(_grid(pairs, 4, title), twins, files)
     return files
 
 

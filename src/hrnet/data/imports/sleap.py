@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -160,40 +161,53 @@ def _skeletons(file: SleapFile, metadata: Json, left_out: LeftOut) -> list[_Skel
     names = [name_of(node.get("name")) if isinstance(node, dict) else "" for node in nodes]
     found = []
     for count, entry in enumerate(entries, 1):
-        try:
-            found.append(_skeleton(_expect_object(file, entry), names, left_out))
-        except (LookupError, TypeError, AttributeError) as error:
-            detail = f"{type(error).__name__}: {one_line(error):.100}"
+        skeleton = _skeleton(_expect_object(file, entry), names, left_out)
+        if skeleton is None:
             raise InputError(
-                f"{file.path}: skeleton {count} is not in SLEAP's form ({detail})"
-            ) from None
+                f"{file.path}: skeleton {count} is not in SLEAP's form: expected lists of nodes "
+                f"and links, the nodes from 0 to {len(names) - 1} and none twice"
+            )
+        found.append(skeleton)
     return found
 
 
-def _skeleton(entry: Json, nodes: Sequence[str], left_out: LeftOut) -> _Skeleton:
-    """A skeleton as SLEAP writes graphs: nodes and links by their place in the list of nodes.
-
-    Raises LookupError, TypeError or AttributeError for another form.
-    """
+def _graph_of(entry: Json) -> tuple[object, list[Json], list[Mapping[str, Any]]] | None:
+    """Return the name, the nodes and the links of a skeleton, if it has them as SLEAP writes."""
     graph = entry.get("nx_graph", entry)
     if not isinstance(graph, dict):
-        raise TypeError(f"got {shown(graph)} in place of a graph")
-    order = [to_int(node["id"]) for node in graph["nodes"]]
-    numbers = [node for node in order if node is not None and 0 <= node < len(nodes)]
+        return None
+    title, nodes, links = graph.get("graph", {}), graph.get("nodes"), graph.get("links")
+    if not (isinstance(title, dict) and isinstance(nodes, list) and isinstance(links, list)):
+        return None
+    plain = all(isinstance(one, dict) for one in (*nodes, *links))
+    return (title.get("name"), nodes, links) if plain else None
+
+
+def _skeleton(entry: Json, names: Sequence[str], left_out: LeftOut) -> _Skeleton | None:
+    """A skeleton as SLEAP writes graphs: nodes and links by their place in the list of nodes.
+
+    None for another form, and where its nodes are not in the list or are there twice.
+    """
+    graph = _graph_of(entry)
+    if graph is None:
+        return None
+    title, nodes, links = graph
+    order = [to_int(node.get("id")) for node in nodes]
+    numbers = [node for node in order if node is not None and 0 <= node < len(names)]
     if len(numbers) != len(order) or len(set(numbers)) != len(numbers):
-        raise LookupError("nodes that the file does not list once")
+        return None
     place = {node: index for index, node in enumerate(numbers)}
     pairs: dict[int, dict[frozenset[int], tuple[int, int]]] = {_BONE: {}, _SYMMETRY: {}}
     kinds: dict[int, int] = {}
-    for link in graph["links"]:
+    for link in links:
         try:
             ends = (place[link["source"]], place[link["target"]])
             pairs[_kind(link["type"], kinds)].setdefault(frozenset(ends), ends)
         except (LookupError, TypeError, ValueError):
             left_out.add("bones of another form", shown(link))
     return _Skeleton(
-        name=name_of(graph["graph"].get("name")) or "subject",
-        names=tuple(nodes[node] for node in numbers),
+        name=name_of(title) or "subject",
+        names=tuple(names[node] for node in numbers),
         edges=tuple(pairs[_BONE].values()),
         flip_pairs=tuple(pairs[_SYMMETRY].values()),
     )

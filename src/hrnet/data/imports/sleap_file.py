@@ -162,6 +162,8 @@ def _embedded(where: str, dataset: h5py.Dataset, row: int) -> Image.Image:
         raise InputError(f"{where}: expected at most {_MOST_PIXELS:,} pixels, got {pixels:,}")
     stored = np.asarray(dataset[row])
     if dataset.attrs.get("format", "png") == "hdf5" or stored.ndim > 1:
+        if not ((stored >= 0) & (stored <= 255)).all():  # false for NaN too
+            raise InputError(f"{where}: expected pixels of 0 to 255, got others")
         return Image.fromarray(stored.squeeze().astype(np.uint8)).convert("RGB")
     try:
         with Image.open(

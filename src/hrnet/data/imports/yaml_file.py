@@ -42,9 +42,9 @@ def read_yaml(path: Path) -> dict[str, object]:
     # PyYAML lets the errors of int(), of dates and of its own tables through.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError, OverflowError,
             RecursionError) as error:  # fmt: skip
-        raise InputError(
-            f"expected YAML in {path}, got something else ({one_line(error):.200})"
-        ) from None
+        known = isinstance(error, yaml.YAMLError | ValueError)
+        reason = one_line(error)[:200] if known else "a value that its tag does not fit"
+        raise InputError(f"expected YAML in {path}, got something else ({reason})") from None
     if not isinstance(content, dict):
         raise InputError(f"expected named settings in {path}, got {type(content).__name__}")
     return content
