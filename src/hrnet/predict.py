@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnet.errors import InputError
-from hrnet.geometry import Floats, Size, warp_affine, xywh_to_xyxy
+from hrnet.geometry import Floats, Image8, Size, warp_affine, xywh_to_xyxy
 from hrnet.images import ImageSource, read_image
 from hrnet.runtime import EngineName
 from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, open_engine, read_spec
@@ -29,7 +29,7 @@ from hrnet.tasks.pose import (
     normalise,
     whole_image_box,
 )
-from hrnet.types import Image8, Poses
+from hrnet.types import Poses
 from hrnet.weights.catalog import find_model
 
 BATCH_SIZE = 16

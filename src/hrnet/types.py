@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from hrnet.errors import InputError
 from hrnet.files import check_writable_file, write_text
-from hrnet.geometry import Image8 as Image8  # noqa: PLC0414
-from hrnet.geometry import Size
+from hrnet.geometry import Image8, Size
 from hrnet.images import ImageSource, read_image
 from hrnet.skeleton import Skeleton
 from hrnet.visualize import draw_poses, save_drawing

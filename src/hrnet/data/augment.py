@@ -16,9 +16,8 @@ from pydantic.fields import FieldInfo
 
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError
-from hrnet.geometry import Floats, Size, apply_affine, box_to_crop, crop_matrix
+from hrnet.geometry import Floats, Image8, Size, apply_affine, box_to_crop, crop_matrix
 from hrnet.skeleton import Skeleton
-from hrnet.types import Image8
 
 
 def _of(meaning: str) -> FieldInfo:

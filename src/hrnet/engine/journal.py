@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from hrnet.engine.run_folder import LOG
 from hrnet.errors import InputError
 from hrnet.files import exists, read_bytes, write_text
-from hrnet.types import Image8
+from hrnet.geometry import Image8
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from hrnet.engine.distributed import World
 from hrnet.engine.evaluate import evaluate_poses, head_figures, look
 from hrnet.engine.run import Run
 from hrnet.engine.torch_engine import TorchEngine
+from hrnet.geometry import Image8
 from hrnet.images import read_image
 from hrnet.predict import PoseModel
 from hrnet.spec import PoseSpec
-from hrnet.types import Image8
 from hrnet.visualize import draw_poses
 from hrnet.weights.checkpoint import with_activation
 

@@ -16,10 +16,10 @@ from hrnet.data.check.run import CheckResult
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError, printable
 from hrnet.files import atomic_path, make_writable_folder
-from hrnet.geometry import Floats, Size, apply_affine, box_to_crop, crop_matrix, warp_affine
+from hrnet.geometry import Floats, Image8, Size, apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
 from hrnet.skeleton import Skeleton
-from hrnet.types import Image8, Poses
+from hrnet.types import Poses
 from hrnet.visualize import LEFT, MIDDLE, RIGHT, draw_poses
 
 MAX_TILES = 48

@@ -9,10 +9,10 @@ import numpy as np
 from PIL import Image
 
 from hrnet.data.coco import Sample
-from hrnet.geometry import Floats, apply_affine, box_to_crop, crop_matrix, warp_affine
+from hrnet.geometry import Floats, Image8, apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
 from hrnet.spec import PoseSpec
-from hrnet.types import Image8, Poses
+from hrnet.types import Poses
 from hrnet.visualize import draw_poses
 
 HEIGHT_PX = 256
