@@ -189,3 +189,18 @@ def test_the_help_lists_every_format(run):
     code, text, _ = run("data", "import", "--help")
     assert code == 0
     assert "|".join(FORMATS) in "".join(text.split())
+
+
+def test_folders_and_files_are_printed_without_terminal_escapes(run, pets, tmp_path):
+    file, images = pets
+    odd = tmp_path / "\x1b[2Jodd"
+    odd.mkdir()
+    code, out, err = run("data", "split", file, "--out", odd)
+    assert (code, err) == (0, "")
+    assert "\\x1b[2Jodd/train.json: 18 images" in out
+    printed = out + "".join(run("data", "check", file, "--images", images, "--report", odd)[1:])
+    (odd / "empty.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    code, out, err = run("data", "check", odd / "empty.json", "--images", images)
+    assert code == 2
+    assert "errors in" in err
+    assert "\x1b[2J" not in printed + out + err

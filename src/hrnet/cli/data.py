@@ -72,9 +72,9 @@ def check(
     print_check(terminal(), result)
     if report is not None:
         for file in write_report(result, report):
-            typer.echo(f"written: {file}")
+            typer.echo(printable(f"written: {file}"))
     if result.errors:
-        typer.echo(f"hrnet: errors in {annotations}:", err=True)
+        typer.echo(printable(f"hrnet: errors in {annotations}:"), err=True)
         for finding in result.errors:
             typer.echo(f"  {one_line(finding.line)}", err=True)
         raise typer.Exit(2)
@@ -118,7 +118,8 @@ def split(
     )
     for part in parts:
         groups = f" in {part.groups} groups" if group is not None else ""
-        typer.echo(f"{part.file}: {part.images} images{groups}, {part.subjects} subjects")
+        line = f"{part.file}: {part.images} images{groups}, {part.subjects} subjects"
+        typer.echo(printable(line))
 
 
 @app.command("import")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hrnet.cli.options import BatchSize, Device, FlipTest, Threads
-from hrnet.errors import printable
+from hrnet.errors import one_line, printable
 
 EXAMPLES = """\b
 Examples:
@@ -65,5 +65,5 @@ def report(
             progress=progress,
         )
     if written.without_figures is not None:
-        typer.echo(f"no figures: {written.without_figures}")
+        typer.echo(f"no figures: {one_line(written.without_figures)}")
     typer.echo(f"report written to {printable(written.path)}")
