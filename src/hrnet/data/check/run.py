@@ -19,7 +19,11 @@ from hrnet.skeleton import Skeleton
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CheckResult:
-    """All that a check found. category: its name. dataset: what training would take."""
+    """All that a check found.
+
+    category: its name. dataset: what training would take. errors: the findings with which training
+    would stop or be wrong. warnings: those that are worth a look.
+    """
 
     path: Path
     images: Path
@@ -27,21 +31,17 @@ class CheckResult:
     dataset: KeypointDataset
     counts: Counts
     report: SkeletonReport
-    findings: tuple[Finding, ...]
+    errors: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
 
     @property
     def skeleton(self) -> Skeleton:
         return self.dataset.skeleton
 
     @property
-    def errors(self) -> tuple[Finding, ...]:
-        """The findings with which training would stop or be wrong."""
-        return tuple(finding for finding in self.findings if finding.level == "error")
-
-    @property
-    def warnings(self) -> tuple[Finding, ...]:
-        """The findings that are worth a look."""
-        return tuple(finding for finding in self.findings if finding.level == "warning")
+    def findings(self) -> tuple[Finding, ...]:
+        """The errors, then the warnings."""
+        return self.errors + self.warnings
 
     def to_json(self) -> str:
         """Everything that is printed, machine-readable."""
@@ -84,7 +84,13 @@ def check_dataset(
     report = report_skeleton(dataset.described, chosen.annotations, findings)
     used = {sample.image_id for sample in dataset.samples}
     check_pictures(images, file.images, dataset.image_paths, used, findings, progress)
-    counts = count(file, dataset)
     return CheckResult(
-        annotations, images, chosen.name, dataset, counts, report, tuple(findings.found)
+        path=annotations,
+        images=images,
+        category=chosen.name,
+        dataset=dataset,
+        counts=count(file, dataset),
+        report=report,
+        errors=findings.errors,
+        warnings=findings.warnings,
     )

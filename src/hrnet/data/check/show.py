@@ -97,4 +97,4 @@ def _line(console: Console, title: str, items: Sequence[str]) -> None:
 
 
 def _plain(console: Console, text: str) -> None:
-    console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+    console.print(printable(text), soft_wrap=True)
