@@ -16,11 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError
-from hrnet.files import resolve
+from hrnet.files import is_file, read_text, resolve
 from hrnet.geometry import Size
 from hrnet.numbers import to_float
 
 EXTRA_HINT = "install it with `pip install 'hrnet[import]'`"
+
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height."""
+
+_SHOWN_NAMES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,7 @@ class Subject:
     """
 
     triples: NDArray[np.float64]
-    box_xywh: tuple[float, float, float, float] | None = None
+    box_xywh: Box | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -141,6 +147,14 @@ def number(text: str) -> float | None:
         return None
 
 
+def mentions(source: Path, *texts: str) -> bool:
+    """Return True for a JSON file that has one of these texts in it."""
+    if source.suffix != ".json" or not is_file(source):
+        return False
+    content = read_text(source, "annotations")
+    return any(text in content for text in texts)
+
+
 def name_of(value: object) -> str:
     """Return a text or a whole number as text, and "" for anything else, such as a list."""
     return str(value) if isinstance(value, str | int) else ""
@@ -153,6 +167,12 @@ _short.maxstring = _short.maxother = _short.maxlong = 60
 def shown(value: object) -> str:
     """Return a value as it looks in a message: short, however much it holds."""
     return f"{_short.repr(value):.80}"
+
+
+def first_of(names: Sequence[str]) -> str:
+    """Return the first few names in a row, with dots where there are more."""
+    listed = [f"{name:.80}" for name in names[:_SHOWN_NAMES]]
+    return ", ".join([*listed, *(["..."] if len(names) > _SHOWN_NAMES else [])])
 
 
 def keypoint_names(

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from hrnet.data.imports.common import (
+    Box,
     Imported,
     ImportOptions,
     LeftOut,
@@ -29,7 +30,6 @@ from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder
 from hrnet.numbers import to_int
 
-Box = tuple[float, float, float, float]
 Marks = Mapping[str, tuple[float, float, float]]
 """Keypoint name -> x, y, visibility."""
 

@@ -16,14 +16,17 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
+from hrnet.data.coco_file import Json
 from hrnet.data.imports import mpii, wholebody
 from hrnet.data.imports.common import (
+    Box,
     Imported,
     ImportOptions,
     LeftOut,
     Picture,
     Subject,
     chosen_one,
+    mentions,
     name_of,
     shown,
 )
@@ -34,8 +37,6 @@ from hrnet.geometry import Size
 from hrnet.images import SUFFIXES
 from hrnet.numbers import to_float
 
-Json = Mapping[str, object]
-Box = tuple[float, float, float, float]
 OPTIONS = frozenset({"names", "category"})
 _BOXES = ("rectanglelabels", "rectangle")
 _POINTS = "keypointlabels"
@@ -52,8 +53,8 @@ class _Found:
 
 
 def fits(source: Path) -> bool:
-    """Whether a source is a JSON file, but for those of others; the rest is seen in reading."""
-    return source.suffix == ".json" and not mpii.fits(source) and not wholebody.fits(source)
+    """Return True for a JSON file, but for those of others; the rest is seen in reading."""
+    return source.suffix == ".json" and not mentions(source, mpii.MARK, wholebody.MARK)
 
 
 def read(source: Path, options: ImportOptions) -> Imported:

@@ -15,17 +15,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnet.data.coco_file import Json
 from hrnet.data.imports.common import (
     Imported,
     ImportOptions,
     LeftOut,
     Picture,
     Subject,
+    mentions,
     shown,
 )
 from hrnet.data.imports.pictures import PictureFinder, picture_size
 from hrnet.errors import InputError, one_line
-from hrnet.files import exists, is_file, read_json, read_text
+from hrnet.files import exists, is_file, read_json
 from hrnet.geometry import Size
 from hrnet.metrics.pckh import head_sizes
 from hrnet.numbers import to_float, to_floats
@@ -33,6 +35,8 @@ from hrnet.weights.skeletons import published_skeleton
 
 OPTIONS = frozenset({"heads"})
 NUM_JOINTS = 16
+MARK = '"joints_vis"'
+"""A key that no other format has."""
 
 HEAD_BOXES = "headboxes_src"
 """The array (2, 2, N) in the official gt_valid.mat: two corners, x and y, N persons."""
@@ -44,16 +48,10 @@ _KEYS = ("joints", "joints_vis", "image", "center", "scale")
 _DOWN = 15
 _PIXELS_PER_SCALE = 200
 
-Json = Mapping[str, object]
-
 
 def fits(source: Path) -> bool:
-    """Whether a source is a JSON file that speaks of joints_vis, as MPII's alone does."""
-    return (
-        source.suffix == ".json"
-        and is_file(source)
-        and '"joints_vis"' in read_text(source, "annotations")
-    )
+    """Return True for a JSON file of MPII's."""
+    return mentions(source, MARK)
 
 
 def read(source: Path, options: ImportOptions) -> Imported:

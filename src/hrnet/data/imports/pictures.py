@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
-from hrnet.data.imports.common import LeftOut
+from hrnet.data.imports.common import LeftOut, first_of
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder
 from hrnet.geometry import Size
@@ -18,7 +18,6 @@ _OTHER_FILES = 100_000
 picture, they are no folders of pictures but, say, a whole disk."""
 
 _LINKS = "links to folders"
-_SHOWN = 5
 
 
 @final
@@ -132,13 +131,13 @@ class PictureFinder:
         if self.missing:
             raise InputError(
                 f"{source}: {len(self.missing)} pictures are not in {self.folder} "
-                f"({_first(self.missing)}); give their folder with --images, or remove them from "
+                f"({first_of(self.missing)}); give their folder with --images, or remove them from "
                 "the source"
             )
         if self._shared:
             raise InputError(
                 f"{source}: expected a picture for each name, but names share one in {self.folder} "
-                f"({_first(self._shared)}); give the folder that has all of them with --images"
+                f"({first_of(self._shared)}); give the folder that has all of them with --images"
             )
 
     def notes(self) -> tuple[str, ...]:
@@ -147,18 +146,13 @@ class PictureFinder:
             return ()
         return (
             f"{len(self._elsewhere)} pictures were found by the last part of their path, without "
-            f"the folder that the source names ({_first(self._elsewhere)})",
+            f"the folder that the source names ({first_of(self._elsewhere)})",
         )
 
 
 def _parts(name: str) -> list[str]:
     """The folders and the file of a name; backslashes and slashes both separate them."""
     return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
-
-
-def _first(names: Sequence[str]) -> str:
-    shown = [f"{name:.80}" for name in names[:_SHOWN]]
-    return ", ".join([*shown, *(["..."] if len(names) > _SHOWN else [])])
 
 
 def picture_size(path: Path, left_out: LeftOut) -> Size | None:

@@ -10,18 +10,18 @@ import numpy as np
 from hrnet.data.coco import DEFAULT_MARGIN, clamp_box, extent_box, parse_keypoints
 from hrnet.data.imports import FORMATS
 from hrnet.data.imports.common import (
+    Box,
     Imported,
     ImportOptions,
     Picture,
     Subject,
     common_folder,
+    first_of,
 )
 from hrnet.data.imports.pictures import picture_size
 from hrnet.errors import InputError, one_line
 from hrnet.files import check_writable_file, exists, is_folder, resolve, write_text
 from hrnet.geometry import Size
-
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,15 +258,11 @@ def _counts(imported: Imported, entries: Sequence[_Entry], margin: float) -> Ite
         )
     empty = [entry.picture.path.name for entry in entries if not entry.subjects]
     if empty:
-        yield f"{len(empty)} of {len(entries)} pictures have no subject ({_first(empty)})"
+        yield f"{len(empty)} of {len(entries)} pictures have no subject ({first_of(empty)})"
     labels = np.array([subject.triples[:, 2] > 0 for subject, _ in subjects])
     bare = int((~labels.any(axis=1)).sum())
     if bare:
         yield f"{bare} of {len(subjects)} subjects have no labelled keypoint"
     never = [imported.names[k] for k in np.flatnonzero(~labels.any(axis=0))]
     if never:
-        yield f"{len(never)} keypoints are never labelled ({_first(never)})"
-
-
-def _first(names: Sequence[str]) -> str:
-    return ", ".join([*(f"{name:.80}" for name in names[:5]), *(["..."] if len(names) > 5 else [])])
+        yield f"{len(never)} keypoints are never labelled ({first_of(never)})"

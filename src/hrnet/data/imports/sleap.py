@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnet.data.coco_file import Json
 from hrnet.data.imports.common import (
     EXTRA_HINT,
     Imported,
@@ -35,8 +36,6 @@ OPTIONS = frozenset({"category"})
 _USER, _BONE, _SYMMETRY = 0, 1, 2
 _CENTRE_SINCE = 1.1
 _MOST_INSTANCES = 500_000
-
-Json = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

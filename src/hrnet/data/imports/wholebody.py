@@ -13,20 +13,22 @@ import numpy as np
 from hrnet.data.coco import image_paths
 from hrnet.data.coco_file import WHOLEBODY_PARTS, CocoAnnotation, Floats, note_problems, read_coco
 from hrnet.data.findings import Findings
-from hrnet.data.imports.common import Imported, ImportOptions, Picture, Subject
+from hrnet.data.imports.common import Imported, ImportOptions, Picture, Subject, mentions
 from hrnet.errors import InputError
-from hrnet.files import is_file, read_text
+from hrnet.files import is_file
 from hrnet.numbers import to_floats
 from hrnet.weights.skeletons import published_skeleton
+
+MARK = '"lefthand_kpts"'
+"""A key that no other format has."""
 
 _BODY = 17
 _COUNTS = dict(zip(WHOLEBODY_PARTS, (6, 68, 21, 21), strict=True))
 
 
 def fits(source: Path) -> bool:
-    """Whether a source is a JSON file with the points of hands, as COCO-WholeBody's alone has."""
-    is_json = source.suffix == ".json" and is_file(source)
-    return is_json and '"lefthand_kpts"' in read_text(source, "annotations")
+    """Return True for a JSON file of COCO-WholeBody's."""
+    return mentions(source, MARK)
 
 
 def read(source: Path, options: ImportOptions) -> Imported:
