@@ -189,9 +189,8 @@ def _decode(image: Image.Image, name: str) -> Image8:
         raise _too_large(name)
     if image.width * image.height == 0:
         raise InputError(f"expected at least one pixel, but {name} has size {image.size}")
-    halved = ";16" in str(
-        getattr(image, "tile", [])[:1]
-    )  # colours of which Pillow keeps the upper 8
+    # Of such colours Pillow keeps the upper 8 bits.
+    halved = ";16" in str(getattr(image, "tile", [])[:1])
     _load(image)
     # Read once the pixels are there: Pillow turns TIFF while it loads, and takes the tag away.
     orientation = _orientation(image)

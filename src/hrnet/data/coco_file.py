@@ -254,9 +254,7 @@ def _triples(values: object, wrong: dict[str, str]) -> Floats | None:
     if numbers is None or not numbers.any():
         return None
     if len(numbers) % 3:
-        wrong["length"] = str(
-            len(numbers)
-        )  # what it should be depends on the category: see `data.coco`
+        wrong["length"] = str(len(numbers))  # the right one depends on the category: `data.coco`
         return None
     given = set(numbers[2::3].tolist())
     if not given <= {0, 1, 2}:
