@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -99,7 +98,7 @@ def in_units(count: int) -> str:
 
 def stored_figures() -> list[Figures]:
     """Read the figures that travel with the package, one a variant and task; needs no torch."""
-    text = files("hrnet").joinpath(*FIGURES).read_text("utf-8")
+    text = Path(__file__).parents[1].joinpath(*FIGURES).read_text("utf-8")
     return [Figures(**row) for row in json.loads(text)]
 
 
@@ -225,7 +224,7 @@ def _text(size: "Size") -> str:
 
 
 def _choices(values: Mapping[str, object], size: "Size") -> Iterator[str]:
-    """What was asked for, in words: variant and task, input, then the options that were given."""
+    """Yield the request in words: variant and task, input, then the options that were given."""
     yield f"{values['variant']} for {values['task']}"
     yield f"input {_text(size)} (height x width)"
     for name, value in values.items():
