@@ -203,7 +203,7 @@ class TrainConfig(Part):
 
 
 class RunConfig(Part):
-    """How a run is carried out: nothing here is meant to change what is learned."""
+    """The way in which a run is carried out; nothing here is meant to change what is learned."""
 
     device: str = Field(
         default="auto",

@@ -21,7 +21,7 @@ LARGEST_BYTES = 1 << 31
 """No annotation file or list is longer; COCO's longest has half a gigabyte."""
 
 _RESULTS = frozenset(".json .csv .html".split())
-"""What commands write beside what they read, such as a report in the folder of its run."""
+"""Results that commands write beside their input, such as a report in the folder of its run."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")  # a drive of Windows has one letter
 _counter = itertools.count()

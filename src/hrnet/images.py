@@ -27,7 +27,7 @@ MAX_PIXELS = 178_956_970
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .mpo .png .webp .bmp .gif .tif .tiff .ppm .pgm .pnm .jp2 .avif".split()
 )
-"""What counts as an image when a folder is searched. A file that is named is always tried."""
+"""Suffixes of images when a folder is searched. A file that is named is always tried."""
 
 _VIDEOS = frozenset(
     ".mp4 .m4v .mov .avi .mkv .webm .wmv .flv .mpg .mpeg .mts .m2ts .3gp .ogv".split()
@@ -95,7 +95,7 @@ def read_image(source: ImageSource) -> Image8:
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """What a picture's file says before its pixels are decoded; sizes are (height, width).
+    """The header of a picture's file, read before its pixels; sizes are (height, width).
 
     size: of the upright picture, as `read_image` returns it. stored_size: before the EXIF turn.
     turned: the EXIF orientation is another one than upright.
@@ -277,7 +277,7 @@ def _from_array(array: NDArray[Any]) -> Image8:
 
 
 class FoundImages(NamedTuple):
-    """What `find_images` found.
+    """The result of `find_images`.
 
     errors: one for each source that holds no image or cannot be used.
     left_out: the files in folders that are of no kind that is read there, and, unless they were
@@ -346,7 +346,7 @@ def _expand(
 
 
 def _entries(top: Path, recursive: bool, errors: list[InputError]) -> Iterator[Path]:
-    """What lies in a folder, by name and without what is hidden, then in its subfolders."""
+    """Yield the entries of a folder, by name and without what is hidden, then of its subfolders."""
     folders = [top]
     for folder in folders:  # it grows on the way
         try:

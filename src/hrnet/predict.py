@@ -279,7 +279,7 @@ def _expect_fit(engine: Engine, spec: PoseSpec, path: Path) -> None:
 
 
 def _misfit(heatmaps: NDArray[np.float32], count: int, spec: PoseSpec) -> str:
-    """What is wrong with a network's answer to `count` crops; "" for nothing."""
+    """Describe what is wrong with the network's output for `count` crops; "" for nothing."""
     expected = (count, spec.skeleton.num_keypoints, *spec.heatmap_codec.heatmap_size)
     if heatmaps.shape != expected:
         return f"it answers with shape {heatmaps.shape}, not {expected}"

@@ -1,4 +1,4 @@
-"""Which keypoints there are, how they connect, and which of them mirror each other."""
+"""The keypoints of a subject, their bones and their mirror pairs."""
 
 import re
 from collections import Counter
@@ -21,14 +21,14 @@ _SIDES = (
     (re.compile(r"(?<![a-zA-Z])l(?![a-z])"), "r"),
     (re.compile(r"(?<![a-zA-Z])L(?![a-zA-Z])|^L(?=[A-Z][a-z])|(?<=[a-z])L(?=\d*$)"), "R"),
 )
-"""How a left keypoint is told, and what stands there in the right one's name."""
+"""Marks of a left keypoint, and what stands there in the right one's name."""
 
 _ONE_SIDED = (
     re.compile("(?<!c)left|(?<!up)(?<!b)(?<!f)right", re.IGNORECASE),
     re.compile(r"(?<![a-zA-Z])[lr](?![a-z])"),
     re.compile(r"(?<![a-zA-Z])[LR](?![a-zA-Z])|^[LR](?=[A-Z][a-z])|(?<=[a-z])[LR](?=\d*$)"),
 )
-"""How a name says that it has a side, whichever it is."""
+"""Marks of a name that has a side, whichever it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What a model file says about itself, so that pictures go in and keypoints come out right."""
+"""The description in a model file, so that pictures go in and keypoints come out right."""
 
 from typing import Annotated, Literal
 
@@ -55,7 +55,7 @@ _LEAST, _MOST = 1e-3, 1e3
 """Of what is a factor, a deviation or a mean: far beyond both ends of what works."""
 
 Task = Literal["pose", "segmentation", "detection", "classification", "features"]
-"""What a network answers; "features" is the backbone alone."""
+"""The kind of output; "features" is the backbone alone."""
 
 
 class NetworkOptions(BaseModel):

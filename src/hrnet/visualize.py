@@ -38,7 +38,7 @@ _JPEG_QUALITY = 92
 
 
 class Drawable(Protocol):
-    """What is drawn of N subjects; see `hrnet.types.Poses`, which is one."""
+    """The values drawn of N subjects; see `hrnet.types.Poses`, which is one."""
 
     @property
     def keypoints(self) -> NDArray[np.float32]:

@@ -126,7 +126,7 @@ def predict(
 
 @dataclass(slots=True)
 class _Shown:
-    """What came of a run: how many results, their errors, the signal that ended it, if any.
+    """The outcome of a run: how many results, their errors, the signal that ended it, if any.
 
     entries: their JSON, where it is to be printed.
     """

@@ -126,7 +126,7 @@ def _say(line: str) -> None:
 
 
 def _silent(line: str) -> None:
-    """What the processes that do not speak say."""
+    """Print nothing, in processes other than the first."""
 
 
 def _given(

@@ -46,7 +46,7 @@ class HeatmapCodec:
 
     @property
     def unbiased(self) -> bool:
-        """Whether lengths are measured between pixel centres; see `geometry.crop_matrix`."""
+        """True where lengths are measured between pixel centres; see `geometry.crop_matrix`."""
         return self.kind == "udp"
 
     @property
@@ -139,7 +139,7 @@ def _pick(maps: Maps, points: NDArray[np.float64], dx: int, dy: int) -> NDArray[
 def _inside(
     points: NDArray[np.float64], heatmap_size: Size, before: int, after: int
 ) -> NDArray[np.bool_]:
-    """Whether before <= x < w - after and before <= y < h - after: (N, K)."""
+    """Return True where before <= x < w - after and before <= y < h - after: (N, K)."""
     limits = np.array(heatmap_size[::-1]) - after
     inside: NDArray[np.bool_] = np.all((points >= before) & (points < limits), axis=-1)
     return inside

@@ -27,7 +27,7 @@ def _of(meaning: str) -> FieldInfo:
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """How much a crop varies; the defaults are the published ones for COCO.
+    """The variation of crops; the defaults are the published ones for COCO.
 
     cutout: after DeVries and Taylor 2017 and the random erasing of Zhong et al. 2020.
     """

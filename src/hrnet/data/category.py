@@ -1,4 +1,4 @@
-"""Which categories of a COCO file are taken, and their keypoints: bones, mirror pairs and sigmas.
+"""The categories of a COCO file that are taken, and their bones, mirror pairs and sigmas.
 
 Training, evaluation and `hrnet data check` ask the same functions, so the check shows what is used.
 Source: https://cocodataset.org/#format-data. `sigmas` and `flip_pairs` are extensions.
@@ -218,7 +218,7 @@ def describe_category(
 
 
 def _try(read: Callable[[], Part], otherwise: Part, findings: Findings) -> Part:
-    """What `read` returns; where it raises, that is noted and `otherwise` serves."""
+    """Return the result of `read`; where it raises, that is noted and `otherwise` serves."""
     try:
         return read()
     except InputError as error:

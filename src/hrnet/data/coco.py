@@ -170,7 +170,7 @@ def make_dataset(
 
 
 def _length(one: CocoAnnotation) -> int:
-    """How many keypoint values an annotation has, 0 where nothing is labelled."""
+    """Return the number of keypoint values of an annotation, 0 where nothing is labelled."""
     return int(one.wrong.get("length", 0 if one.triples is None else one.triples.size))
 
 
@@ -237,7 +237,7 @@ def extent_box(triples: Floats, size: Size, margin: float = DEFAULT_MARGIN) -> F
 def _sample(
     one: CocoAnnotation, image: CocoImage, subject: Subject, paths: Mapping[int, Path]
 ) -> Sample | None:
-    """What is trained on; None for what does not count and for boxes outside the picture.
+    """Make a training sample; None for what does not count and for boxes outside the picture.
 
     Data sets such as MPII say where to crop. Such a `crop_box` may stick out of the picture, and
     clamping would move its centre.

@@ -1,4 +1,4 @@
-"""What a COCO evaluation compares: every annotated subject, and the boxes of a detector."""
+"""The input of a COCO evaluation: every annotated subject, and the boxes of a detector."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -53,7 +53,7 @@ PROBLEMS: Final = {
     "crop_box": ("annotations whose crop_box is not x, y and a positive width and height", _STOPS),
     "head_size": ("annotations whose head_size is not a number above 0 pixels", _STOPS),
 }
-"""What may be wrong with an annotation, by its kind: what it is and what to do about it."""
+"""Possible faults of an annotation, by their kind: what is wrong and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ class CocoAnnotation:
 
     @property
     def labelled(self) -> bool:
-        """Whether a keypoint is labelled and it is no crowd."""
+        """True where a keypoint is labelled and it is no crowd."""
         return self.triples is not None and not self.iscrowd
 
 

@@ -140,7 +140,7 @@ class EpochBatches(Sampler[list[tuple[int, int]]]):
         self._drawn: tuple[int, NDArray[np.int64]] | None = None
 
     def __len__(self) -> int:
-        """How many batches a whole epoch has."""
+        """Return the number of batches in a whole epoch."""
         return self.length // self.batch_size
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:

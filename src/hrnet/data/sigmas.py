@@ -36,7 +36,7 @@ def given_area(annotation: CocoAnnotation, size: Size | None = None) -> float | 
 
 @dataclass(frozen=True, slots=True)
 class AnnotatorSpread:
-    """What several annotators of the same subjects tell.
+    """The spread among several annotators of the same subjects.
 
     sigmas: one for each of K keypoints, None where it cannot be inferred.
     subjects: for each keypoint on how many subjects two annotators or more labelled it.

@@ -1,4 +1,4 @@
-"""Which device there is, and whether it computes faster in half precision."""
+"""The choice of a device, and a look whether it computes faster in half precision."""
 
 from pathlib import Path
 from typing import Literal

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 MEETING_S = 600.0
 MEETING_S_WITHOUT_TORCHRUN = 30.0
-"""How long the processes of a training wait for each other when they start."""
+"""Seconds for which the processes of a training wait for each other when they start."""
 
 _WITHIN_A_RUN = timedelta(minutes=30)
 """torch's own limit for processes that wait for each other later."""
@@ -32,7 +32,7 @@ _WITHIN_A_RUN = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """Which of how many processes this is, and the device it works on.
+    """The place of this process among all, and the device it works on.
 
     rank: 0 is the one that writes and prints. local_rank: which of this machine's.
     """

@@ -1,4 +1,4 @@
-"""What a run was made with and on, written beside its settings."""
+"""The software and machine of a run, written beside its settings."""
 
 import json
 import os

@@ -179,7 +179,7 @@ def pose_limit(dataset: KeypointDataset) -> int:
 
 
 def _metric_facts(poses: int, heads: int) -> str:
-    """What computed the figures. heads: the number of subjects that PCKh was measured on."""
+    """The program behind the figures. heads: the number of subjects that PCKh was measured on."""
     more = f" ({MAX_POSES} in COCO)" if poses > MAX_POSES else ""
     coco = f"pycocotools {version('pycocotools')}, {poses} poses an image{more}"
     ours = (

@@ -1,4 +1,4 @@
-"""What a training says while it runs: log.jsonl, files for TensorBoard, a bar on the terminal.
+"""The output of a running training: log.jsonl, files for TensorBoard, a bar on the terminal.
 
 A row is a dict of plain numbers and names with a `kind`: "step" rows come every so many updates,
 "epoch" rows at the end of each epoch, with the figures of an evaluation where there was one. A

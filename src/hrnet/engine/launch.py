@@ -1,4 +1,4 @@
-"""Which of how many processes this is, by the environment that torchrun sets; without torch.
+"""The place of this process among all, by the environment that torchrun sets; without torch.
 
 Source of the names: https://docs.pytorch.org/docs/stable/elastic/run.html
 """

@@ -1,4 +1,4 @@
-"""What the figures of an evaluation depend on, as values that are written beside them."""
+"""All that the figures of an evaluation depend on, as values that are written beside them."""
 
 import json
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ NMS_THRESHOLD = 0.9
 
 @dataclass(frozen=True, slots=True)
 class DataFacts:
-    """What was evaluated on.
+    """The data that was evaluated on.
 
     images: pictures in the annotation file. persons: subjects that count. ignored: crowds and
     subjects without a labelled keypoint, which do not. areas_estimated: how many persons have no
@@ -48,7 +48,7 @@ class DataFacts:
 
 @dataclass(frozen=True, slots=True)
 class BoxFacts:
-    """Which boxes were cropped: "gt" or a detections file, and how many.
+    """The boxes that were cropped: "gt" or a detections file, and their number.
 
     left_out: detections of categories that are not measured on.
     """
@@ -61,7 +61,7 @@ class BoxFacts:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """Which model ran, in what; file and sha256 are None for one that was never in a file."""
+    """The model and its engine; file and sha256 are None for one that was never in a file."""
 
     name: str
     variant: str
@@ -72,7 +72,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class PoseFacts:
-    """How a box became a scored pose.
+    """The way from a box to a scored pose.
 
     input_size: (height, width) pixels. blur_kernel: None where the codec does not smooth.
     """

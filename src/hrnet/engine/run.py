@@ -1,4 +1,4 @@
-"""What changes while a training goes on, and how it begins."""
+"""The part of a training that changes while it goes on, and its beginning."""
 
 import copy
 from dataclasses import dataclass, field

@@ -102,7 +102,7 @@ def _position(path: Path, header: dict[str, str]) -> Position:
 
 
 def _scaler(path: Path, header: dict[str, str], run: Run) -> dict[str, float]:
-    """What the loss is scaled by with fp16; empty without."""
+    """Read the scale of the loss with fp16; empty without."""
     values = parse_json(header.get("scaler", ""), f"the scaler in {path}")
     expected = run.scaler.state_dict().keys()
     if not isinstance(values, dict):
@@ -171,7 +171,7 @@ _NAMES = {
 
 
 def _fits(name: str, value: Tensor, parameter: nn.Parameter) -> bool:
-    """Whether a tensor can be one that an optimiser keeps of a parameter."""
+    """Return True where a tensor can be one that an optimiser keeps of a parameter."""
     if name == "step":
         return value.shape == () and value.is_floating_point() and 0 <= value.item() <= MAX_COUNT
     return value.shape == parameter.shape and value.dtype == parameter.dtype

@@ -10,7 +10,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """Whether a signal has asked for the end: `name` is its name, or empty."""
+    """The request of a signal to end: `name` is its name, or empty."""
 
     def __init__(self) -> None:
         self.name = ""

@@ -78,7 +78,7 @@ def _train_in(
 
 
 def _silent(line: str) -> None:
-    """What the processes that do not speak say."""
+    """Print nothing, in processes other than the first."""
 
 
 def _aloud(journal: Journal | None) -> Callable[[str], None]:
@@ -147,7 +147,7 @@ def expect_no_run(folder: Path) -> None:
 
 
 def _is_leftover(name: str) -> bool:
-    """Whether a file is a temporary one, of a process that was killed while it wrote."""
+    """Return True for a temporary file, of a process that was killed while it wrote."""
     return name.startswith(".") and name.endswith(".tmp")
 
 
@@ -221,14 +221,14 @@ def _note_start(job: Job, journal: Journal, figures: dict[str, float]) -> None:
 
 
 def _is_start(job: Job) -> bool:
-    """Whether weights that know the keypoints are still to be measured, before the first update."""
+    """Return True where the start weights are to be measured before the first update."""
     config, position = job.experiment.train, job.run.position
     unmeasured = not position.step and position.best is None
     return bool(config.init) and config.init_head and unmeasured
 
 
 def _is_due(job: Job) -> bool:
-    """Whether the weights are evaluated after this epoch: every so often and at the end."""
+    """Return True where the weights are evaluated after this epoch: at intervals and at the end."""
     config, epoch = job.experiment.train, job.run.position.epoch
     return (epoch + 1) % config.evaluate_every == 0 or epoch == config.epochs - 1
 

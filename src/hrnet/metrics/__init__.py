@@ -1,1 +1,1 @@
-"""How good predictions are: numpy in, plain numbers out."""
+"""Measures of predictions: numpy in, plain numbers out."""

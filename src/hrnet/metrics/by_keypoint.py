@@ -1,4 +1,4 @@
-"""What a pose model does well and badly, keypoint by keypoint and subject by subject.
+"""The strengths and weaknesses of a pose model, keypoint by keypoint and subject by subject.
 
 The average precision of one keypoint is that of `metrics.coco` with all other labels taken away.
 All else compares each subject with the one pose that was predicted for it: predicted, truth
@@ -86,7 +86,7 @@ def median_errors(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Swaps:
-    """How often left and right were taken for each other.
+    """Counts of left and right taken for each other.
 
     counts: (K,) swapped points. comparable: (K,) labelled points whose mirror partner is labelled
     too; 0 for keypoints without a partner.

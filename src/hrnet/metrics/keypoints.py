@@ -1,4 +1,4 @@
-"""How close two poses are (OKS), which of several near-equal ones stay, and PCK.
+"""The closeness of two poses (OKS), the choice among near-equal ones, and PCK.
 
 All functions take arrays of any number of keypoints K. Points are (x, y) in pixels of the image;
 areas are square pixels of the same image. Sigmas are those of `Skeleton.sigmas`.
@@ -137,7 +137,7 @@ def rescore(box_scores: ArrayLike, keypoint_scores: ArrayLike, *, threshold: flo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pck:
-    """Which part of the keypoints was found.
+    """Return the part of the keypoints that was found.
 
     per_keypoint: (K,) parts 0..1, NaN where nobody has that keypoint labelled.
     counts: (K,) how many labelled ones each part is taken over.

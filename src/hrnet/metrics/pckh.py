@@ -18,7 +18,7 @@ HEAD_SIZE_FACTOR = 0.6
 """The head size is this part of the diagonal of the head box (SC_BIAS)."""
 
 UNSCORED = ("pelvis", "thorax")
-"""What PCKh leaves out, by name."""
+"""The joints that PCKh leaves out, by name."""
 
 GROUPS = {
     "Head": ("head_top",),

@@ -52,13 +52,13 @@ def doubling_stages(width: int, num_modules: tuple[int, int, int], num_blocks: i
 
 
 def num_streams_read(task: Task, options: NetworkOptions, num_streams: int) -> int:
-    """How many streams a head reads: pose the highest alone, unless its head is V2; others all."""
+    """Return the number of streams a head reads: all, but for pose without V2 the highest."""
     return 1 if task == "pose" and options.head != "v2" else num_streams
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What a family puts into the skeleton.
+    """The parts that a family puts into the skeleton.
 
     stem: makes image (N, 3, H, W) -> (N, stem_channels, H/4, W/4).
     body: makes the streams' own work in one module, Streams -> Streams.

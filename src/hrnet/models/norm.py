@@ -39,7 +39,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
 
 def _is_slow(x: Tensor) -> bool:
-    """Whether torch's kernel is slow for a map (N, C, H, W), and folding it is possible."""
+    """Return True where torch's kernel is slow for a map (N, C, H, W) that can be folded."""
     return (
         x.dtype == torch.bfloat16
         and x.device.type == "cpu"
@@ -51,7 +51,7 @@ def _is_slow(x: Tensor) -> bool:
 
 
 def _times(channels: int) -> int:
-    """How many positions fill whole cache lines together."""
+    """Return the number of positions that fill whole cache lines together."""
     return _LINE // math.gcd(_LINE, channels)
 
 

@@ -1,4 +1,4 @@
-"""How the compute that papers print relates to multiply-adds: three families, three ways to count.
+"""The relation of printed compute to multiply-adds: three families, three ways to count.
 
 Sources: the tables in the README files of leoxiaobin/deep-high-resolution-net.pytorch,
 HRNet-Image-Classification, HRNet-Semantic-Segmentation, HRNet-Object-Detection, Lite-HRNet and
@@ -141,7 +141,7 @@ def torchstat_flops(model: nn.Module, input_size: Size) -> int:
 
 
 _Rule = Callable[[Tensor], int]
-"""What a layer counts, from its first output; for an exchange from that of its last stream."""
+"""The count of a layer, from its first output; for an exchange from that of its last stream."""
 
 
 def _counter(rule: _Rule, counts: list[int]) -> Callable[[nn.Module, object, object], None]:

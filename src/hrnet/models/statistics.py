@@ -1,4 +1,4 @@
-"""What a network costs: parameters, multiply-adds and memory, part by part.
+"""The cost of a network: parameters, multiply-adds and memory, part by part.
 
 Everything is measured on torch's meta device, where tensors have a shape and no content: the real
 forward pass runs, no weight is drawn and no number is computed.
@@ -37,7 +37,7 @@ _PART_OF = (
 
 @dataclass(frozen=True, slots=True)
 class PartStatistics:
-    """What one part of a network costs at inference with one image.
+    """The cost of one part of a network at inference with one image.
 
     name: "stem", "stage3 transition", "stage3 streams", "stage3 exchange", "head", or "rest" for
         what lies outside of those. The modules of a stage are added up.
@@ -57,7 +57,7 @@ class PartStatistics:
 
 @dataclass(frozen=True, slots=True)
 class NetworkStatistics:
-    """What a network costs at inference with one image of `input_size` (height, width).
+    """The cost of a network at inference with one image of `input_size` (height, width).
 
     Multiply-adds are those of convolutions, linear layers and attention products, padding
     included, as they are carried out: a layer that runs twice counts twice. Biases,

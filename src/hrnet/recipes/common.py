@@ -1,4 +1,4 @@
-"""What the recipes share: where the data sets lie, and how an experiment is put together."""
+"""The common part of the recipes: places of the data sets, and the making of an experiment."""
 
 from pathlib import Path
 from typing import Literal
@@ -25,7 +25,7 @@ MPII = DataConfig(
     val_annotations=_MPII / "annotations/valid.json",
     val_images=_MPII / "images",
 )
-"""What `hrnet data import --format mpii` makes of the official train.json and valid.json:
+"""The files that `hrnet data import --format mpii` makes of the official train.json and valid.json:
 
     hrnet data import data/mpii/annot/train.json --format mpii --images data/mpii/images \\
         --out data/mpii/annotations/train.json

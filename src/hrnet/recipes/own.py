@@ -22,7 +22,7 @@ VARIANT = "small_hrnet_w16"
 
 _VAL_SHARE = 0.1
 _SEEN_CROPS = 40_000
-"""How many crops a training looks at, where that is between the least and the most epochs."""
+"""Crops that a training looks at, where that is between the least and the most epochs."""
 
 _EPOCHS = (20, 150)
 _BATCH = 32

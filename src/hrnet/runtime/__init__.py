@@ -3,4 +3,4 @@
 from typing import Literal
 
 EngineName = Literal["onnxruntime", "openvino"]
-"""What can run an exported model."""
+"""The programs that can run an exported model."""

@@ -1,4 +1,4 @@
-"""What every inference engine offers, and how one is opened for an exported model."""
+"""The protocol of inference engines, and the opening of an exported model in one."""
 
 from pathlib import Path
 from typing import Protocol, get_args

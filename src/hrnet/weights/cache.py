@@ -26,7 +26,7 @@ _LARGEST_NOTE = 10_000
 
 
 class Published(Protocol):
-    """What the cache needs to know of published weights: a row of the catalogue.
+    """The facts that the cache needs of published weights: a row of the catalogue.
 
     url: "" where no program can fetch the file; page: where a person can. file_name: in the cache.
     sha256: whole or its first digits, "" if unpublished; size_bytes: 0 if unknown.
@@ -74,7 +74,7 @@ def _usual_folder() -> Path:
 
 
 def offline() -> bool:
-    """Whether HRNET_OFFLINE forbids the network: set, and neither empty nor 0, false, no or off."""
+    """Return True where HRNET_OFFLINE is set, and neither empty nor 0, false, no or off."""
     return os.environ.get("HRNET_OFFLINE", "").lower() not in ("", "0", "false", "no", "off")
 
 

@@ -25,12 +25,12 @@ from hrnet.spec import NetworkSpec, PoseSpec
 from hrnet.weights.fit import compare, fill
 
 FORMAT = "hrnet"
-"""What the header of our files says of itself."""
+"""The format named in the header of our files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a file of ours holds; `pose` is None where it says of the network alone."""
+    """The content of a file of ours; `pose` is None where only the network is described."""
 
     state: dict[str, Tensor]
     network: NetworkSpec

@@ -37,7 +37,7 @@ _SAMPLES = 16
 
 @dataclass(frozen=True, slots=True)
 class ConversionReport:
-    """What was read, what became of it, and how to tell that it computes the same.
+    """The record of a conversion: its source, its result, and the proof of equal outputs.
 
     scheme, writers: whose names the tensors had. network: what they are. tensors: how many were
     taken by name. dropped, made: what was left out or made up, and why. parameters: of the network.

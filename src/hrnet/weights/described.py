@@ -1,4 +1,4 @@
-"""What a pose model needs to be told besides its weights, before it can predict."""
+"""The description that a pose model needs besides its weights, before it can predict."""
 
 from pydantic import ValidationError
 

@@ -43,7 +43,7 @@ _LARGEST_NOTE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How long a download waits and how often it tries.
+    """The limits of a download's waiting and tries.
 
     timeout_s: seconds without any answer. tries: of one call, the first included.
     pause_s: seconds before the second try; before each further one it doubles.
@@ -224,7 +224,7 @@ def _read_note(job: _Job) -> tuple[int, str, int]:
 
 
 def _is_plain(validator: str) -> bool:
-    """Whether a text can be a header's value, and is one."""
+    """Return True for a text that can be a header's value."""
     return bool(validator) and validator.isascii() and validator.isprintable()
 
 

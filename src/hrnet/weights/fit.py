@@ -1,4 +1,4 @@
-"""Whether weights fit a network, tensor by tensor: there is no partial loading."""
+"""The fit of weights and a network, tensor by tensor: there is no partial loading."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from hrnet.errors import InputError, one_line
 
 @dataclass(frozen=True, slots=True)
 class Misfit:
-    """What keeps weights from fitting a network, by the network's names."""
+    """The differences that keep weights from fitting a network, by the network's names."""
 
     missing: tuple[str, ...]
     unknown: tuple[str, ...]
@@ -39,7 +39,7 @@ def compare(own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> Misfit:
 
 
 FLOATS = (torch.float32, torch.float16, torch.bfloat16, torch.float64)
-"""What weights may be stored as; every network computes with them in float32."""
+"""Types that weights may be stored as; every network computes with them in float32."""
 
 _INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
 _COUNTERS = ("num_batches_tracked", "n_averaged")  # the second is of averaged weights

@@ -12,7 +12,7 @@ from hrnet.errors import InputError, one_line
 from hrnet.weights.cache import offline
 
 HUB_PREFIX = "hf://"
-"""What the name of a model on the hub begins with."""
+"""The beginning of the name of a model on the hub."""
 
 FILE_NAME = "model.safetensors"
 """Of the weights in a repository on the hub."""

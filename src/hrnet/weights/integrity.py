@@ -1,4 +1,4 @@
-"""Whether a file is the weights file that was published: its size, its checksum, its kind."""
+"""The comparison of a file with the published one: its size, its checksum, its kind."""
 
 import re
 

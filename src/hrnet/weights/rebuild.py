@@ -59,7 +59,7 @@ class TensorMaker:
 
     @property
     def builders(self) -> dict[str, Builder]:
-        """What to call in place of torch's functions that a file may name."""
+        """Return the stand-ins for torch's functions that a file may name."""
         tensors: dict[str, Builder] = {
             "torch._utils._rebuild_tensor": self._tensor,
             "torch._utils._rebuild_tensor_v2": self._tensor,

@@ -1,4 +1,4 @@
-"""Which network a state dictionary belongs to, told from its names and shapes alone."""
+"""The network of a state dictionary, recognised by its names and shapes alone."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -137,7 +137,7 @@ def _spec(form: Form, variant: str, state: State, options: NetworkOptions) -> Ne
 
 
 def _answers(form: Form, state: State) -> int:
-    """How many keypoints or classes the last layer answers."""
+    """Return the number of keypoints or classes of the last layer."""
     ours = next(ours for ours, theirs in form.rows if theirs == form.last)
     return _first_side(state[f"{ours}.weight"])
 
@@ -176,7 +176,7 @@ def _misfit_error(
 
 
 def their_name(form: Form, ours: str, value: Tensor | None) -> str:
-    """What a file calls a tensor of ours, for messages; our name where that cannot be told."""
+    """Return the file's name of a tensor of ours, for messages; our name where it has none."""
     try:
         names: Iterable[str] = form.give({ours: value}) if value is not None else ()
     except (InputError, KeyError):

@@ -100,7 +100,7 @@ def _merge(first: NetworkOptions, second: NetworkOptions) -> NetworkOptions:
 
 
 def _described(row: PublishedWeight, found: NetworkSpec, path: Path) -> PoseSpec | None:
-    """What the catalogue says of the file; InputError where the file holds something else."""
+    """Return the catalogue's description; InputError where the file holds something else."""
     names = ("variant", "task", "num_keypoints", "num_classes")
     for name in names:
         said, held = getattr(row.network, name), getattr(found, name)

@@ -30,7 +30,7 @@ _AGAIN: Final = "download or save it again"
 
 
 class _UnusableError(ValueError):
-    """What the file is, and what to do about it."""
+    """Name the kind of the file, and what to do about it."""
 
     def __init__(self, came: str, advice: str = _AGAIN) -> None:
         super().__init__(f"{came}; {advice}")
@@ -81,7 +81,7 @@ def _dictionary(content: object) -> dict[str, object]:
 
 
 def _other_kind(head: bytes) -> tuple[str, str]:
-    """What a file is that torch.save did not write, and what to do."""
+    """Name the kind of a file that torch.save did not write, and what to do."""
     if not head:
         return "is empty", "download it again"
     if head[8:9] == b"{":

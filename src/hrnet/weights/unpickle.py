@@ -26,12 +26,12 @@ MAX_NAME: Final = 1000
 """Characters of a name of a global, and of a key of a dictionary."""
 
 CALL_STEPS: Final = 16
-"""What a tensor or another built value counts, as it takes so much more memory than a number."""
+"""The count of a tensor or another built value, as it takes so much more memory than a number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placeholder:
-    """What stands for anything in a file that is no plain data: only its dotted name is kept.
+    """The stand-in for anything in a file that is no plain data: only its dotted name is kept.
 
     name: as the file gives it, such as "argparse.Namespace"; it may be a class, a function or an
     object that one of them would have made.
@@ -160,7 +160,7 @@ class _Machine:
                 raise TypeError("items for a value that has none")
 
     def call(self, what: object, args: object) -> None:
-        """What a call would have made."""
+        """The result that a call would have had."""
         if not isinstance(what, Placeholder) or not isinstance(args, tuple):
             raise TypeError("a call of something that is no name")
         builder = self._builders.get(what.name)

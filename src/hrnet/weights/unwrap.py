@@ -85,7 +85,7 @@ def expect_whole(task: Task, dropped: Collection[Dropped], source: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a network is: what stands before its names, and whether a known head is with it."""
+    """The place of a network: the prefix of its names, and whether a known head is with it."""
 
     before: str
     has_head: bool
@@ -120,14 +120,14 @@ def _tensors(content: Mapping[str, object], source: str) -> State:
 
 
 def _is_entered(value: object, key: str, depth: int) -> TypeGuard[Mapping[str, object]]:
-    """Whether the network may be in an entry: in dictionaries, but not in a training's state."""
+    """Return True where an entry may hold the network: a dictionary, but no training's state."""
     return _is_named(value) and key not in _REASONS and depth < _MAX_DEPTH
 
 
 def _leaves(
     content: Mapping[str, object], before: str = "", depth: int = 0
 ) -> Iterator[tuple[str, object]]:
-    """What is in nested dictionaries, each by the keys that lead to it."""
+    """Yield the content of nested dictionaries, each by the keys that lead to it."""
     for key, value in content.items():
         if _is_entered(value, key, depth):
             yield before + key, None
@@ -162,7 +162,7 @@ class _File:
     others: tuple[str, ...]
 
     def takes(self, name: str) -> bool:
-        """Whether a tensor is one of the network's: within its place, and of a layer."""
+        """Return True for a tensor of the network's: within its place, and of a layer."""
         first, dot, _ = _clean(name.removeprefix(self.chosen)).partition(".")
         within = name.startswith(self.chosen) and not self._is_other(name)
         counted = self.tensors[name].dim() > 0 or name.endswith(_COUNTER)
@@ -187,7 +187,7 @@ class _File:
                 yield Dropped(name, 1, self._reason(key, value, inner))
 
     def _is_other(self, name: str) -> bool:
-        """Whether a name is within another network, which may itself be within this one's place."""
+        """Return True for a name within another network, which may lie in this one's place."""
         return any(
             name.startswith(other) for other in self.others if not self.chosen.startswith(other)
         )

@@ -46,11 +46,11 @@ _LONGEST_LABEL = 63
 _BUSY = {408, 425, 429}
 _TRANSIENT = (ConnectionResetError, ConnectionAbortedError, BadStatusLine, IncompleteRead)
 _ODD = (HTTPException, ValueError, OverflowError)
-"""What urllib raises for addresses and headers that are none: the host [x], the port 99999."""
+"""Errors of urllib for addresses and headers that are none: the host [x], the port 99999."""
 
 
 class TryAgainError(Exception):
-    """What may be over in a moment: a busy server, a broken connection."""
+    """A failure that may be over in a moment: a busy server, a broken connection."""
 
 
 class ChangedError(TryAgainError):

@@ -1,4 +1,4 @@
-"""Every picture of a data set is decoded and compared with what the annotations say of it."""
+"""The decoding of every picture of a data set, and the comparison with its annotations."""
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor

@@ -20,7 +20,7 @@ its box, and some tools write the box's own area."""
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much there is.
+    """The amounts of everything in a file.
 
     subjects: annotations with a labelled keypoint that are no crowd. samples: those of them that
     training takes, whose box has an area within the picture. other_categories: annotations that
@@ -124,7 +124,7 @@ _WARNINGS: tuple[tuple[str, Callable[[Subject, Size], int], str], ...] = (
         "that is often a missing one; set its visibility to 0",
     ),
 )
-"""What is told of subjects with labelled keypoints: how many of them, or of their keypoints, are
+"""Warnings about subjects with labelled keypoints: how many of them, or of their keypoints, are
 so, from the subject and the picture's size."""
 
 

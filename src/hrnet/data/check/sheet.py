@@ -34,11 +34,11 @@ PADDING = 1.4
 _PAPER = (32, 32, 38)
 _BOX = (170, 220, 120)
 _HIDDEN_SCORE, _VISIBLE_SCORE = 0.32, 1.0
-"""What `draw_poses` fades: a labelled but hidden keypoint is drawn at about half its colour."""
+"""Scores for `draw_poses`: a labelled but hidden keypoint is drawn at about half its colour."""
 
 
 REPORT_FILES = ("check.json", "contact_sheet.jpg", "mirrored.jpg")
-"""What `write_report` writes; the last is left out where nothing mirrors."""
+"""The files of `write_report`; the last is left out where nothing mirrors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

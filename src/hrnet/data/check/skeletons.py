@@ -1,4 +1,4 @@
-"""What training will make of a category's keypoints: bones, mirror pairs and sigmas, by name."""
+"""The use of a category's keypoints in training: bones, mirror pairs and sigmas, by name."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

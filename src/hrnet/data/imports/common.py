@@ -1,4 +1,4 @@
-"""What every import gives, and the helpers that all formats share.
+"""The result of every import, and the helpers that all formats share.
 
 Coordinates are taken as the tools give them, in pixels of the upright picture. No half pixel is
 added or taken away unless a format says where its pixels lie.
@@ -31,7 +31,7 @@ _SHOWN_NAMES = 5
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """What the user chose; None takes what the source says.
+    """The user's choices; None takes those of the source.
 
     images: folder of the pictures. names: keypoint names in their order. category: take this
     class, label or skeleton alone. part: take this part of a source that is split.

@@ -125,7 +125,7 @@ class _Reader:
 
 
 def fits(source: Path) -> bool:
-    """Whether a source is an XML file, or a folder with annotations.xml."""
+    """Return True for an XML file, or a folder with annotations.xml."""
     return source.suffix == ".xml" or is_file(source / XML_NAME)
 
 

@@ -71,7 +71,7 @@ class _Table:
 
 
 def fits(source: Path) -> bool:
-    """Whether a source is a project's folder, its config.yaml, or one of its CSV files."""
+    """Return True for a project's folder, its config.yaml, or one of its CSV files."""
     if is_folder(source):
         return is_folder(source / "labeled-data")
     return source.suffix == ".csv" or (

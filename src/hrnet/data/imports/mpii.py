@@ -171,7 +171,7 @@ def _person(name: str, entry: object) -> _Person:
 
 
 def _subject(person: _Person, size: Size, extra: Json) -> Subject:
-    """What follows from one entry and the size of its picture."""
+    """Make the subject of one entry and the size of its picture."""
     side = _PIXELS_PER_SCALE * person.scale
     left, top = person.center + np.array([0, _DOWN * person.scale]) - 1 - side / 2
     right, bottom = min(left + side, size[1]), min(top + side, size[0])

@@ -26,7 +26,7 @@ from hrnet.geometry import Size
 
 @dataclass(frozen=True, slots=True)
 class ImportReport:
-    """What was written. images: the folder that the file names are relative to."""
+    """The written file. images: the folder that the file names are relative to."""
 
     format: str
     out: Path

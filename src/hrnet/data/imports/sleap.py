@@ -47,7 +47,7 @@ class _Skeleton:
 
 
 def fits(source: Path) -> bool:
-    """Whether a source is a .slp file."""
+    """Return True for a .slp file."""
     return source.suffix == ".slp"
 
 

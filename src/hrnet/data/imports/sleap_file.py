@@ -1,4 +1,4 @@
-"""What SLEAP's HDF5 files hold: tables, texts and pictures, each read within bounds."""
+"""The content of SLEAP's HDF5 files: tables, texts and pictures, each read within bounds."""
 
 from __future__ import annotations
 

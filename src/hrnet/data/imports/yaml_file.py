@@ -51,7 +51,7 @@ def read_yaml(path: Path) -> dict[str, object]:
 
 
 def _size(node: Any, known: dict[int, int]) -> int:
-    """How many entries a node holds, those of an alias again each time that it occurs."""
+    """Count the entries of a node, those of an alias again each time that it occurs."""
     if id(node) in known:
         return known[id(node)]
     known[id(node)] = _MOST_ENTRIES + 1  # a node that contains itself has no end

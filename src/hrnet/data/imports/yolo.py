@@ -47,7 +47,7 @@ class _Row:
 
     @property
     def width(self) -> int:
-        """How many numbers the keypoints have."""
+        """The number of values of the keypoints."""
         return len(self.values) - _BOX_COLUMNS
 
 
@@ -65,7 +65,7 @@ class _Layout:
 
 
 def fits(source: Path) -> bool:
-    """Whether a source looks like YOLO's: a data.yaml with kpt_shape, or a folder with labels."""
+    """Return True for a data.yaml with kpt_shape, or a folder with one or with labels."""
     if is_folder(source):
         return is_folder(source / "labels") or yolo_files.settings_in(source) is not None
     return source.suffix in (".yaml", ".yml") and "kpt_shape" in read_text(source, "settings")

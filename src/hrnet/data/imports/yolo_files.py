@@ -18,7 +18,7 @@ _OWN_SUFFIXES = (".txt", ".yaml", ".yml", ".cache")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What there is: part of each picture, label file of each picture, lists of pictures."""
+    """The files found: part of each picture, label file of each picture, lists of pictures."""
 
     parts: dict[Path, str] = field(default_factory=dict)
     labels: dict[Path, Path] = field(default_factory=dict)
@@ -76,7 +76,7 @@ def _listed(
     options: ImportOptions,
     left_out: LeftOut,
 ) -> None:
-    """What a data.yaml names: folders, lists in files, or both."""
+    """Find the pictures that a data.yaml names: by folders, by lists in files, or both."""
     missing = []
     for part, place in _places(yaml, settings, options, left_out):
         if is_folder(place):

@@ -36,7 +36,7 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What a chart shows: one or a few series over the same x.
+    """The content of a chart: one or a few series over the same x.
 
     x, y: names of the axes, with units. fixed: the range of y, from_zero: y starts at 0,
     may_log: y may be logarithmic; see `fit_scale`. percent: y of 0..1 is labelled 0%..100%.

@@ -25,7 +25,7 @@ MAX_EXAMPLES = 12
 
 @dataclass(frozen=True, slots=True)
 class KeypointFigures:
-    """What is known of one keypoint; see `metrics.by_keypoint` for how the figures are defined.
+    """The figures of one keypoint; see `metrics.by_keypoint` for how the figures are defined.
 
     labelled: subjects that have it. ap: -1 and median_error: NaN where nobody has. swapped, of
     comparable: points that lie at the mirror partner, 0 of 0 for keypoints without one.
@@ -147,7 +147,7 @@ def _cost(spec: PoseSpec) -> tuple[int, int]:
 
 
 def least_labelled(num_keypoints: int) -> int:
-    """How many labelled keypoints a subject needs to be shown: of one or two OKS says little."""
+    """Return the labelled keypoints a subject needs to be shown: OKS of one or two means little."""
     return max(1, num_keypoints // 3)
 
 

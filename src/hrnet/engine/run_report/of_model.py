@@ -42,7 +42,7 @@ def figures(found: Findings) -> Section:
 
 
 def no_figures(reason: str) -> Section:
-    """What stands in place of all parts of this file where nothing was measured."""
+    """The stand-in for all parts of this file where nothing was measured."""
     return section(
         "figures", "Figures", f'<p class="note">There are no figures: {text(reason)}.</p>'
     )

@@ -25,7 +25,7 @@ MAX_EPOCH_ROWS = 400
 
 
 def progress(run: RunFolder) -> str:
-    """How far the run is, and its best figure by its own log."""
+    """The progress of the run, and its best figure by its own log."""
     total = run.experiment.train.epochs
     rows = [*run.steps, *run.epochs]
     steps = max((number(row, "step") or 0 for row in rows), default=0)
@@ -130,7 +130,7 @@ def _points(rows: Sequence[Row], across: str, name: str) -> tuple[Point, ...]:
 
 
 def settings(experiment: Experiment) -> Section:
-    """What differs from the defaults, then everything."""
+    """The settings that differ from the defaults, then all."""
     changed = changed_settings(experiment)
     return section(
         "settings",
@@ -165,7 +165,7 @@ def changed_settings(experiment: Experiment) -> dict[str, tuple[str, str]]:
 
 
 def environment(run: RunFolder) -> Section:
-    """What the run was made with and on."""
+    """The software and machine of the run."""
     if not run.environment:
         note = "<p>The run folder has no environment.json, so this is not known.</p>"
         return section("environment", "Environment", note)

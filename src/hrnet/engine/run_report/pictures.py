@@ -24,7 +24,7 @@ _BOLD = 1.4
 """The lines follow the size of the box; these pictures are shown small, so theirs are wider."""
 
 _HIDDEN_SCORE, _VISIBLE_SCORE = 0.32, 1.0
-"""What `draw_poses` fades: an annotated but hidden keypoint has about half its colour."""
+"""Scores for `draw_poses`: an annotated but hidden keypoint has about half its colour."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -22,7 +22,7 @@ Row = Mapping[str, object]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunFolder:
-    """What was written by a training that has ended, was stopped or still goes on.
+    """The files written by a training that has ended, was stopped or still goes on.
 
     environment: names such as "packages.torch" and what they are, in the file's order.
     steps, epochs: the rows of these kinds, in the log's order. measured: the epochs, and before

@@ -85,7 +85,7 @@ def report(
 
 
 def _files_of(folder: Path) -> list[Path]:
-    """What a run folder holds, but for the page of before."""
+    """List a run folder without the page of before."""
     try:
         return [file for file in folder.iterdir() if file.name != REPORT]
     except OSError as error:

@@ -1,4 +1,4 @@
-"""How one project writes one kind of network: the table of names, and what else differs.
+"""The way one project writes one kind of network: the table of names, and what else differs.
 
 A row pairs the name of a module of ours with theirs; `{}` stands for a whole number that is the
 same on both sides. The tensors of a module (weight, bias, running_mean, ...) have the same last
@@ -82,7 +82,7 @@ class Form:
     write: Callable[[State], State] | None = None
 
     def fits(self, names: Iterable[str]) -> bool:
-        """Whether a file with these tensors is of this form, as far as its marks tell."""
+        """Return True where a file with these tensors is of this form, by its marks."""
         return set(self.marks) <= set(names)
 
     def take(self, theirs: Mapping[str, Tensor]) -> Taken:

@@ -25,7 +25,7 @@ DETECTOR = tuple(
     (f"{part}.", "the detector behind the pyramid, which is no part of this network")
     for part in "rpn_head bbox_head mask_head roi_head semantic_head mask_iou_head".split()
 )
-"""What files of whole detectors hold beside backbone and pyramid."""
+"""Parts of files of whole detectors beside backbone and pyramid."""
 
 LITE_BACKBONE: tuple[Row, ...] = tuple(row for row in OFFICIAL_LITE if row[0] != "head.conv")
 """With the head's separable convolutions, which are part of the backbone there."""
