@@ -90,6 +90,7 @@ def train(
     """
     from hrnet.engine.launch import launched
 
+    # What the user gave goes together.
     main = launched().is_main  # under torchrun one process speaks
     say = _say if main else _silent
     ways = {"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume}
@@ -106,6 +107,7 @@ def train(
         )
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
+    # The experiment, then the training.
     with needing("training"):
         from hrnet.engine.train import train as run
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))

@@ -142,6 +142,7 @@ def read_boxes(path: Path, images_of: Path | None = None) -> BoxFile:
         raise InputError(
             f"expected a COCO detection list in {path} to go with --images-of; leave that out"
         )
+    # Detections have numbers of pictures, and names where a file lists them.
     notes: list[str] = []
     if isinstance(content, list):
         numbered = _detections(path, content, images_of, notes)
@@ -158,6 +159,7 @@ def read_boxes(path: Path, images_of: Path | None = None) -> BoxFile:
             "expected COCO annotations, a COCO detection list or "
             f'{{"file.jpg": [[x, y, width, height]]}} in {path}; got something else'
         )
+    # Names by their last part, so that a picture is found among few.
     _expect_boxes(path, [boxes for _, boxes in named])
     by_name: dict[str, dict[PurePosixPath, ImageBoxes]] = {}
     for text, boxes in named:
@@ -178,6 +180,7 @@ def _annotations(path: Path, content: Json, notes: list[str]) -> list[tuple[str,
     """The boxes of the persons in annotations, with those that follow from their keypoints."""
     findings = Findings(strict=True, path=path)
     file = parse_coco(path, {"categories": [], **content}, findings)
+    # The annotations of persons, where the categories tell them apart.
     persons = {one.id for one in file.categories if one.keypoints or one.name == "person"} | {None}
     told_apart = len(persons) > 1
     taken = [
@@ -186,6 +189,7 @@ def _annotations(path: Path, content: Json, notes: list[str]) -> list[tuple[str,
         if not one.iscrowd and (one.category_id in persons or not told_apart)
     ]
     note_problems(taken, findings, _USED)
+    # Their boxes by picture, as given or made of the keypoints.
     sizes = {image.id: image.size for image in file.images}
     rows: dict[int | None, list[Floats]] = {image.id: [] for image in file.images}
     boxless = 0
@@ -194,6 +198,7 @@ def _annotations(path: Path, content: Json, notes: list[str]) -> list[tuple[str,
         boxless += box is None
         if box is not None:
             rows[one.image_id].append(box)
+    # All that was left out.
     if boxless:
         notes.append(f"{path}: {boxless} subjects have no box and no keypoints; they are left out")
     if len(taken) < len(file.annotations):

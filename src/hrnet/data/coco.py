@@ -283,12 +283,14 @@ def _note_left_out(
     names: Sequence[str],
     findings: Findings,
 ) -> None:
+    # Without a labelled keypoint there is nothing to judge.
     labelled = [one for one in subjects if one.counts]
     if not labelled:
         if not findings.errors:  # otherwise it follows from what is wrong
             what = "subjects with a labelled keypoint"
             findings.state("error", what, 0, "nothing can be trained or measured")
         return
+    # Subjects that no crop can show.
     boxless = [
         subject.annotation_id
         for subject, sample in zip(subjects, samples, strict=True)
@@ -302,6 +304,7 @@ def _note_left_out(
     if len(boxless) == len(labelled):
         what = "subjects with a labelled keypoint and a usable box"
         findings.state("error", what, 0, "nothing can be trained or measured")
+    # Keypoints that are missing everywhere, and points in another unit.
     seen = np.any([one.visibility > 0 for one in labelled], axis=0)
     findings.warning(
         "keypoints that nobody labelled",

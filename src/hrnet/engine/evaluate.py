@@ -140,11 +140,13 @@ def examine(
 ) -> Examination:
     """Measure as `evaluate` does, and keep the poses and what they were compared with."""
     expect_pycocotools()
+    # The subjects, and the boxes to look at.
     dataset = read_keypoints(Path(data), Path(images), category)
     on_truth = boxes == GROUND_TRUTH
     wanted, left_out = (
         (annotated_boxes(dataset), 0) if on_truth else read_detections(Path(boxes), dataset)
     )
+    # The model, and what is to be written of it.
     if isinstance(model, PoseModel):
         pose_model, facts = model, model_facts(model.spec, None, "a network in memory")
     else:
@@ -154,6 +156,7 @@ def examine(
         module = import_module(runner)  # loaded by now, and it knows its version
         place = "" if pose_model.device == "cpu" else f" on {pose_model.device}"
         facts = model_facts(pose_model.spec, file, f"{runner} {module.__version__}{place}")
+    # The poses, their figures, and what these depend on.
     looked = look(
         pose_model, dataset, wanted, flip_test=flip_test, batch_size=batch_size, progress=progress
     )

@@ -42,6 +42,7 @@ def report_skeleton(
 ) -> SkeletonReport:
     """Describe the category's keypoints and note what is odd about them."""
     skeleton = described.skeleton
+    # Odd names, missing partners, several annotators.
     findings.warning(
         "keypoint names with spaces at an end",
         [repr(name) for name in skeleton.names if name != name.strip()],
@@ -56,6 +57,7 @@ def report_skeleton(
             several,
             "each of their annotations is a sample, and in an evaluation a subject, of its own",
         )
+    # All of it by name.
     names = skeleton.names
     paired = {index for pair in skeleton.flip_pairs for index in pair}
     inferred = "inferred from the names" if skeleton.flip_pairs else "none"

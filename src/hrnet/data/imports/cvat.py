@@ -134,6 +134,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
     file = source / XML_NAME if is_folder(source) else source
     reader = _Reader(file, LeftOut())
     root = parse(file)
+    # The subjects of each picture: skeletons, lists of points, or single points.
     images = [i for i in root.findall("image") if options.part in (None, i.get("subset"))]
     if not images:
         raise InputError(f"{file}: expected <image> elements of the wanted part, found none")
@@ -152,6 +153,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
         found = [list(reader.groups(image)) for image in images]
     if not any(found):
         raise reader.left_out.nothing_left(f"{file}: expected labelled subjects, found none")
+    # Their pictures, and all that is no keypoint.
     pictures, notes = _pictures(reader, images, found, names, options)
     _count_others(images, bool(skeletons), reader.left_out)
     return Imported(
@@ -201,6 +203,7 @@ def _of_lists(
     reader: _Reader, images: Sequence[Element], category: str, given: tuple[str, ...] | None
 ) -> tuple[tuple[str, ...], list[list[_Found]]]:
     """Subjects whose keypoints are one list of points; most have the same number."""
+    # The lists of points of the label.
     lists: list[list[tuple[Element, list[tuple[float, float]]]]] = []
     for image in images:
         own = [(p, reader.points(image, p)) for p in image.findall("points") if
@@ -209,6 +212,7 @@ def _of_lists(
         for other in image.findall("points"):
             if label_of(other) != category:
                 reader.left_out.add("points of other labels", label_of(other))
+    # The number of keypoints is that of nearly all lists.
     counts = Counter(len(points) for own in lists for _, points in own)
     if not counts:
         raise reader.left_out.nothing_left(f"{reader.file}: expected points, found none")
@@ -223,6 +227,7 @@ def _of_lists(
         raise InputError(
             f"{reader.file}: expected as many points in each {category}, got {told:.300}"
         )
+    # The lists of that number are subjects.
     names = keypoint_names(given, count, str(reader.file))
     found: list[list[_Found]] = []
     for image, own in zip(images, lists, strict=True):
@@ -262,6 +267,7 @@ def _pictures(
     options: ImportOptions,
 ) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
     file, beside = reader.file, reader.file.parent / "images"
+    # Each picture is there once.
     finder = PictureFinder(options.images or (beside if is_folder(beside) else file.parent))
     pictures: list[Picture] = []
     seen: set[tuple[str | None, str]] = set()
@@ -276,6 +282,7 @@ def _pictures(
         path = finder.find(*([f"{subset}/{name}"] if subset else []), name)
         if path is None:
             continue
+        # It has a size and perhaps subjects.
         height, width = to_int(image.get("height")), to_int(image.get("width"))
         if height is None or width is None:
             raise InputError(f"{file}: expected height and width of {name:.80}")

@@ -82,6 +82,7 @@ def fits(source: Path) -> bool:
 def read(source: Path, options: ImportOptions) -> Imported:
     """Read all labelled frames of a project, or those of one CSV file."""
     left_out = LeftOut()
+    # The tables, which must have the same body parts.
     project = source if is_folder(source) else source.parent
     files = (
         [source]
@@ -98,6 +99,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
                 f"{table.file}: expected the body parts of {first.file}, "
                 f"{', '.join(first.parts())}, got {', '.join(table.parts())}"
             )
+    # The subjects that the user wants, in their frames.
     individuals, names, notes = _taken(source, tables, options, left_out)
     config = project / "config.yaml"
     settings = read_yaml(config) if is_file(config) else {}
@@ -179,6 +181,7 @@ def _taken(
     source: Path, tables: Sequence[_Table], options: ImportOptions, left_out: LeftOut
 ) -> tuple[tuple[str, ...] | None, tuple[str, ...], tuple[str, ...]]:
     """The individuals that are taken (None: all), the body parts in their order, and notes."""
+    # The individuals and body parts that the user names, or else those of the animals.
     own, shared = tables[0].parts(shared=False), tables[0].parts(shared=True)
     everybody = list(dict.fromkeys(one for table in tables for one in table.individuals))
     chosen = (options.category,) if options.category in everybody else None
@@ -189,6 +192,7 @@ def _taken(
     if set(names) != set(parts) or len(set(names)) != len(names):
         listed = ", ".join(parts) + (f", or from {', '.join(shared)}" if shared else "")
         raise InputError(f"{source}: expected --names from {listed}, got {names}")
+    # Body parts of no animal, and a name that is no individual.
     left = [part for part in shared if part not in parts]
     if left:
         rows = sum(

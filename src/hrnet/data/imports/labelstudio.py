@@ -60,6 +60,7 @@ def fits(source: Path) -> bool:
 def read(source: Path, options: ImportOptions) -> Imported:
     """Read a JSON export (not JSON-MIN) of keypoint labels."""
     left_out = LeftOut()
+    # The subjects of each task that has annotations.
     labelled: list[tuple[str, Json, list[_Found]]] = []
     for place, task in _tasks(source, left_out):
         annotations = list(_annotations(place, task, left_out))
@@ -71,6 +72,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
     everybody = [subject for _, _, subjects in labelled for subject in subjects]
     if not everybody:
         raise left_out.nothing_left(f"{source}: expected tasks with keypointlabels, found none")
+    # Those of one label.
     labels = sorted({subject.label for subject in everybody if subject.label})
     category = chosen_one(
         str(source), "label of rectangles", labels or ["subject"], options.category
@@ -82,6 +84,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
         (place, task, [s for s in subjects if s.label in (None, category)])
         for place, task, subjects in labelled
     ]
+    # Their keypoints and pictures.
     names = _names(source, [s for _, _, subjects in taken for s in subjects], options.names)
     pictures, notes = _pictures(source, taken, names, options, left_out)
     notes += ("the format has no visibility: all labelled keypoints count as visible",)
@@ -175,6 +178,7 @@ def _regions(where: str, annotation: Json, left_out: LeftOut) -> _Regions:
 
 
 def _subjects(where: str, annotation: Json, left_out: LeftOut) -> Iterator[_Found]:
+    # Each keypoint goes to its rectangle.
     regions = _regions(where, annotation, left_out)
     marks: dict[str | None, dict[str, tuple[float, float]]] = {
         key: {} for key in regions.rectangles or [None]
@@ -197,6 +201,7 @@ def _subjects(where: str, annotation: Json, left_out: LeftOut) -> Iterator[_Foun
                 f"{where} has {label:.80} twice in one subject; draw a rectangle around each",
             )
         marks[owner][label] = (point[0], point[1])
+    # Each rectangle with keypoints is a subject.
     for key, own in marks.items():
         if not own:
             left_out.add("rectangles without a keypoint", count=int(key is not None))

@@ -71,6 +71,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
     left_out = LeftOut()
     entries = _entries(source)
     heads = None if options.heads is None else _read_heads(options.heads, len(entries))
+    # Persons that have all they need.
     persons = []
     for row, entry in enumerate(entries):
         try:
@@ -80,11 +81,13 @@ def read(source: Path, options: ImportOptions) -> Imported:
             continue
         extra = {} if heads is None else {"head_size": float(heads[row])}
         persons.append((person, extra))
+    # Their pictures, of which some may be broken.
     finder = PictureFinder(options.images or source.parent)
     names = dict.fromkeys(person.image for person, _ in persons)
     found = {name: path for name in names if (path := finder.find(name)) is not None}
     finder.expect_all(source)
     sizes = {name: picture_size(path, left_out) for name, path in found.items()}
+    # Their boxes and crops, which follow from the picture.
     subjects: dict[str, list[Subject]] = {
         name: [] for name, size in sizes.items() if size is not None
     }

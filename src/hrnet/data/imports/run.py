@@ -52,6 +52,7 @@ def import_annotations(
     this part of its longer side. format_name: None looks what the source fits.
     Raises InputError for a source that cannot be used and for a file that exists, unless `force`.
     """
+    # What the user gave is checked before anything is read.
     if not exists(source):
         raise InputError(f"expected a file or folder, but {source} does not exist; check the path")
     if not 0 <= margin <= 1:
@@ -61,10 +62,12 @@ def import_annotations(
     check_writable_file(out, [source, *([options.heads] if options.heads else [])])
     if exists(out) and not force:
         raise InputError(f"{out} exists and is not replaced; name another --out or add --force")
+    # The source.
     name = _format(source, format_name)
     _expect_options(name, options)
     imported = _read(name, source, replace(options, replace=force))
     _expect_no_input(out, source, imported, options.images)
+    # Its content in the form of COCO.
     entries, root = _entries(source, imported, margin), _root(source, imported)
     notes = (*imported.notes, *imported.left_out.notes(), *_counts(imported, entries, margin))
     content = {

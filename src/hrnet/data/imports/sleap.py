@@ -107,6 +107,7 @@ def _subjects(
     file: SleapFile, skeletons: Sequence[_Skeleton], chosen: _Skeleton, left_out: LeftOut
 ) -> dict[int, list[Subject]]:
     """The labelled subjects of each frame; instances that are not taken are counted."""
+    # The instances that people labelled.
     fields = ("instance_type", "frame_id", "skeleton", "point_id_start", "point_id_end")
     instances = file.table("instances", fields)
     points = file.table("points", ("x", "y", "visible"))
@@ -114,6 +115,7 @@ def _subjects(
     left_out.add("predicted instances", count=int((~by_hand).sum()))
     if by_hand.sum() > _MOST_INSTANCES:
         raise InputError(f"{file.path}: expected at most {_MOST_INSTANCES:,} labelled instances")
+    # Those of the chosen skeleton, which may be there several times.
     same = [place for place, one in enumerate(skeletons)
             if (one.name, one.names) == (chosen.name, chosen.names)]  # fmt: skip
     for place, count in Counter(instances["skeleton"][by_hand].tolist()).items():
@@ -121,6 +123,7 @@ def _subjects(
             left_out.add("instances of other skeletons", _described(skeletons, place, count), count)
     format_id = to_float(file.attribute("metadata", "format_id"))
     shift = 0.0 if (format_id or 0.0) >= _CENTRE_SINCE else 0.5
+    # Their points.
     of_frame: dict[int, list[Subject]] = {}
     rows = instances[by_hand & np.isin(instances["skeleton"], same)]
     columns = [rows[key].tolist() for key in ("frame_id", "point_id_start", "point_id_end")]
@@ -241,6 +244,7 @@ def _pictures(
     videos = [
         _expect_object(file, parse_json(one, file.place)) for one in file.texts("videos_json")
     ]
+    # The frames with such instances, each once.
     finder = PictureFinder(options.images or file.path.parent)
     extractor = Extractor(file, options.extracted, options.replace)
     frames = file.table("frames", ("frame_id", "video", "frame_idx"))
@@ -250,6 +254,7 @@ def _pictures(
     labelled = np.isin(frames["frame_id"], list(of_frame))
     left_out.add("frames without labels of people", count=int((~labelled).sum()))
     left_out.add("frames not in the file's list", count=len(set(of_frame) - set(ids.tolist())))
+    # Their pictures, beside the file or in it.
     pictures: list[Picture] = []
     columns = [frames[labelled][key].tolist() for key in ("frame_id", "video", "frame_idx")]
     for frame, video, number in zip(*columns, strict=True):

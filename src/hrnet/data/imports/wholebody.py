@@ -37,14 +37,17 @@ def read(source: Path, options: ImportOptions) -> Imported:
     Raises InputError with one line for what `hrnet data check` would call an error, for points of
     another number, and for missing pictures.
     """
+    # Annotations with the 17 keypoints of the body.
     findings = Findings(strict=True, path=source)
     file = read_coco(source, findings)
     note_problems(file.annotations, findings)
     odd = [one.name for one in file.annotations if not _is_body(one)]
     findings.error("annotations without the 17 keypoints of COCO", odd, "correct them")
+    # Their pictures.
     paths = image_paths(options.images or source.parent, file.images)
     missing = [str(path) for path in paths.values() if not is_file(path)]
     findings.error("pictures that are not there", missing, "give their folder with --images")
+    # Subjects with all points.
     subjects: dict[int | None, list[Subject]] = {}
     counts = dict.fromkeys(WHOLEBODY_PARTS, 0)
     for one in file.annotations:
