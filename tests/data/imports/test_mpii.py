@@ -242,7 +242,7 @@ def test_what_is_there_tells_the_format(folder, picture, convert):
 def documented_commands() -> list[list[str]]:
     """The commands in the text below `MPII` of hrnet.recipes.common."""
     source = Path(common.__file__).read_text("utf-8")
-    _, _, text = source.partition('"""What `hrnet data import --format mpii` makes')
+    _, _, text = source.partition('"""The files that `hrnet data import --format mpii` makes')
     lines = text.partition('"""')[0].replace("\\\\\n", " ").splitlines()
     return [shlex.split(line) for line in lines if line.startswith("    hrnet ")]
 
