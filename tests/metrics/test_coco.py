@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hrnet.errors import InputError
-from hrnet.metrics.coco import COCO_METRICS, ScoredPose, coco_keypoint_metrics
+from hrnet.metrics.coco import (
+    COCO_METRICS,
+    MAX_POSES,
+    ScoredPose,
+    coco_keypoint_metrics,
+    most_poses,
+)
 from hrnet.skeleton import COCO_PERSON
 
 THRESHOLDS = [0.5 + 0.05 * step for step in range(10)]
@@ -164,3 +170,9 @@ def test_keypoints_must_fit_the_sigmas():
     truth, predicted = scene(8, points=16)
     with pytest.raises(InputError, match=r"shape \(17, 2\), one for each sigma, got \(16, 2\)"):
         coco_keypoint_metrics(truth, predicted, COCO_PERSON.sigmas)
+
+
+@pytest.mark.parametrize("crowds", [0, 3])
+def test_without_subjects_as_many_poses_count_as_in_coco(crowds):
+    truth = [replace(subject, iscrowd=True) for subject in scene(0)[0][:crowds]]
+    assert most_poses(truth, only_labelled=False) == MAX_POSES

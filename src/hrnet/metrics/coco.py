@@ -96,7 +96,7 @@ def most_poses(truth: Iterable[TruePose], *, only_labelled: bool) -> int:
         for one in truth
         if not one.iscrowd and (not only_labelled or (np.asarray(one.visibility) > 0).any())
     )
-    return max(MAX_POSES, *images.values())
+    return max([MAX_POSES, *images.values()])
 
 
 def expect_pycocotools() -> None:

@@ -25,7 +25,7 @@ class OpenVinoEngine:
 
     def __init__(self, path: Path, *, device: str = "auto", threads: int | None = None) -> None:
         core = openvino.Core()
-        name = "CPU" if device == "auto" else device.upper().replace(":", ".")
+        name = "CPU" if device.lower() == "auto" else device.upper().replace(":", ".")
         found: list[str] = core.available_devices
         if name not in {*found, *(one.partition(".")[0] for one in found)}:
             known = ", ".join(one.lower().replace(".", ":") for one in found)

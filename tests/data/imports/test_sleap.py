@@ -296,12 +296,14 @@ def test_odd_rows_are_left_out(labels, convert, name, field, value, note):
 def test_instances_without_points_and_odd_bones_are_counted(labels, convert):
     odd = skeleton()
     odd["links"].append({"source": 9, "target": 1, "type": None})
+    endless = {"py/reduce": [{}, {"py/tuple": [float("inf")]}]}
+    odd["links"].append({"source": 0, "target": 1, "type": endless})
     path = labels(skeletons=[odd])
     change(path, "points", lambda rows: rows["x"].__setitem__(slice(3, 6), float("inf")))
     notes = " | ".join(convert(path).report.notes)
     assert "1 instances without a labelled point were left out (frame 1)" in notes
     assert "1 frames without labels of people were left out" in notes
-    assert "1 bones of another form were left out ({'source': 9" in notes
+    assert "2 bones of another form were left out ({'source': 9" in notes
 
 
 def test_tracks_are_kept(labels, convert):

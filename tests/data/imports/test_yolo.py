@@ -121,6 +121,7 @@ ODD_LINES = {
     "words": ("0 a b c d 1 1 1", r"a\.txt, line 1: expected numbers, got 0 a b"),
     "short": ("0 0.5 0.5 0.4 0.6", r"line 1: expected a class, a box of four numbers and"),
     "class": ("0.5" + LINE[1:], "line 1: expected a class"),
+    "underscores": (LINE.replace("0.5", "0_0.5", 1), "line 1: expected numbers"),
     "huge class": ("1e400" + LINE[1:], "line 1: expected numbers"),
     "NaN": (LINE.replace("0.3", "nan"), "line 1: expected numbers"),
     "pixels": (LINE.replace("0.6", "60"), "line 1: expected a box relative to the picture"),

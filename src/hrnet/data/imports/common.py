@@ -140,7 +140,12 @@ class Imported:
 
 
 def number(text: str) -> float | None:
-    """Return the number that a text consists of; None for other texts, NaN, infinity and beyond."""
+    """Return the number that a text consists of; None for other texts, NaN, infinity and beyond.
+
+    Underscores and digits of other scripts, which Python takes, are other texts.
+    """
+    if "_" in text or not text.isascii():
+        return None
     try:
         return to_float(float(text))
     except ValueError:

@@ -218,7 +218,7 @@ def _skeleton(entry: Json, names: Sequence[str], left_out: LeftOut) -> _Skeleton
 def _kind(what: Mapping[str, list[Mapping[str, list[int]]]], kinds: dict[int, int]) -> int:
     """The kind of a link: written out, or the number of a kind that came before, from 1."""
     if "py/reduce" in what:
-        kinds[len(kinds) + 1] = kind = int(what["py/reduce"][1]["py/tuple"][0])
+        kinds[len(kinds) + 1] = kind = to_int(what["py/reduce"][1]["py/tuple"][0]) or 0
         return kind
     number = to_int(what["py/id"])
     return kinds.get(number or 0, number or 0)  # some files count without writing kinds out
