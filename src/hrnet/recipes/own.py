@@ -137,12 +137,11 @@ def start_of(variant: str) -> Start:
 def _images_of(annotations: Path, content: object, category: str | None) -> Path:
     """The folder in which the first picture of the annotations lies, where they name none."""
     beside = annotations.parent
-    inner = beside / "images"
-    there = [
-        is_file(parse_keypoints(annotations, folder, content, category).samples[0].image_path)
-        for folder in (beside, inner)
-    ]
-    return inner if there == [False, True] else beside
+    for folder in (beside, beside / "images"):
+        first = parse_keypoints(annotations, folder, content, category).samples[0]
+        if is_file(first.image_path):
+            return folder
+    return beside
 
 
 def _parts(annotations: Path, out: Path, category: str | None) -> tuple[Path, Path]:

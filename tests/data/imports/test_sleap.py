@@ -296,8 +296,7 @@ def test_odd_rows_are_left_out(labels, convert, name, field, value, note):
 def test_instances_without_points_and_odd_bones_are_counted(labels, convert):
     odd = skeleton()
     odd["links"].append({"source": 9, "target": 1, "type": None})
-    endless = {"py/reduce": [{}, {"py/tuple": [float("inf")]}]}
-    odd["links"].append({"source": 0, "target": 1, "type": endless})
+    odd["links"].append({"source": 0, "target": 1, "type": kind(float("inf"))})
     path = labels(skeletons=[odd])
     change(path, "points", lambda rows: rows["x"].__setitem__(slice(3, 6), float("inf")))
     notes = " | ".join(convert(path).report.notes)
