@@ -1,7 +1,8 @@
 """Warps, targets, weights, decoding and flips of UDP and DARK equal what the published code gave.
 
 Every udp*.npz of the folder that HRNET_GOLDEN_TASKS names (else of one beside the project) is
-compared, and `udp.npz` beside this file, which keeps a part of one, cut by `part_of`. Arrays are named HxW/GROUP/WHAT, and flip/WHAT.
+compared, and `udp.npz` beside this file, which keeps a part of one, cut by `part_of`. Arrays are
+named HxW/GROUP/WHAT, and flip/WHAT.
 `python tests/parity/test_udp.py RECORDED_FILE` cuts it anew.
 
 Left alone are UDP's combined type (a class map and two offset maps), which is not built here, and
