@@ -102,7 +102,7 @@ def predict_files(
 def _jobs(
     paths: Sequence[Path], boxes: BoxFile | ArrayLike | None
 ) -> tuple[dict[Path, Job], dict[Path, InputError]]:
-    """The job of each picture, or the error of a picture that the box file does not know."""
+    """The job of each picture, or the error of a picture that the box file does not have."""
     if not isinstance(boxes, BoxFile):
         return {path: Job(path, boxes) for path in paths}, {}
     found = boxes.find_all(paths)

@@ -53,7 +53,7 @@ class Job:
 
 @dataclass(slots=True, eq=False)
 class _Page:
-    """A picture under way: its boxes, and the answers that have come in so far."""
+    """A picture under way: its boxes, and the keypoints that have come in so far."""
 
     image_size: Size = (0, 0)
     boxes: Floats = field(default_factory=lambda: np.zeros((0, 4)))
@@ -172,7 +172,7 @@ class PoseModel:
             yield _Crop(page, warp_affine(image, matrix, self.spec.input_size), matrix)
 
     def _run(self, batch: Sequence[_Crop], flip_test: bool) -> None:
-        """Send crops through the network and put the answers on their pages."""
+        """Send crops through the network and put the keypoints on their pages."""
         if not batch:
             return
         images = normalise(np.stack([crop.pixels for crop in batch]), self.spec)
@@ -266,7 +266,7 @@ def load(
 
 
 def _expect_fit(engine: Engine, spec: PoseSpec, path: Path) -> None:
-    """Raise InputError where a network does not answer as its own description says."""
+    """Raise InputError where a network's output does not fit its own description."""
     try:
         answer = engine(np.zeros((1, 3, *spec.input_size), np.float32))
         problem = _misfit(answer, 1, spec)

@@ -121,7 +121,7 @@ def infer_flip_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
 
 
 def one_sided(names: Sequence[str], flip_pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Indices of names that say left or right and are in no mirror pair, such as a lone left_eye.
+    """Indices of names with left or right that are in no mirror pair, such as a lone left_eye.
 
     Takes left and right anywhere but in words such as upright, and l and r where they stand alone.
     """

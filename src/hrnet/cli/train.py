@@ -165,7 +165,7 @@ def _own(
     out: Path,
     settings: Sequence[str],
 ) -> tuple["Experiment", list[str]]:
-    """An experiment for annotations of the user's own, and what is to be said of it."""
+    """An experiment for annotations of the user's own, and lines about it."""
     from hrnet.engine.train import expect_no_run
     from hrnet.recipes.own import own_experiment
 

@@ -129,7 +129,7 @@ def _fits(name: str, pattern: str | None) -> bool:
 
 
 def _family(variant: str) -> str:
-    """The family that a variant's name says: all of a family's names hold its own."""
+    """The family in a variant's name: all of a family's names hold its own."""
     return next(family for family in reversed(FAMILIES) if family in variant)
 
 
@@ -168,7 +168,7 @@ def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
 
 
 def _each(rows: "list[PublishedWeight]", do: "Callable[[PublishedWeight], str]") -> None:
-    """Print what `do` says of each row; an error stops no other row and ends with exit code 2."""
+    """Print what `do` returns for each row; an error stops no other row; exit code 2 at the end."""
     failed = False
     for row in rows:
         try:

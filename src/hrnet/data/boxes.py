@@ -1,4 +1,4 @@
-"""Files that say where the persons are: boxes for each picture, in any of three forms.
+"""Files with the persons' boxes for each picture, in any of three forms.
 
 COCO annotations: {"images": [{"id", "file_name"}], "annotations": [{"image_id", "bbox"}], ...}.
 COCO detections: [{"image_id", "bbox", ...}], with the annotation file that lists ids and names.

@@ -262,7 +262,7 @@ def _inferred_sigmas(
 
 
 def _flip_pairs(given: object, names: Sequence[str], inferred: Sequence[Pair]) -> tuple[Pair, ...]:
-    """Pairs of names or indices as pairs of indices; the names tell which one is the left one."""
+    """Pairs of names or indices as pairs of indices, the left one first where names have sides."""
     pairs = []
     for entry in given if isinstance(given, list) else [given]:
         if not isinstance(entry, list) or len(entry) != 2:

@@ -47,7 +47,7 @@ def _version(package: str) -> str | None:
 
 
 def _processor() -> str:
-    """The processor's name: Linux tells it in /proc alone."""
+    """The processor's name, which Linux has in /proc alone."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
         return next(line.partition(":")[2].strip() for line in lines if "model name" in line)

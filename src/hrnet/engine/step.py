@@ -107,7 +107,7 @@ def _apply(job: Job) -> None:
 
 
 def _not_finite(job: Job, batch: Batch, own: float) -> InputError:
-    """Save the batch that this process was at, for inspection, and say what to do."""
+    """Save the batch that this process was at, for inspection, and return the error."""
     position, world = job.run.position, job.world
     file = job.folder / f"bad_batch{world.rank or ''}.safetensors"
     samples = job.batches.samples_of(position.batch)

@@ -7,7 +7,7 @@ from torch import nn
 
 
 class TorchEngine:
-    """A pose network that has not been exported, on the CPU or a GPU; `device` says which."""
+    """A pose network that has not been exported, on the CPU or a GPU, its `device`."""
 
     def __init__(self, model: nn.Module, *, device: str = "cpu") -> None:
         self.device = device

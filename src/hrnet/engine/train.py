@@ -178,7 +178,7 @@ def _claimed(job: Job) -> Iterator[None]:
 
 @contextmanager
 def _journal(job: Job) -> Iterator[Journal | None]:
-    """The journal of the process that speaks, cut to the rows of the state; None in the others."""
+    """The journal of the main process, cut to the rows of the state; None in the others."""
     if not job.world.is_main:
         yield None
         return
@@ -234,7 +234,7 @@ def _is_due(job: Job) -> bool:
 
 
 def _stop(job: Job, journal: Journal | None, request: StopRequest) -> None:
-    """Save the state and say how to go on."""
+    """Save the state and print how to go on."""
     if journal:
         save_state(job.folder / STATE, job.run)
         journal.say(

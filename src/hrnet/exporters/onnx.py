@@ -28,7 +28,7 @@ _OPSET = 18
 
 
 def export_onnx(model: nn.Module, spec: PoseSpec, path: Path, *, half: bool = False) -> float:
-    """Export a network that ends in heatmaps, and compare the file's answers with the network's.
+    """Export a network that ends in heatmaps, and compare the file's output with the network's.
 
     model: (N, 3, H, W) -> heatmaps (N, K, H/4, W/4), as `load_checkpoint` returns it.
     half: store the weights in half precision, which halves the file; engines still compute in
@@ -104,7 +104,7 @@ def _capture(network: nn.Module, example: torch.Tensor) -> onnx.ModelProto:
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Keep what the exporter says of torch itself, and of torchvision being absent, to itself."""
+    """Silence the exporter's notes about torch itself, and about torchvision being absent."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)

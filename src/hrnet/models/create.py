@@ -31,7 +31,7 @@ VARIANTS: Mapping[str, Config] = {
 
 
 class Network(nn.Module):
-    """A backbone and a head: images (N, 3, H, W), normalised RGB -> what the head answers.
+    """A backbone and a head: images (N, 3, H, W), normalised RGB -> the head's output.
 
     spec: what it was built from, for files to say.
     """
@@ -128,7 +128,7 @@ _COUNTS: tuple[tuple[str, tuple[Task, ...], int], ...] = (
     ("num_keypoints", ("pose",), 10_000),
     ("num_classes", ("segmentation", "classification"), 1_000_000),
 )
-"""Options that count the answers, the tasks that have them, and the most that a network is for."""
+"""Options that count outputs, the tasks that have them, and the most that a network is for."""
 
 _FAMILY_OPTIONS = {
     "relative_position": (HRFormerConfig,),

@@ -12,7 +12,7 @@ with no_telemetry():
     import onnxruntime
 
 _FATAL_ONLY = 4
-"""Errors come as exceptions too, and are said in one line."""
+"""Errors come as exceptions too, and become one line."""
 
 _PROVIDER = "ExecutionProvider"
 _DIRECTML = "directml"

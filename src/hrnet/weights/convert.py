@@ -83,7 +83,7 @@ class ConversionReport:
 
 
 def fingerprint(network: Network) -> tuple[float, ...]:
-    """Sample 16 numbers of what a network answers to an image of noise, to compare by others.
+    """Sample 16 numbers of a network's output for an image of noise, to compare by others.
 
     The image is numpy's Generator(PCG64(0)).standard_normal((1, 3, 64, 64)) as float32. All answers
     of the network, in eval mode, are laid flat and joined in order; of n numbers those at

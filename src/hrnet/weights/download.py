@@ -239,7 +239,7 @@ def _open(job: _Job, held: int, validator: str) -> HTTPResponse:
 
 
 def _extent(response: HTTPResponse, held: int) -> tuple[int, int]:
-    """Where an answer starts in the file, and the size of the file; 0 where it is not said."""
+    """The start of a response in the file, and the size of the file; 0 where it is not given."""
     if response.status != 206:
         return 0, size_in(response.headers.get("Content-Length", ""))
     place, _, total = response.headers.get("Content-Range", "").partition("/")

@@ -22,7 +22,7 @@ _BACKBONE = "backbone."
 
 
 def load_network(source: str | PathLike[str], *, device: str | torch.device = "cpu") -> Network:
-    """Load a network with its weights, in eval mode; `.spec` says what it is.
+    """Load a network with its weights, in eval mode, described by its `.spec`.
 
     source: a file of ours or of any known project, the folder of a run, the name of published
     weights, or hf://organisation/name. What weights cannot tell is as the catalogue says, or usual

@@ -82,7 +82,7 @@ class PublishedWeight:
 
     @property
     def spec(self) -> PoseSpec | NetworkSpec:
-        """All that a file of ours says of the weights: a PoseSpec for pose."""
+        """The description in a file of ours: a PoseSpec for pose."""
         if self.input_size is None:
             return self.network
         return PoseSpec(

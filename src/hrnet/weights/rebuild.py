@@ -1,4 +1,4 @@
-"""Tensors of what a pickle of torch says about them, inside the bytes that the file really has.
+"""Tensors as a pickle of torch describes them, inside the bytes that the file really has.
 
 Source of the names and arguments: what `torch.save` of torch 0.4 to 2.13 writes.
 """

@@ -98,7 +98,7 @@ def expected_state(spec: NetworkSpec) -> State:
 def _find_variant(
     form: Form, taken: Taken, source: str, options: NetworkOptions
 ) -> NetworkSpec | tuple[int, InputError]:
-    """The network that fits exactly; or how far the nearest is, and the error that says so."""
+    """The network that fits exactly; or how far the nearest is, and the error about it."""
     if _WIDTH not in taken.state:
         return len(taken.state), InputError(f"{source} is not complete: a stage is missing")
     width = _first_side(taken.state[_WIDTH])

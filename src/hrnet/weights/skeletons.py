@@ -34,7 +34,7 @@ def published_skeleton(name: str) -> Skeleton:
 
 
 def skeleton_names() -> tuple[str, ...]:
-    """Return every name that `published_skeleton` knows."""
+    """Return every name that `published_skeleton` takes."""
     return ("coco", *_tables())
 
 

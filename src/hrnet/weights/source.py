@@ -1,4 +1,4 @@
-"""Any file of weights, opened: ours or of any known project, told by its content alone."""
+"""Any file of weights, opened: ours or of any known project, recognised by its content alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +63,7 @@ def read_raw(path: Path) -> RawFile:
 
 
 def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
-    """Read a file, tell which network it holds, and bring its tensors to our names.
+    """Read a file, recognise its network, and bring its tensors to our names.
 
     options: what neither weights nor catalogue tell, or tell wrongly. Of a file that is catalogued
     as a backbone nothing else is taken, since its head is not ours. Raises InputError for a file

@@ -98,7 +98,7 @@ def ask(url: str, headers: Mapping[str, str], timeout_s: float, advice: str) -> 
 
 
 def size_in(header: str) -> int:
-    """Read the size that a header says; 0 where it says none."""
+    """Read the size in a header; 0 where it has none."""
     return max(to_int(header.strip()) or 0, 0)
 
 
@@ -154,7 +154,7 @@ class SafeRedirects(HTTPRedirectHandler):
 
 @contextmanager
 def _in_time(connection: HTTPConnection) -> Iterator[None]:
-    """Hang up where an answer has not begun in two waits: its headers may never end."""
+    """Hang up where a response has not begun in two waits: its headers may never end."""
 
     def hang_up() -> None:
         with suppress(OSError):
@@ -192,7 +192,7 @@ class _Secure(HTTPSHandler):
 
 
 def _opener() -> OpenerDirector:
-    """Open http and https and nothing else: urllib's own opener also knows file, ftp and data."""
+    """Open http and https and nothing else: urllib's own opener also takes file, ftp and data."""
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(),

@@ -144,7 +144,7 @@ def _entries(source: Path) -> list[object]:
 
 
 def _person(name: str, entry: object) -> _Person:
-    """Check one entry; InputError where it is none or says nothing of the person's place."""
+    """Check one entry; InputError where it is none or lacks the person's place."""
     if not isinstance(entry, dict):
         raise InputError(f"{name}: expected an object with {', '.join(_KEYS)}, got {shown(entry)}")
     missing = [key for key in _KEYS if key not in entry]

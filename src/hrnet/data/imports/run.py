@@ -180,7 +180,7 @@ def _entries(source: Path, imported: Imported, margin: float) -> list[_Entry]:
 
 
 def _expect_size(source: Path, picture: Picture, size: Size) -> None:
-    """Raise InputError where the source says another size of the upright picture."""
+    """Raise InputError where the source gives another size of the upright picture."""
     if picture.size is not None and picture.size != size:
         raise InputError(
             f"{source}: expected {picture.path} of {picture.size[1]}x{picture.size[0]} pixels, it "
@@ -224,7 +224,7 @@ def _images(entries: Sequence[_Entry], root: Path) -> Iterator[dict[str, object]
 
 
 def _annotations(entries: Sequence[_Entry]) -> Iterator[dict[str, object]]:
-    """Annotations in the pictures' order. They have no area: an evaluation says so itself."""
+    """Annotations in the pictures' order. They have no area: an evaluation estimates it."""
     number = 0
     for image_id, entry in enumerate(entries, 1):
         for subject, box in entry.subjects:

@@ -147,7 +147,7 @@ def _subjects(
 
 
 def _described(skeletons: Sequence[_Skeleton], place: int, count: int) -> str:
-    """A skeleton of which instances were left out, so that one of the same name is told apart."""
+    """Describe a skeleton whose instances were left out, apart from one of the same name."""
     if place >= len(skeletons):
         return f"{count} of skeleton no. {place + 1}, which the file does not have"
     skeleton = skeletons[place]

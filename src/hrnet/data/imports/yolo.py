@@ -100,7 +100,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
 
 
 def _rows(file: Path, left_out: LeftOut) -> list[_Row]:
-    """The lines of a label file; none where no file says that somebody is there."""
+    """The lines of a label file; none where there is no file."""
     text = read_text(file, "labels", _LONGEST_LABELS) if is_file(file) else ""
     rows = []
     for count, line in enumerate(text.splitlines(), 1):
@@ -279,7 +279,7 @@ def _subject(
 def _visibility(
     place: str, marks: NDArray[np.float64], likelihood: float | None, left_out: LeftOut
 ) -> NDArray[np.float64]:
-    """0, 1 or 2 as the line says, or from a machine's scores where the user wants those."""
+    """Read 0, 1 or 2 from the line, or from a machine's scores where the user wants those."""
     if likelihood is not None:
         below = (marks > 0) & (marks < likelihood)
         left_out.add(f"keypoints of a score below {likelihood:g}", count=int(below.sum()))

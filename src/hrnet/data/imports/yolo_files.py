@@ -37,7 +37,7 @@ class Found:
 
 
 def settings_in(folder: Path) -> Path | None:
-    """The settings file of a data set's folder, if there is one that speaks of keypoints."""
+    """The settings file of a data set's folder, if there is one with keypoints."""
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
         if "kpt_shape" in read_text(path, "settings"):
             return path

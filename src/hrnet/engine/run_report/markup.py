@@ -70,7 +70,7 @@ def tiles(figures: Iterable[tuple[str, str]]) -> str:
 
 
 def bar(part: float) -> str:
-    """A bar of a part 0..1, beside a figure that says the same."""
+    """A bar of a part 0..1, beside the same as a figure."""
     width = 100 * min(max(part, 0.0), 1.0)
     return f'<span class="bar" aria-hidden="true"><i style="width:{width:.1f}%"></i></span>'
 

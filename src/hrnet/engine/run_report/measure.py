@@ -95,7 +95,7 @@ def measure(
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Findings:
-    """Look at all annotated boxes with a run's best checkpoint, and say how good its poses are.
+    """Look at all annotated boxes with a run's best checkpoint, and measure its poses.
 
     Raises InputError as `hrnet.engine.evaluate.evaluate` does.
     """
