@@ -218,6 +218,13 @@ def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
     make_writable_folder(path.parent)
 
 
+def check_new_file(path: Path, inputs: Iterable[Path], *, force: bool) -> None:
+    """Raise InputError as `check_writable_file`, and where the file exists, unless `force`."""
+    check_writable_file(path, inputs)
+    if exists(path) and not force:
+        raise InputError(f"{path} exists and is not replaced; name another --out or add --force")
+
+
 def _is_input(path: Path, one: Path) -> bool:
     if is_folder(one):
         return path.suffix.lower() not in _RESULTS and resolve(one) in resolve(path).parents

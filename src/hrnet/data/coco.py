@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from hrnet.data.category import CategorySkeleton, Chosen, choose_categories, describe_category
 from hrnet.data.coco_file import (
+    STOPS,
     CocoAnnotation,
     CocoFile,
     CocoImage,
@@ -182,7 +183,7 @@ def _note_lengths(annotations: Sequence[CocoAnnotation], count: int, findings: F
             for one in annotations
             if _length(one) not in (0, 3 * count)
         ],
-        "training or evaluation would stop; correct them",
+        STOPS,
     )
 
 

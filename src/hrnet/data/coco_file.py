@@ -33,25 +33,25 @@ SUBJECT_KEYS: Final = ("subject_id", "instance_id")
 WHOLEBODY_PARTS: Final = ("foot_kpts", "face_kpts", "lefthand_kpts", "righthand_kpts")
 """Where COCO-WholeBody keeps the points beyond COCO's 17."""
 
-_STOPS = "training or evaluation would stop; correct them"
+STOPS: Final = "training or evaluation would stop; correct them"
 
 PROBLEMS: Final = {
-    "id": ("annotations without an id that is a whole number", _STOPS),
-    "image_id": ("annotations without an image_id", _STOPS),
+    "id": ("annotations without an id that is a whole number", STOPS),
+    "image_id": ("annotations without an image_id", STOPS),
     "unlisted": (
         "annotations of images that are not listed",
         "training would stop; add the images or remove the annotations",
     ),
-    "category_id": ("annotations whose category_id is no whole number", _STOPS),
-    "keypoints": ("annotations whose keypoints are no flat list of finite numbers", _STOPS),
+    "category_id": ("annotations whose category_id is no whole number", STOPS),
+    "keypoints": ("annotations whose keypoints are no flat list of finite numbers", STOPS),
     "visibility": (
         "annotations with a visibility other than 0, 1 and 2",
         "a score is no visibility: write 2 (visible), 1 (hidden) or 0 (not labelled)",
     ),
-    "bbox": ("annotations without a box of four finite numbers", _STOPS),
-    "iscrowd": ("annotations whose iscrowd is neither 0 nor 1", _STOPS),
-    "crop_box": ("annotations whose crop_box is not x, y and a positive width and height", _STOPS),
-    "head_size": ("annotations whose head_size is not a number above 0 pixels", _STOPS),
+    "bbox": ("annotations without a box of four finite numbers", STOPS),
+    "iscrowd": ("annotations whose iscrowd is neither 0 nor 1", STOPS),
+    "crop_box": ("annotations whose crop_box is not x, y and a positive width and height", STOPS),
+    "head_size": ("annotations whose head_size is not a number above 0 pixels", STOPS),
 }
 """Possible faults of an annotation, by their kind: what is wrong and what to do about it."""
 

@@ -1,7 +1,7 @@
 """Split a COCO keypoint file by its images into parts for training, validation and test."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from hrnet.data.category import choose_categories, describe_category, note_unlis
 from hrnet.data.coco_file import CocoFile, Json, note_problems, note_sizes, read_coco
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError
-from hrnet.files import check_writable_file, exists, write_text
+from hrnet.files import check_new_file, write_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def split_dataset(
             f"{annotations}: expected images for each part, but {', '.join(empty)} would get none "
             f"of {len(members)} groups of images; change --val and --test, or add images"
         )
-    _expect_free(files.values(), annotations, force)
+    for target in files.values():
+        check_new_file(target, [annotations], force=force)
     categories = _with_sigmas(file)
     return [
         _write(files[name], file, categories, sorted(rows), len(dealt[name]))
@@ -100,15 +101,6 @@ def _shares(val: float, test: float) -> dict[str, float]:
         )
     shares = {"train": 1 - val - test, "val": val, "test": test}
     return {name: share for name, share in shares.items() if share > 0}
-
-
-def _expect_free(files: Iterable[Path], annotations: Path, force: bool) -> None:
-    for file in files:
-        check_writable_file(file, [annotations])
-        if exists(file) and not force:
-            raise InputError(
-                f"{file} exists and is not replaced; name another --out or add --force"
-            )
 
 
 def _groups(path: Path, images: Sequence[Json], key: str | None) -> list[list[int]]:

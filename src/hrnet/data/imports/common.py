@@ -26,6 +26,9 @@ EXTRA_HINT = "install it with `pip install 'hrnet[import]'`"
 Box = tuple[float, float, float, float]
 """Left, top, width and height."""
 
+NO_VISIBILITY = "the format has no visibility: all labelled keypoints count as visible"
+"""A note of the importers whose sources have none."""
+
 _SHOWN_NAMES = 5
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.data.imports.common import (
+    NO_VISIBILITY,
     Imported,
     ImportOptions,
     LeftOut,
@@ -114,7 +115,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
             for path, subjects in pictures.items()
         ),
         edges=_edges(config, settings.get("skeleton"), names, left_out),
-        notes=("the format has no visibility: all labelled keypoints count as visible", *notes),
+        notes=(NO_VISIBILITY, *notes),
         left_out=left_out,
         inputs=(*files, *([config] if settings else [])),
     )

@@ -19,6 +19,7 @@ import numpy as np
 from hrnet.data.coco_file import Json
 from hrnet.data.imports import mpii, wholebody
 from hrnet.data.imports.common import (
+    NO_VISIBILITY,
     Box,
     Imported,
     ImportOptions,
@@ -87,7 +88,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
     # Their keypoints and pictures.
     names = _names(source, [s for _, _, subjects in taken for s in subjects], options.names)
     pictures, notes = _pictures(source, taken, names, options, left_out)
-    notes += ("the format has no visibility: all labelled keypoints count as visible",)
+    notes += (NO_VISIBILITY,)
     if options.names is None:
         notes += ("keypoints are in the order in which they occur first; give --names for another",)
     return Imported(names, category, pictures, notes=notes, left_out=left_out, inputs=(source,))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from hrnet.data.coco_file import Json
 from hrnet.data.imports.common import (
+    NO_VISIBILITY,
     Imported,
     ImportOptions,
     LeftOut,
@@ -115,7 +116,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
 
 
 _NOTES = (
-    "the format has no visibility: all labelled keypoints count as visible",
+    NO_VISIBILITY,
     "without head boxes there is no PCKh; those of valid.json are in gt_valid.mat, give --heads",
 )
 

@@ -20,7 +20,7 @@ from hrnet.data.imports.common import (
 )
 from hrnet.data.imports.pictures import picture_size
 from hrnet.errors import InputError, one_line
-from hrnet.files import check_writable_file, exists, is_folder, resolve, write_text
+from hrnet.files import check_new_file, check_writable_file, exists, is_folder, resolve, write_text
 from hrnet.geometry import Size
 
 
@@ -59,9 +59,7 @@ def import_annotations(
         raise InputError(f"expected --margin from 0 to 1, got {margin}")
     if options.likelihood is not None and not 0 <= options.likelihood <= 1:
         raise InputError(f"expected --likelihood from 0 to 1, got {options.likelihood}")
-    check_writable_file(out, [source, *([options.heads] if options.heads else [])])
-    if exists(out) and not force:
-        raise InputError(f"{out} exists and is not replaced; name another --out or add --force")
+    check_new_file(out, [source, *([options.heads] if options.heads else [])], force=force)
     # The source.
     name = _format(source, format_name)
     _expect_options(name, options)
