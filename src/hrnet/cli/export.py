@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from hrnet.errors import printable
 from hrnet.extras import needing
 
 EXAMPLES = """\b
@@ -33,4 +34,6 @@ def export(
         from hrnet.exporters.export import export as write
     difference = write(model, out, half=half)
     size = out.stat().st_size / 1e6
-    typer.echo(f"{out}: {size:.2f} MB, differs from the network by {difference:.2g} at most")
+    typer.echo(
+        f"{printable(out)}: {size:.2f} MB, differs from the network by {difference:.2g} at most"
+    )
