@@ -147,7 +147,7 @@ def split(
         force=force,
     )
     for part in parts:
-        groups = f" in {part.groups} groups" if group is not None else ""
+        groups = f" in {part.groups} group{'s' * (part.groups != 1)}" if group is not None else ""
         typer.echo(
             f"{printable(part.file)}: {part.images} images{groups}, {part.subjects} subjects"
         )
