@@ -1,7 +1,8 @@
 """Warps, targets, weights, decoding and flips of UDP and DARK equal what the published code gave.
 
-Every udp*.npz of the folder that HRNET_GOLDEN_TASKS names is compared, and `udp.npz` beside this
-file, which keeps a part of one, cut by `part_of`. Arrays are named HxW/GROUP/WHAT, and flip/WHAT.
+Every udp*.npz of the folder that HRNET_GOLDEN_TASKS names (else of one beside the project) is
+compared, and `udp.npz` beside this file, which keeps a part of one, cut by `part_of`. Arrays are
+named HxW/GROUP/WHAT, and flip/WHAT.
 `python tests/parity/test_udp.py RECORDED_FILE` cuts it anew.
 
 Left alone are UDP's combined type (a class map and two offset maps), which is not built here, and
@@ -44,13 +45,17 @@ def part_of(arrays: Arrays) -> Arrays:
     return kept
 
 
+BESIDE = Path(__file__).parents[3] / "shared" / "reference" / "golden_tasks"
+
+
 def read(path: Path) -> Arrays:
     with np.load(path) as arrays:
         return {key: arrays[key] for key in arrays}
 
 
 def recorded_files() -> list[Path]:
-    return sorted(Path(os.environ.get("HRNET_GOLDEN_TASKS") or os.devnull).glob("udp*.npz"))
+    folder = os.environ.get("HRNET_GOLDEN_TASKS") or BESIDE
+    return sorted(Path(folder).glob("udp*.npz"))
 
 
 @dataclass(frozen=True)

@@ -60,11 +60,11 @@ def missing_pictures(made):
 
 
 def out_is_the_log(made):
-    return ["--out", made.folder / "log.jsonl"], ["read by this command"]
+    return ["--out", made.folder / "log.jsonl"], ["expected an .html file"]
 
 
 def out_is_the_data(made):
-    return ["--out", made.data], ["read by this command"]
+    return ["--out", made.data], ["expected an .html file"]
 
 
 def out_is_a_folder(made):

@@ -307,6 +307,8 @@ def test_sigterm_to_the_whole_group_spares_the_workers(data, undisturbed, tmp_pa
 
 
 def test_a_second_signal_acts_as_usual():
+    # A job that a shell started in the background ignores SIGINT.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     said: list[str] = []
     with stop_request(said.append) as request:
         signal.raise_signal(signal.SIGINT)
@@ -315,6 +317,7 @@ def test_a_second_signal_acts_as_usual():
         assert "SIGINT: stopping after this step" in said[0]
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_dead_worker_ends_in_one_line_and_a_state(data, undisturbed, tmp_path, monkeypatch):

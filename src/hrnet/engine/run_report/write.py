@@ -58,7 +58,10 @@ def report(
     content = read_run(folder)
     given = (Path(data), Path(images)) if data is not None and images is not None else None
     source = given or _validation_data(content.experiment)
-    check_writable_file(path, [*_files_of(folder), *(source[:1] if source else ())])
+    check_writable_file(path)
+    # A page is written over a page alone, never over a file of the run, its data or its pictures.
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"expected an .html file to write, got {path}; end its name in .html")
     found: Findings | str
     if not figures:
         source, found = None, "they were not asked for"
@@ -82,14 +85,6 @@ def report(
     page = make_page(content, found, data=source, flip_test=flip_test, drawings=_drawings(content))
     write_text(path, page)
     return Report(path, found if isinstance(found, str) else None)
-
-
-def _files_of(folder: Path) -> list[Path]:
-    """What a run folder holds, but for the page of before."""
-    try:
-        return [file for file in folder.iterdir() if file.name != REPORT]
-    except OSError as error:
-        raise InputError(f"cannot read {folder}: {error.strerror}; check the path") from None
 
 
 def _validation_data(experiment: Experiment) -> tuple[Path, Path] | None:
