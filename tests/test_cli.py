@@ -2,12 +2,17 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
+
+from hrnet.cli import app
 
 
 def test_predict_prints_a_table_and_writes(run, spots, spot_model: Path, tmp_path: Path) -> None:
@@ -135,11 +140,66 @@ def test_a_signal_keeps_what_is_finished(
     ]
 
 
-def test_every_command_has_examples_and_short_help(run) -> None:
-    for command in ("predict", "evaluate"):
-        code, text, _ = run(command, "--help")
-        assert code == 0
-        assert f"hrnet {command} " in text.partition("Examples:")[2]
+def commands() -> dict[str, Any]:
+    """Every command by its words, those in groups too."""
+    found = {}
+    for name, command in get_command(app).commands.items():
+        parts = getattr(command, "commands", {"": command})
+        found |= {f"{name} {part}".strip(): each for part, each in parts.items()}
+    return found
+
+
+SHORT = {
+    "--out": "-o",
+    "--model": "-m",
+    "--data": "-d",
+    "--images": "-i",
+    "--json": "-j",
+    "--boxes": "-b",
+    "--threads": "-t",
+    "--recursive": "-r",
+    "--set": "-s",
+}
+
+
+@pytest.mark.parametrize("words", commands())
+def test_every_command_has_examples_and_short_help(run, words: str) -> None:
+    code, text, _ = run(*words.split(), "-h")
+    assert code == 0
+    assert f"hrnet {words}" in text.partition("Examples:")[2]
+
+
+@pytest.mark.parametrize("words", commands())
+def test_examples_name_options_that_exist(words: str) -> None:
+    command = commands()[words]
+    known = {option for parameter in command.params for option in parameter.opts}
+    lines = [line for line in command.epilog.splitlines() if f"hrnet {words}" in line]
+    assert {word for line in lines for word in line.split() if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("words", commands())
+def test_options_are_called_alike_everywhere(words: str) -> None:
+    """Same short options, a help text for each, and placeholders of one style.
+
+    A placeholder is a word in capitals to fill in (FILE, N, NAME=VALUE), or lower-case choices.
+    """
+    for parameter in commands()[words].params:
+        name = parameter.opts[0]
+        assert parameter.help, name
+        short = SHORT.get(name)
+        assert [option for option in parameter.opts if option[1] != "-"][:1] == (
+            [short] if short else [] if name.startswith("-") else parameter.opts[:1]
+        )
+        if getattr(parameter, "is_flag", False):
+            continue
+        word = r"[A-Z]+([=,][A-Z]+)*(,\.\.\.)?"
+        assert re.fullmatch(rf"HxW|({word}|[a-z0-9_]+)(\|({word}|[a-z0-9_]+))*", parameter.metavar)
+
+
+def test_summaries_in_the_list_of_commands_are_whole(run) -> None:
+    for group in ((), ("data",), ("weights",)):
+        _, text, _ = run(*group, "-h")
+        assert "..." not in text.partition("Commands:")[2]
 
 
 def test_ctrl_c_while_the_program_is_loaded(tmp_path: Path) -> None:

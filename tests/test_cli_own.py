@@ -55,7 +55,7 @@ def test_from_the_check_to_an_exported_model(run, tmp_path, monkeypatch, names):
     code, out, _ = run("train", "--data", "things.json", *quick, "--set", "run.device=cpu")
     assert code == 0
     assert f"keypoints: {len(names)}:" in out
-    assert "training: 1 epochs of batches of 4" in out
+    assert "training: 1 epoch of batches of 4" in out
     loud = "NO MIRRORING" in out
     assert ("left_claw/right_claw" in out) == (names == PAW)
     assert loud == (names == HAND)

@@ -14,6 +14,8 @@ def test_a_near_name_is_offered() -> None:
         find_model("defalt")
     with pytest.raises(InputError, match="did you mean hrnet_w32-coco-256x192 "):
         find_model("hrnet_w32-coco-256x129")
+    with pytest.raises(InputError, match=r"did you mean litehrnet_18-coco.*hrnet weights list"):
+        find_model("litehrnet_18")
 
 
 def test_an_unknown_name_lists_the_known() -> None:

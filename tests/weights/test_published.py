@@ -135,6 +135,8 @@ def test_the_facts_that_networks_depend_on() -> None:
 def test_a_near_name_is_offered() -> None:
     with pytest.raises(InputError, match="did you mean hrnet_w32-coco-256x192 "):
         find_row("hrnet_w32-coco-256x129")
+    with pytest.raises(InputError, match=r"did you mean hrnet_w32-coco.*hrnet weights list"):
+        find_row("hrnet_w32")  # a variant
     with pytest.raises(InputError, match="hrnet weights list"):
         find_row("?")
 

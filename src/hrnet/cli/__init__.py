@@ -8,26 +8,28 @@ from typing import Annotated
 
 import typer
 
+from hrnet.cli.convert import EXAMPLES as CONVERT_EXAMPLES
 from hrnet.cli.convert import convert
 from hrnet.cli.data import app as data_app
 from hrnet.cli.evaluate import EXAMPLES as EVALUATE_EXAMPLES
 from hrnet.cli.evaluate import evaluate
 from hrnet.cli.export import EXAMPLES as EXPORT_EXAMPLES
 from hrnet.cli.export import export
-from hrnet.cli.models import info, models
+from hrnet.cli.models import INFO_EXAMPLES, MODELS_EXAMPLES, info, models
 from hrnet.cli.predict import EXAMPLES as PREDICT_EXAMPLES
 from hrnet.cli.predict import predict
 from hrnet.cli.report import EXAMPLES as REPORT_EXAMPLES
 from hrnet.cli.report import report
 from hrnet.cli.streams import guarded_streams
-from hrnet.cli.train import EXAMPLES as TRAIN_EXAMPLES
-from hrnet.cli.train import recipes, train
+from hrnet.cli.train import RECIPES_EXAMPLES, TRAIN_EXAMPLES, recipes, train
 from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
 
 app = typer.Typer(
     name="hrnet",
     help="High-resolution networks: keypoints of persons from photos.",
+    epilog="`hrnet COMMAND --help` has the options and examples of a command.",
+    context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     add_completion=True,
     rich_markup_mode=None,
@@ -59,10 +61,10 @@ app.command(epilog=PREDICT_EXAMPLES)(predict)
 app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command(epilog=EXPORT_EXAMPLES)(export)
 app.command(epilog=TRAIN_EXAMPLES)(train)
-app.command()(recipes)
-app.command()(models)
-app.command()(info)
-app.command()(convert)
+app.command(epilog=RECIPES_EXAMPLES)(recipes)
+app.command(epilog=MODELS_EXAMPLES)(models)
+app.command(epilog=INFO_EXAMPLES)(info)
+app.command(epilog=CONVERT_EXAMPLES)(convert)
 app.command(epilog=REPORT_EXAMPLES)(report)
 app.add_typer(weights_app)
 app.add_typer(data_app)

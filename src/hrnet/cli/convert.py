@@ -12,24 +12,58 @@ from hrnet.extras import needing
 if TYPE_CHECKING:
     from hrnet.codecs.heatmap import CodecKind
 
+EXAMPLES = """\b
+Examples:
+  hrnet convert pose_hrnet_w32_256x192.pth w32.safetensors --report
+  hrnet convert mine.pth mine.safetensors --input 256x192 --skeleton coco --codec udp
+"""
+
 Input = Annotated[
     str | None,
-    typer.Option("--input", metavar="HxW", help="Input of a pose model, such as 256x192."),
+    typer.Option(
+        "--input", metavar="HxW", help="Height and width that a pose model takes, such as 256x192."
+    ),
 ]
 Corners = Annotated[
     bool | None,
     typer.Option(
         "--align-corners/--no-align-corners",
-        help="How a segmentation model enlarges; as usual for such files unless said.",
+        help="How a segmentation model enlarges (default: as usual for such files).",
     ),
 ]
 Position = Annotated[
     Literal["table", "none"] | None,
-    typer.Option(help="Whether an HRFormer adds its position biases; as usual unless said."),
+    typer.Option(
+        metavar="table|none",
+        help="Whether an HRFormer adds its position biases (default: as usual for such files).",
+    ),
 ]
 Window = Annotated[
     int | None,
     typer.Option(metavar="N", help="Interpolate an HRFormer's position biases to windows of N."),
+]
+
+
+Skeleton = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Keypoints of a pose model, such as coco or mpii."),
+]
+Codec = Annotated[
+    str | None,
+    typer.Option(metavar="classic|dark|udp", help="How a pose model's heatmaps hold keypoints."),
+]
+Sigma = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER", help="Standard deviation of a pose model's peaks, in heatmap pixels."
+    ),
+]
+BlurKernel = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Smoothing of dark and udp heatmaps in pixels; mmpose 1.x takes 11 at every size.",
+    ),
 ]
 
 
@@ -46,27 +80,18 @@ def convert(
         bool, typer.Option("--report", help="Print what was read, left out and made up.")
     ] = False,
     input_size: Input = None,
-    skeleton: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Keypoints of a pose model, such as coco or mpii."),
-    ] = None,
-    codec: Annotated[
-        str | None, typer.Option(help="How a pose model's heatmaps hold keypoints, such as udp.")
-    ] = None,
-    sigma: Annotated[
-        float | None, typer.Option(help="Of a pose model's Gaussians, in heatmap pixels.")
-    ] = None,
-    blur_kernel: Annotated[
-        int | None,
-        typer.Option(
-            help="Smoothing of dark and udp heatmaps in pixels; mmpose 1.x takes 11 at every size."
-        ),
-    ] = None,
+    skeleton: Skeleton = None,
+    codec: Codec = None,
+    sigma: Sigma = None,
+    blur_kernel: BlurKernel = None,
     align_corners: Corners = None,
     relative_position: Position = None,
     window: Window = None,
 ) -> None:
-    """Convert weights of another project to a checkpoint of ours; what they are is found out."""
+    """Convert weights of another project to a checkpoint of ours.
+
+    The file shows which network they are of; nothing needs to be named but what it lacks.
+    """
     size = parse_size(input_size) if input_size else None
     with needing("converting"):
         from hrnet.weights.convert import convert_file

@@ -10,6 +10,25 @@ from hrnet.errors import one_line, printable
 if TYPE_CHECKING:
     from hrnet.data.imports.run import ImportReport
 
+CHECK_EXAMPLES = """\b
+Examples:
+  hrnet data check my.json --images images/ --report check/
+"""
+
+SPLIT_EXAMPLES = """\b
+Examples:
+  hrnet data split my.json --out parts/ --val 0.1 --test 0.1
+  hrnet data split my.json --out parts/ --group video
+  hrnet data split my.json --out dogs/ --category dog --val 0
+"""
+
+IMPORT_EXAMPLES = """\b
+Examples:
+  hrnet data import dlc_project/ --out walks.json
+  hrnet data import labels.slp --out flies.json --images frames/
+  hrnet data import dataset.yaml --out cars.json --part train --names front,back
+"""
+
 app = typer.Typer(
     name="data",
     help="Check, split and import keypoint annotations.",
@@ -26,24 +45,27 @@ Annotations = Annotated[
 Category = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Take this category alone; without it all of the same keypoints."
+        metavar="NAME",
+        help="Take this category alone (default: all, which must have the same keypoints).",
     ),
 ]
 
 Likelihood = Annotated[
     float | None,
     typer.Option(
-        metavar="0..1",
-        help="Of yolo and deeplabcut: keypoints that a network scored below it are not labelled; "
-        "0.6 for deeplabcut's likelihoods if left out.",
+        metavar="SHARE",
+        help="yolo and deeplabcut: take keypoints that a network scored below this as not "
+        "labelled (default: 0.6 for deeplabcut, none for yolo).",
     ),
 ]
 
 
-@app.command()
+@app.command(epilog=CHECK_EXAMPLES)
 def check(
     annotations: Annotations,
-    images: Annotated[Path, typer.Option(metavar="DIR", help="The folder of their images.")],
+    images: Annotated[
+        Path, typer.Option("--images", "-i", metavar="DIR", help="The folder of their images.")
+    ],
     category: Category = None,
     report: Annotated[
         Path | None,
@@ -72,19 +94,22 @@ def check(
     print_check(terminal(), result)
     if report is not None:
         for file in write_report(result, report):
-            typer.echo(printable(f"written: {file}"))
+            typer.echo(f"written: {printable(file)}")
     if result.errors:
-        typer.echo(printable(f"hrnet: errors in {annotations}:"), err=True)
+        typer.echo(f"hrnet: errors in {printable(annotations)}:", err=True)
         for finding in result.errors:
             typer.echo(f"  {one_line(finding.line)}", err=True)
         raise typer.Exit(2)
 
 
-@app.command()
+@app.command(epilog=SPLIT_EXAMPLES)
 def split(
     annotations: Annotations,
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Write train.json, val.json and test.json here.")
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Write train.json, val.json and test.json here."
+        ),
     ],
     val: Annotated[float, typer.Option(metavar="SHARE", help="Share of images in val.json.")] = 0.1,
     test: Annotated[
@@ -93,11 +118,16 @@ def split(
     group: Annotated[
         str | None,
         typer.Option(
-            metavar="KEY", help="Key of the images, such as video_id; equal values stay together."
+            metavar="NAME",
+            help="A key of the images, such as video_id; equal values stay together.",
         ),
     ] = None,
-    category: Category = None,
-    seed: Annotated[int, typer.Option(help="The seed that fixes the parts.")] = 0,
+    category: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Take this category alone (default: all).")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="Another number deals the images out differently.")
+    ] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
     """Split a keypoint file by its images into parts.
@@ -117,44 +147,53 @@ def split(
         force=force,
     )
     for part in parts:
-        groups = f" in {part.groups} groups" if group is not None else ""
-        line = f"{part.file}: {part.images} images{groups}, {part.subjects} subjects"
-        typer.echo(printable(line))
+        groups = f" in {part.groups} group{'s' * (part.groups != 1)}" if group is not None else ""
+        typer.echo(
+            f"{printable(part.file)}: {part.images} images{groups}, {part.subjects} subjects"
+        )
 
 
-@app.command("import")
+@app.command("import", epilog=IMPORT_EXAMPLES)
 def import_source(
-    source: Annotated[Path, typer.Argument(help="What the tool wrote: a file or a folder.")],
-    out: Annotated[Path, typer.Option(metavar="FILE", help="The COCO keypoint file to write.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="What the tool wrote: a file or a folder.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="FILE", help="The COCO keypoint file to write."),
+    ],
     format_name: Annotated[
         str | None,
         typer.Option(
             "--format",
             metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody",
-            help="The tool; without it, what the source looks like.",
+            help="The tool that wrote SOURCE (default: found out from it).",
         ),
     ] = None,
     images: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where the images are, if elsewhere.")
+        Path | None,
+        typer.Option("--images", "-i", metavar="DIR", help="Where the images are, if elsewhere."),
     ] = None,
     names: Annotated[
         str | None,
-        typer.Option(metavar="a,b,c", help="Names of the keypoints, in their order."),
+        typer.Option(metavar="NAME,NAME,...", help="Names of the keypoints, in their order."),
     ] = None,
     category: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Take this class, label, skeleton or individual alone."),
     ] = None,
     part: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Take this part alone, such as train.")
+        str | None,
+        typer.Option(metavar="NAME", help="Take this part of the data set alone, such as train."),
     ] = None,
     heads: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Of mpii: head boxes, such as gt_valid.mat, for PCKh."),
+        typer.Option(metavar="FILE", help="mpii: head boxes for PCKh, such as gt_valid.mat."),
     ] = None,
     likelihood: Likelihood = None,
     margin: Annotated[
-        float, typer.Option(help="Growth of a box that follows from the keypoints, on each side.")
+        float,
+        typer.Option(metavar="SHARE", help="How much a box made of keypoints grows on each side."),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:

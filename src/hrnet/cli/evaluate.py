@@ -41,7 +41,7 @@ def evaluate(
             "--boxes",
             "-b",
             metavar="gt|FILE",
-            help="gt for the boxes of the annotations, or a detector's in the COCO results form.",
+            help="gt: the annotated boxes; FILE: those of a detector, as COCO results.",
         ),
     ] = "gt",
     json_file: JsonFile = None,
@@ -52,7 +52,10 @@ def evaluate(
     threads: Threads = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Measure COCO AP and AR on annotated images, and PCKh where head sizes are given."""
+    """Measure COCO AP and AR on annotated images.
+
+    Annotations with head sizes, such as those of MPII, give PCKh too.
+    """
     from hrnet.engine.evaluate import evaluate as evaluate_model
     from hrnet.files import check_writable_file, write_text
     from hrnet.terminal import print_figures, show_progress, terminal
@@ -74,7 +77,7 @@ def evaluate(
             progress=progress,
         )
     print_figures(terminal(), result.metrics)
-    typer.echo(printable(result.summary()))
+    typer.echo("\n".join(map(printable, result.summary().splitlines())))
     if json_file is not None:
         write_text(json_file, result.to_json())
         typer.echo(f"metrics written to {printable(json_file)}")

@@ -34,5 +34,6 @@ def export(
         from hrnet.exporters.export import export as write
     difference = write(model, out, half=half)
     size = out.stat().st_size / 1e6
-    line = f"{out}: {size:.2f} MB, differs from the network by {difference:.2g} at most"
-    typer.echo(printable(line))
+    typer.echo(
+        f"{printable(out)}: {size:.2f} MB, differs from the network by {difference:.2g} at most"
+    )

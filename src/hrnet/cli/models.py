@@ -21,6 +21,19 @@ if TYPE_CHECKING:
     from hrnet.models.statistics import NetworkStatistics, PartStatistics
     from hrnet.spec import NetworkSpec, Task
 
+MODELS_EXAMPLES = """\b
+Examples:
+  hrnet models hrformer
+  hrnet models '*_w18*' --task segmentation
+  hrnet models --json models.json
+"""
+
+INFO_EXAMPLES = """\b
+Examples:
+  hrnet info litehrnet_18
+  hrnet info hrnet_w48 --task segmentation --head ocr --input 512x1024
+"""
+
 USUAL_INPUTS: "Mapping[Task, Size]" = {
     "pose": (256, 192),
     "segmentation": (512, 1024),
@@ -65,9 +78,9 @@ def models(
         typer.Option("--json", "-j", metavar="FILE", help="Write exact figures; - prints them."),
     ] = None,
 ) -> None:
-    """List the networks with their parameters and multiply-adds (MACs) at the task's usual input.
+    """List the networks with their parameters and multiply-adds.
 
-    G are 1e9, M 1e6 and k 1e3.
+    Multiply-adds (MACs) are those at the task's usual input. G are 1e9, M 1e6 and k 1e3.
     """
     tasks = [task] if task else list(USUAL_INPUTS)
     if task and task not in USUAL_INPUTS:
@@ -147,40 +160,76 @@ def _build(spec: "NetworkSpec") -> "Network":
         return build_network(spec)
 
 
+NumKeypoints = Annotated[
+    int | None, typer.Option(metavar="N", help="Of a pose network (default: 17).")
+]
+NumClasses = Annotated[
+    int | None,
+    typer.Option(metavar="N", help="Of segmentation (default: 19) and classification (1000)."),
+]
+Head = Annotated[
+    str | None,
+    typer.Option(
+        metavar="v1|v2|ocr|ocr_v3", help="Pose takes v1 or v2; segmentation v2, ocr or ocr_v3."
+    ),
+]
+Upsampling = Annotated[
+    str | None,
+    typer.Option(metavar="nearest|bilinear", help="How a low stream grows to a higher one's size."),
+]
+AlignCorners = Annotated[
+    bool | None,
+    typer.Option("--align-corners/--no-align-corners", help="Of bilinear enlarging."),
+]
+Position = Annotated[
+    str | None,
+    typer.Option(metavar="table|none|t5", help="Position biases of HRFormer's attention."),
+]
+Window = Annotated[
+    int | None, typer.Option(metavar="N", help="Side of HRFormer's attention windows.")
+]
+DropPath = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE", help="How often HRFormer's training skips a block; changes no figure."
+    ),
+]
+Exchange = Annotated[
+    str | None,
+    typer.Option(
+        metavar="official|textbook",
+        help="How Lite-HRNet sums streams: as in its code or its paper.",
+    ),
+]
+
+
 def info(
     variant: Annotated[
         str, typer.Argument(metavar="VARIANT", help="A name that `hrnet models` lists.")
     ],
-    task: Annotated[str, typer.Option(metavar="|".join(USUAL_INPUTS))] = "pose",
+    task: Annotated[
+        str, typer.Option(metavar="|".join(USUAL_INPUTS), help="What the network is for.")
+    ] = "pose",
     input_size: Annotated[
         str | None,
-        typer.Option("--input", metavar="HxW", help="Height and width; the task's usual without."),
+        typer.Option(
+            "--input", metavar="HxW", help="Height and width (default: the task's usual)."
+        ),
     ] = None,
-    num_keypoints: Annotated[int | None, typer.Option(help="For pose; 17 without.")] = None,
-    num_classes: Annotated[
-        int | None, typer.Option(help="19 without, and 1000 for classification.")
-    ] = None,
-    head: Annotated[
-        str | None, typer.Option(metavar="v1|v2|ocr|ocr_v3", help="Of pose and segmentation.")
-    ] = None,
-    upsampling: Annotated[
-        str | None, typer.Option(metavar="nearest|bilinear", help="Of the exchange.")
-    ] = None,
-    align_corners: Annotated[
-        bool | None, typer.Option("--align-corners/--no-align-corners", help="Of resizing.")
-    ] = None,
-    relative_position: Annotated[
-        str | None, typer.Option(metavar="table|none|t5", help="HRFormer's position bias.")
-    ] = None,
-    window: Annotated[int | None, typer.Option(help="HRFormer's side of a window.")] = None,
-    drop_path: Annotated[
-        float | None, typer.Option(help="HRFormer's, of training; no figure depends on it.")
-    ] = None,
-    exchange: Annotated[
-        str | None, typer.Option(metavar="official|textbook", help="Lite-HRNet's sum.")
-    ] = None,
+    num_keypoints: NumKeypoints = None,
+    num_classes: NumClasses = None,
+    head: Head = None,
+    upsampling: Upsampling = None,
+    align_corners: AlignCorners = None,
+    relative_position: Position = None,
+    window: Window = None,
+    drop_path: DropPath = None,
+    exchange: Exchange = None,
 ) -> None:
-    """Show what a network costs, part by part, and how published figures relate to that."""
+    """Show what a network costs, part by part.
+
+    How published figures relate to these stands below the table.
+    """
     values = {
         "variant": variant,
         "task": task,

@@ -31,8 +31,8 @@ Device = Annotated[
 Engine = Annotated[
     EngineName | None,
     typer.Option(
-        metavar="ENGINE",
-        help="What runs an .onnx file: onnxruntime (default) or openvino.",
+        metavar="onnxruntime|openvino",
+        help="What runs an .onnx file (default: onnxruntime).",
     ),
 ]
 Threads = Annotated[

@@ -40,9 +40,10 @@ Boxes = Annotated[
     typer.Option(
         "--boxes",
         "-b",
-        metavar="FILE|x,y,w,h",
-        help="The persons' boxes: one for every image, or a JSON file: COCO annotations, COCO "
-        'detections or {"file.jpg": [[x,y,w,h], ...]} (default: each whole image is a person).',
+        metavar="FILE|X,Y,W,H",
+        help="The persons' boxes (left, top, width, height): one for every image, or a JSON "
+        'file of COCO annotations, COCO detections or {"file.jpg": [[x,y,w,h], ...]} '
+        "(default: each whole image is a person).",
     ),
 ]
 ImagesOf = Annotated[
@@ -61,7 +62,7 @@ JsonFile = Annotated[
     typer.Option("--json", "-j", metavar="FILE", help="Write the keypoints here; - prints them."),
 ]
 Recursive = Annotated[
-    bool, typer.Option("--recursive", "-r", help="Search the folders in a folder, too.")
+    bool, typer.Option("--recursive", "-r", help="Search folders inside a folder, too.")
 ]
 
 

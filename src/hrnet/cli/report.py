@@ -22,7 +22,7 @@ def report(
     out: Annotated[
         Path | None,
         typer.Option(
-            "--out", "-o", metavar="FILE", help="The page to write; RUN/report.html without it."
+            "--out", "-o", metavar="FILE", help="The page to write (default: RUN/report.html)."
         ),
     ] = None,
     data: Annotated[
@@ -31,7 +31,7 @@ def report(
             "--data",
             "-d",
             metavar="FILE",
-            help="COCO keypoint annotations to measure on; the run's validation data without it.",
+            help="COCO keypoint annotations to measure on (default: the run's validation data).",
         ),
     ] = None,
     images: Annotated[
@@ -41,13 +41,18 @@ def report(
     flip_test: FlipTest = False,
     figures: Annotated[
         bool,
-        typer.Option("--figures/--no-figures", help="Measure the best checkpoint, or leave it."),
+        typer.Option(
+            "--figures/--no-figures", help="Measure the best checkpoint, or leave that out."
+        ),
     ] = True,
     device: Device = "auto",
     threads: Threads = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Write a page about a training run: figures, curves, pictures, settings."""
+    """Write an HTML page about a training run.
+
+    It shows figures, curves, pictures and settings, also while the run goes on.
+    """
     from hrnet.engine.run_report import report as write_report
     from hrnet.terminal import show_progress
 

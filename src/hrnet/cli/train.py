@@ -15,11 +15,17 @@ from hrnet.files import exists
 if TYPE_CHECKING:
     from hrnet.config import Experiment
 
-EXAMPLES = """\b
+TRAIN_EXAMPLES = """\b
 Examples:
   hrnet train --data my.json --images images/ --out runs/my
   hrnet train pose/hrnet_w32_coco_256x192 --set train.batch_size=32 --out runs/w32
   hrnet train --resume runs/w32
+"""
+
+RECIPES_EXAMPLES = """\b
+Examples:
+  hrnet recipes
+  hrnet recipes pose/hrnet_w32_coco_256x192
 """
 
 Recipe = Annotated[
@@ -32,7 +38,7 @@ Out = Annotated[
         "--out",
         "-o",
         metavar="RUN",
-        help="New folder for checkpoints, log and settings; without it one in runs/.",
+        help="New folder for checkpoints, log and settings (default: runs/NAME).",
     ),
 ]
 Data = Annotated[
@@ -45,14 +51,14 @@ Images = Annotated[
         "--images",
         "-i",
         metavar="DIR",
-        help="Their images; without it beside --data or in images/.",
+        help="The folder of their images (default: beside --data or in images/ there).",
     ),
 ]
 Val = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Annotations to measure on; without it a tenth of the images.",
+        help="Annotations to measure on (default: a tenth of the images is set apart).",
     ),
 ]
 Config = Annotated[
@@ -84,8 +90,9 @@ def train(
     resume: Resume = None,
     settings: Settings = None,
 ) -> None:
-    """Train a network: by a recipe, by an experiment.json, or on your own keypoints with --data.
+    """Train a network by a recipe, or on your own keypoints.
 
+    Give one of RECIPE, --data, --config and --resume.
     Several GPUs or machines: torchrun --nproc-per-node=N -m hrnet train ...
     """
     from hrnet.engine.launch import launched
@@ -176,10 +183,13 @@ def _own(
 def recipes(
     name: Annotated[
         str | None,
-        typer.Argument(metavar="NAME", help="A recipe: print its settings and what each means."),
+        typer.Argument(metavar="NAME", help="A recipe, to print its settings."),
     ] = None,
 ) -> None:
-    """List the recipes, or print the settings of one, each with its value and meaning."""
+    """List the recipes, or print the settings of one.
+
+    Each setting comes with its value and its meaning.
+    """
     from hrnet.recipes import RECIPES, get_recipe
 
     if name is None:

@@ -16,6 +16,29 @@ if TYPE_CHECKING:
 FAMILIES = ("hrnet", "litehrnet", "hrformer")
 """Values of --family."""
 
+LIST_EXAMPLES = """\b
+Examples:
+  hrnet weights list --task pose --dataset coco
+  hrnet weights list '*udp*' --family hrnet
+"""
+
+FETCH_EXAMPLES = """\b
+Examples:
+  hrnet weights fetch hrnet_w32-coco-256x192
+"""
+
+VERIFY_EXAMPLES = """\b
+Examples:
+  hrnet weights verify hrnet_w32-coco-256x192
+  hrnet weights verify --all
+"""
+
+FOLDER_EXAMPLES = """\b
+Examples:
+  hrnet weights folder
+  HRNET_CACHE=/data/weights hrnet weights folder
+"""
+
 app = typer.Typer(
     name="weights",
     help="List, download and verify published weights.",
@@ -26,11 +49,11 @@ app = typer.Typer(
 )
 
 Names = Annotated[
-    list[str], typer.Argument(metavar="NAME", help="Names of weights; `list` has them.")
+    list[str], typer.Argument(metavar="NAME", help="Names that `hrnet weights list` prints.")
 ]
 
 
-@app.command("list")
+@app.command("list", epilog=LIST_EXAMPLES)
 def list_weights(
     pattern: Annotated[
         str | None,
@@ -40,15 +63,17 @@ def list_weights(
         str | None, typer.Option(metavar="|".join(FAMILIES), help="Only this family.")
     ] = None,
     task: Annotated[
-        str | None, typer.Option(metavar="TASK", help="Only this task, such as pose.")
+        str | None, typer.Option(metavar="NAME", help="Only this task, such as pose.")
     ] = None,
     dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Only trained on this, such as coco.")
+        str | None,
+        typer.Option(metavar="NAME", help="Only those trained on this data set, such as coco."),
     ] = None,
 ) -> None:
-    """List the published weights: score, size, licence, and whether they can be downloaded.
+    """List the published weights.
 
-    A table on a terminal; in a pipe one line each, columns parted by tabs, - for what is unknown.
+    Columns: name, score, size, licence, and whether the file can be downloaded. On a terminal they
+    are a table; in a pipe tabs part them, and - stands for what is unknown.
     """
     from hrnet.weights.cache import cache_folder
     from hrnet.weights.published import rows
@@ -72,7 +97,7 @@ def list_weights(
     typer.echo(f"{len(found)} weights; cache folder {printable(cache_folder())}", err=True)
 
 
-@app.command()
+@app.command(epilog=FETCH_EXAMPLES)
 def fetch(names: Names) -> None:
     """Download weights into the cache, and print where each file is."""
     from hrnet.weights.cache import fetch as fetch_row
@@ -81,17 +106,17 @@ def fetch(names: Names) -> None:
     _each([find_row(name) for name in names], lambda row: printable(fetch_row(row)))
 
 
-@app.command()
+@app.command(epilog=VERIFY_EXAMPLES)
 def verify(
     names: Annotated[
         list[str] | None,
-        typer.Argument(metavar="NAME", help="Names of weights; `list` has them."),
+        typer.Argument(metavar="NAME", help="Names that `hrnet weights list` prints."),
     ] = None,
     everything: Annotated[
-        bool, typer.Option("--all", help="All the weights that are in the cache.")
+        bool, typer.Option("--all", help="Take all weights that are in the cache.")
     ] = False,
 ) -> None:
-    """Read files in the cache again and compare them with what was published.
+    """Compare files in the cache with what was published.
 
     Prints name, result and SHA-256; the exit code is 2 if a file is not as published.
     """
@@ -115,7 +140,7 @@ def verify(
         typer.echo("there are no published weights in the cache", err=True)
 
 
-@app.command()
+@app.command(epilog=FOLDER_EXAMPLES)
 def folder() -> None:
     """Print the cache folder; HRNET_CACHE names another one."""
     from hrnet.weights.cache import cache_folder

@@ -95,7 +95,7 @@ def choose_categories(file: CocoFile, findings: Findings, wanted: str | None = N
             "categories with different keypoints, where one kind is expected",
             [one.name for group in groups for one in group],
             "training would stop; choose one with --category NAME, or write a file of its own with "
-            "`hrnet data split FILE --category NAME`",
+            "`hrnet data split FILE --category NAME --val 0 --out DIR`",
         )
     group = max(groups, key=lambda group: sum(used[one.id] for one in group))
     if len(group) > 1:

@@ -102,7 +102,7 @@ def _announce(job: Job, resume: bool, say: Callable[[str], None]) -> None:
         return
     if position.epoch >= epochs:
         say(
-            f"nothing left to do: {job.folder} has done all {epochs} epochs; "
+            f"nothing left to do: {job.folder} has done {epochs} of {epochs} epochs; "
             "--set train.epochs=N with a larger N trains on"
         )
     elif position.step:

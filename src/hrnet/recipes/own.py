@@ -204,9 +204,10 @@ def about_training(experiment: Experiment) -> list[str]:
     height, width = model.input_size
     part = "all weights" if train.init_head else "the backbone"
     start = f"from {part} of {train.init}" if train.init else "from new weights"
+    epochs = f"{train.epochs} epoch{'s' * (train.epochs != 1)}"
     return [
         f"network: {model.variant} at {height}x{width} (height x width), {start}; "
         "--set model.variant=... takes another, see `hrnet models`",
-        f"training: {train.epochs} epochs of batches of {train.batch_size}, {train.optimizer} at "
-        f"{train.lr:g}, {train.precision}; every value can be changed by --set",
+        f"training: {epochs} of batches of {train.batch_size}, {train.optimizer} at {train.lr:g}, "
+        f"{train.precision}; every value can be changed by --set",
     ]

@@ -1,13 +1,12 @@
 """The models that have a name: those inside the package, and the published weights."""
 
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 from hrnet.errors import InputError
 from hrnet.files import exists, is_file, is_folder
 from hrnet.weights.hub import HUB_PREFIX, from_hub
-from hrnet.weights.published import PublishedWeight, find_row, row_of_file, rows
+from hrnet.weights.published import PublishedWeight, find_row, near_names, row_of_file, rows
 
 __all__ = [
     "BEST",
@@ -68,9 +67,9 @@ def find_model(name: str | Path) -> Path:
         return _best_of_run(path)
     if exists(path):
         return path
-    near = get_close_matches(str(name), [*CATALOG, *published], n=3)
+    near = near_names(str(name), list(CATALOG))
     known = f"known names: {', '.join(CATALOG)} and those of `hrnet weights list`"
-    hint = f"did you mean {' or '.join(near)}?" if near else known
+    hint = f"did you mean {' or '.join(near)}? `hrnet weights list` has more" if near else known
     raise InputError(f"expected a model's name or file, but there is no {name}; {hint}")
 
 

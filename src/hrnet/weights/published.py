@@ -11,6 +11,7 @@ Left out are weights of other architectures and tasks, each kind with its reason
 """
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -126,12 +127,21 @@ def find_row(name: str) -> PublishedWeight:
     """Return the published weight of a name; InputError, with near names, where there is none."""
     row = _by_name().get(name)
     if row is None:
-        near = get_close_matches(name, _by_name(), n=3)
-        hint = (
-            f"did you mean {' or '.join(near)}?" if near else "`hrnet weights list` has the names"
-        )
+        near = near_names(name)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        hint += "`hrnet weights list` has the names"
         raise InputError(f"expected the name of published weights, got {name!r}; {hint}")
     return row
+
+
+def near_names(name: str, others: Sequence[str] = ()) -> list[str]:
+    """Return up to three names of published weights, or of `others`, that may have been meant.
+
+    Of a variant's name they are weights of that variant, those for pose first.
+    """
+    listed = sorted(rows(), key=lambda row: row.task != "pose")
+    of_variant = [row.name for row in listed if row.name.startswith(f"{name}-")]
+    return of_variant[:3] or get_close_matches(name, [*others, *_by_name()], n=3)
 
 
 def row_of_file(path: Path) -> PublishedWeight | None:

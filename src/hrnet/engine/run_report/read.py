@@ -49,7 +49,7 @@ def read_run(path: Path) -> RunFolder:
     if not is_file(path / EXPERIMENT):
         what = f"it lacks {EXPERIMENT}" if is_folder(path) else "it is no folder"
         raise InputError(
-            f"expected a run folder with {EXPERIMENT}, but of {path} {what}; "
+            f"expected a run folder with {EXPERIMENT}, got {path}: {what}; "
             "name the folder that `hrnet train --out` wrote"
         )
     lines, rows = _read_log(path / LOG) if exists(path / LOG) else ([], [])
