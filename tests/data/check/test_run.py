@@ -79,10 +79,26 @@ ERRORS = {
         lambda content: [a.update(keypoints=[0.1, 0.2, 2] * 3) for a in content["annotations"]],
         "points all lie within 0..1: 3 (10, 20, 30); keypoints must be in pixels; multiply x by",
     ),
+    "address": (
+        first("images", file_name="https://host/1.png"),
+        "file name is an address: 1 (https://host/1.png); addresses are not fetched; download",
+    ),
+    "one id for two": (
+        lambda content: content["categories"].append(content["categories"][0] | {"name": "a"}),
+        "ids that several categories have: 1 (1); their subjects cannot be told apart",
+    ),
+    "odd names": (
+        first("categories", keypoints=["nose", None, {"name": "tail"}]),
+        "keypoint names that are neither text nor number: 2 (None, {'name': 'tail'}); training",
+    ),
     "no category id": (without("categories", "id"), "categories that are not listed"),
 }
 
 WARNINGS = {
+    "count": (
+        first("annotations", num_keypoints=0),
+        "num_keypoints is not how many are labelled: 1 (10 has 3); here the labelled ones count",
+    ),
     "annotation twice": (again("annotations"), "annotation ids that occur more than once: 1 (10);"),
     "file twice": (first("images", file_name="2.png"), "file names that occur more than once: 1 ("),
     "empty box": (first("annotations", bbox=[5, 5, 0, 3]), "missing or has no area: 1 (10); thei"),
