@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.files import exists, is_file, is_folder
 from hrnet.weights.hub import HUB_PREFIX, from_hub
 from hrnet.weights.published import PublishedWeight, find_row, row_of_file, rows
@@ -64,14 +64,16 @@ def find_model(name: str | Path) -> Path:
     if row is not None:
         return _downloaded(row)
     path = Path(name)
-    if is_folder(path):
+    if name and is_folder(path):
         return _best_of_run(path)
-    if exists(path):
+    if name and exists(path):
         return path
     near = get_close_matches(str(name), [*CATALOG, *published], n=3)
     known = f"known names: {', '.join(CATALOG)} and those of `hrnet weights list`"
     hint = f"did you mean {' or '.join(near)}?" if near else known
-    raise InputError(f"expected a model's name or file, but there is no {name}; {hint}")
+    raise InputError(
+        f"expected a model's name or file, but there is no {one_line(name) or 'empty name'}; {hint}"
+    )
 
 
 def find_checkpoint(name: str | Path) -> Path:
