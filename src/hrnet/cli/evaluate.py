@@ -74,7 +74,7 @@ def evaluate(
             progress=progress,
         )
     print_figures(terminal(), result.metrics)
-    typer.echo(printable(result.summary()))
+    typer.echo("\n".join(map(printable, result.summary().splitlines())))
     if json_file is not None:
         write_text(json_file, result.to_json())
         typer.echo(f"metrics written to {printable(json_file)}")
