@@ -122,6 +122,7 @@ def _wanted(file: CocoFile, name: str | None) -> Sequence[CocoCategory]:
     """The categories of a name or, if there is none, of that id; all without a name."""
     if name is None:
         return file.categories
+    name = str(name)  # an id may come as the number that it is
     named = [one for one in file.categories if one.name == name]
     found = named or [one for one in file.categories if one.id is not None and str(one.id) == name]
     if not any(one.keypoints for one in found):
