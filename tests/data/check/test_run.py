@@ -73,6 +73,7 @@ ERRORS = {
     "sigmas": (first("categories", sigmas=[1]), "the category cannot be used: expected 3 positive"),
     "pairs": (first("categories", flip_pairs=[["a", "b"]]), "flip_pairs names 'a', which is no"),
     "nobody": (put("annotations", []), "subjects with a labelled keypoint: 0; nothing can be"),
+    "case": (first("images", file_name="1.PNG"), "1 (1.PNG, but 1.png of another case or Unicode"),
     "missing": (first("images", file_name="7.png"), "images: 1 (7.png); training would stop; add"),
     "size": (first("images", width=61), "(width x height) than annotated: 1 (1.png is 60x40, not"),
     "within 1": (
@@ -101,6 +102,7 @@ WARNINGS = {
     ),
     "annotation twice": (again("annotations"), "annotation ids that occur more than once: 1 (10);"),
     "file twice": (first("images", file_name="2.png"), "file names that occur more than once: 1 ("),
+    "file twice, longer": (first("images", file_name="./2.png"), "more than once: 1 (2.png); par"),
     "empty box": (first("annotations", bbox=[5, 5, 0, 3]), "missing or has no area: 1 (10); thei"),
     "no box": (without("annotations", "bbox"), "missing or has no area: 1 (10); theirs is the ext"),
     "null box": (first("annotations", bbox=None), "box is missing or has no area: 1 (10)"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 
@@ -52,7 +53,7 @@ def check_names(file: CocoFile, findings: Findings) -> None:
     )
     findings.warning(
         "file names that occur more than once",
-        twice(image.file_name for image in file.images if image.file_name),
+        twice(str(PurePosixPath(image.file_name)) for image in file.images if image.file_name),
         "parts of a split may share pictures; join these entries",
     )
 
