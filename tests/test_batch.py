@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.batch import Outputs, image_ids, predict_files
+from hrnet.batch import Drawings, Outputs, image_ids, predict_files
 from hrnet.data.boxes import read_boxes
 from hrnet.errors import InputError
 from hrnet.predict import load
@@ -191,6 +191,15 @@ def test_a_disk_that_is_full_halfway_keeps_whole_entries(
     monkeypatch.undo()
     entries = json.loads((tmp_path / "k.json").read_text())
     assert 0 < len(entries) < 6
+
+
+def test_a_picture_that_changes_on_the_way_is_not_drawn_on(model, spots, tmp_path: Path) -> None:
+    spots().save(tmp_path / "a.png")
+    poses = model.predict(tmp_path / "a.png", [[20, 10, 70, 100]])
+    Image.new("RGB", (9, 7)).save(tmp_path / "a.png")
+    target, error = Drawings(tmp_path, []).add(tmp_path / "a.png", poses)
+    assert target is None
+    assert "was not drawn: expected the picture of" in str(error)
 
 
 def test_image_ids(tmp_path: Path) -> None:

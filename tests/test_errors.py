@@ -1,8 +1,10 @@
 """Messages hold whatever users call their files; a terminal gets letters alone."""
 
+import pickle
+
 import pytest
 
-from hrnet.errors import one_line, printable
+from hrnet.errors import InputError, one_line, printable
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,13 @@ def test_no_control_character_reaches_a_terminal(text: str, shown: str) -> None:
 
 def test_a_message_is_one_line() -> None:
     assert one_line("a\n  b\x1b[1m\r\nc") == r"a b\x1b[1m c"
+
+
+def test_errors_are_one_printable_line_in_python_too() -> None:
+    error = InputError("no a\0\x1b[1m.png\n  here " + "x" * 10_000)
+    assert str(error).startswith(r"no a\x00\x1b[1m.png here x")
+    assert len(str(error)) < 2100
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
 
 
 def test_an_endless_line_loses_its_middle() -> None:

@@ -119,6 +119,13 @@ def test_what_python_refuses_to_parse(text: str, words: str) -> None:
         parse_json(text, "here")
 
 
+def test_a_key_that_stands_twice() -> None:
+    text = '{"a": 1, "b": {"c": 2}, "a": 3}'
+    assert parse_json(text, "here") == {"a": 3, "b": {"c": 2}}
+    with pytest.raises(InputError, match="here: a is listed more than once; join"):
+        parse_json(text, "here", once=True)
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "a\0b", "x" * 10_000])
 def test_names_that_the_system_refuses(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

@@ -118,6 +118,34 @@ def test_boxes_must_be_as_many_as_images(model, spots) -> None:
         model.predict([spots(), spots()], [[BOX]])
 
 
+@pytest.mark.parametrize("boxes", [5, "abc", {"a": [BOX]}])
+def test_boxes_of_a_list_of_images_are_a_list(model, spots, boxes) -> None:
+    with pytest.raises(InputError, match=r"boxes for each of 1 images, got .*; give a list of box"):
+        model.predict([spots()], boxes)
+
+
+def test_boxes_may_come_one_by_one(model, spots) -> None:
+    first, second = model.predict([spots(), spots()], (rows for rows in ([BOX], [BOX, BOX])))
+    assert (len(first), len(second)) == (1, 2)
+
+
+@pytest.mark.parametrize("size", [0, -1, 2.5, "3", None, True, 5000])
+def test_batches_of_no_size(model, spots, size) -> None:
+    with pytest.raises(InputError, match="expected 1 to 4096 crops in a batch, got"):
+        list(model.stream([Job(spots(), [BOX])], batch_size=size))
+
+
+@pytest.mark.parametrize("name", [None, 5, b"default", ["default"], "", "de\nfault"])
+def test_what_is_no_name_of_a_model(name) -> None:
+    with pytest.raises(InputError, match="expected a model's name or file, ") as caught:
+        load(name)
+    assert "\n" not in str(caught.value)
+
+
+def test_threads_may_be_a_number_of_numpy(spot_model: Path) -> None:
+    assert load(spot_model, threads=np.int64(1)).device == "cpu"
+
+
 def test_a_box_error_names_the_file(model, spots, tmp_path: Path) -> None:
     spots().save(tmp_path / "a.png")
     with pytest.raises(InputError, match=r"a\.png: box 1"):
@@ -165,6 +193,7 @@ def test_checkpoints_say_what_they_need(monkeypatch, tmp_path: Path) -> None:
         ({"engine": "tensorflow"}, "expected onnxruntime or openvino"),
         ({"threads": 0}, "expected 1 to 1024 threads, got 0"),
         ({"threads": 2.0}, "expected 1 to 1024 threads"),
+        ({"engine": ""}, "expected onnxruntime or openvino"),
     ],
 )
 def test_engines_and_devices_that_are_not_there(spot_model: Path, options, words) -> None:

@@ -86,6 +86,10 @@ def test_the_coco_form():
         "keypoint_scores": [0.5, 0.5],
     }
     assert len(poses(skeleton=COCO_PERSON).to_coco(1)[0]["keypoints"]) == 51
+    assert poses().to_json(np.int64(42)) == poses().to_json(42)
+    for wrong in ("a", None, 1.5, 10**400):
+        with pytest.raises(InputError, match="image_id and category_id as whole numbers, got"):
+            poses().to_coco(wrong)
 
 
 def test_subjects_one_by_one():

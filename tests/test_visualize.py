@@ -1,9 +1,13 @@
 """Drawing: colours by side, width by size, doubt faded, nothing outside touched."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, Skeleton
 from hrnet.types import Poses
 from hrnet.visualize import (
@@ -51,6 +55,17 @@ def test_the_picture_given_is_not_changed() -> None:
     assert (image == 90).all()
 
 
+@pytest.mark.parametrize("image", [None, GREY / 255, GREY[:50], GREY[..., :2]])
+def test_nothing_is_drawn_on_what_is_not_the_picture(image) -> None:
+    with pytest.raises(InputError, match="expected "):
+        draw_poses(image, make_poses([TRIANGLE], [[1, 1, 1]]))
+
+
+def test_a_grey_picture_is_drawn_on_in_colour() -> None:
+    poses = make_poses([TRIANGLE], [[1, 1, 1]])
+    np.testing.assert_array_equal(draw_poses(GREY[..., 0], poses), draw_poses(GREY, poses))
+
+
 def test_doubt_fades_and_vanishes() -> None:
     def left(score: float) -> float:
         drawn = draw_poses(GREY, make_poses([TRIANGLE], [[score, 1, 1]]))
@@ -84,7 +99,7 @@ def test_tall_pictures_have_no_seams() -> None:
     """The strips in which a long bone is drawn join without a trace."""
     image = np.zeros((700, 40, 3), dtype=np.uint8)
     poses = make_poses([[(20, 5), (20, 5), (20, 695)]], [[1, 0, 1]], (0, 0, 40, 700))
-    drawn = draw_poses(image, poses)
+    drawn = draw_poses(image, replace(poses, image_size=(700, 40)))
     assert (drawn[20:680] == drawn[20]).all()
 
 

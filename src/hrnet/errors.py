@@ -8,8 +8,12 @@ _JOINERS = "\u200c\u200d"
 class InputError(ValueError):
     """Something the user gave cannot be used.
 
-    The message is one line: what was expected, what came, what to do about it.
+    The message is one printable line, whatever names are in it: what was expected, what came, what
+    to do about it.
     """
+
+    def __init__(self, message: object) -> None:
+        super().__init__(one_line(message))
 
 
 def printable(text: object) -> str:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,23 +115,28 @@ def read_text(path: Path, what: str, limit: int = LARGEST_BYTES) -> str:
         raise InputError(f"expected text (UTF-8) in {what} {path}, got something else") from None
 
 
-def read_json(path: Path, what: str, limit: int = LARGEST_BYTES) -> object:
-    """Read a JSON file; errors as `read_bytes`, and InputError where it is not JSON."""
+def read_json(path: Path, what: str, limit: int = LARGEST_BYTES, *, once: bool = False) -> object:
+    """Read a JSON file; errors as `read_bytes`, and InputError where it is not JSON.
+
+    once: also where an object has a key twice, of which a parser keeps the last alone.
+    """
     content = read_bytes(path, what, limit)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"expected JSON in {what} {path}, got something else (not text)") from None
-    return parse_json(text, f"{what} {path}")
+    return parse_json(text, f"{what} {path}", once=once)
 
 
-def parse_json(text: str, where: str) -> object:
-    """Parse JSON; InputError, which names `where`, for anything else.
+def parse_json(text: str, where: str, *, once: bool = False) -> object:
+    """Parse JSON; InputError, which names `where`, for anything else; `once` as in `read_json`.
 
     Integers of thousands of digits and lists thousands deep are refused by Python's parser.
     """
     try:
-        content: object = json.loads(text)
+        content: object = json.loads(text, object_pairs_hook=_each_once if once else None)
+    except InputError as error:
+        raise InputError(f"{where}: {error}") from None
     except json.JSONDecodeError as error:
         reason = f"line {error.lineno}"
     except RecursionError:
@@ -142,6 +148,14 @@ def parse_json(text: str, where: str) -> object:
     else:
         return content
     raise InputError(f"expected JSON in {where}, got something else ({reason})")
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        key = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise InputError(f"{key} is listed more than once; join these entries")
+    return content
 
 
 @contextmanager

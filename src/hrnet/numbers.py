@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnet.errors import InputError
+
 LARGEST_INT = 2**53
 """Whole numbers beyond this are not exact as floats, and no id or size needs them."""
 
@@ -24,6 +26,15 @@ def to_int(value: object) -> int | None:
     if number is None or not abs(number) <= LARGEST_INT or number != int(number):
         return None
     return int(number)
+
+
+def expect_whole(value: object, most: int, what: str) -> int:
+    """Return a whole number of 1 to `most`; raises InputError, which names `what`, for others."""
+    is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    number = to_int(value) if is_whole else None
+    if number is None or not 1 <= number <= most:
+        raise InputError(f"expected 1 to {most} {what}, got {value!r:.60}")
+    return number
 
 
 def _plain(value: object) -> int | float | None:

@@ -6,7 +6,7 @@ poses = model.predict("photo.jpg", boxes=[[60, 20, 180, 400]])
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, Image8, Size, warp_affine, xywh_to_xyxy
 from hrnet.images import ImageSource, read_image
+from hrnet.numbers import expect_whole
 from hrnet.runtime import EngineName
 from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, open_engine, read_spec
 from hrnet.spec import PoseSpec
@@ -38,6 +39,7 @@ BATCH_SIZE = 16
 
 _FOREIGN = {".pth", ".pt", ".tar", ".bin", ".ckpt"}
 _MOST_THREADS = 1024
+_LARGEST_BATCH = 4096
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +145,7 @@ class PoseModel:
         Crops of several pictures share a batch. Only one picture and one batch of crops are held
         at a time, however many jobs there are and however many boxes they have.
         """
+        batch_size = expect_whole(batch_size, _LARGEST_BATCH, "crops in a batch")
         waiting: deque[_Page] = deque()
         batch: list[_Crop] = []
         for job in jobs:
@@ -216,13 +219,17 @@ def _boxes_of(job: Job, image_size: Size) -> Floats:
         raise InputError(f"{name}{error}") from None
 
 
-def _pair(images: Sequence[ImageSource], boxes: Sequence[ArrayLike | None] | None) -> list[Job]:
+def _pair(images: Sequence[ImageSource], boxes: Iterable[ArrayLike | None] | None) -> list[Job]:
     if boxes is None:
         return [Job(image) for image in images]
+    hint = "give a list of box lists, with None for a whole image"
+    if not isinstance(boxes, Iterable) or isinstance(boxes, str | bytes | Mapping):
+        got = type(boxes).__name__
+        raise InputError(f"expected boxes for each of {len(images)} images, got {got}; {hint}")
+    boxes = list(boxes)
     if len(boxes) != len(images):
         raise InputError(
-            f"expected boxes for each of {len(images)} images, got {len(boxes)}; "
-            "give a list of box lists, with None for a whole image"
+            f"expected boxes for each of {len(images)} images, got {len(boxes)}; {hint}"
         )
     return [Job(image, rows) for image, rows in zip(images, boxes, strict=True)]
 
@@ -247,8 +254,10 @@ def load(
     Raises InputError where there is no such model, engine or device, or the file is of another
     kind.
     """
-    if threads is not None and (type(threads) is not int or not 1 <= threads <= _MOST_THREADS):
-        raise InputError(f"expected 1 to {_MOST_THREADS} threads, got {threads}")
+    if threads is not None:
+        threads = expect_whole(threads, _MOST_THREADS, "threads")
+    if not isinstance(name, str | PathLike):
+        raise InputError(f"expected a model's name or file, got {type(name).__name__}")
     path = find_model(Path(name) if isinstance(name, PathLike) else name)
     if path.suffix == ".safetensors":
         if engine is not None:
@@ -260,7 +269,9 @@ def load(
             "convert it with `hrnet convert`, or take the bare network by hrnet.load_network"
         )
     spec = read_spec(path)
-    runner = open_engine(path, engine or DEFAULT_ENGINE, device=str(device), threads=threads)
+    runner = open_engine(
+        path, DEFAULT_ENGINE if engine is None else engine, device=str(device), threads=threads
+    )
     _expect_fit(runner, spec, path)
     return PoseModel(runner, spec)
 

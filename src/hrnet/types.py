@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from hrnet.errors import InputError
 from hrnet.files import check_writable_file, write_text
 from hrnet.geometry import Image8, Size
-from hrnet.images import ImageSource, read_image
+from hrnet.images import ImageSource
+from hrnet.numbers import to_int
 from hrnet.skeleton import Skeleton
 from hrnet.visualize import draw_poses, save_drawing
 
@@ -137,14 +138,7 @@ class Poses:
 
         Raises InputError where the picture cannot be read or has another size.
         """
-        pixels = read_image(image)
-        if pixels.shape[:2] != self.image_size:
-            height, width = self.image_size
-            raise InputError(
-                f"expected the picture of {width}x{height} pixels that these poses are of, got one "
-                f"of {pixels.shape[1]}x{pixels.shape[0]}"
-            )
-        return draw_poses(pixels, self)
+        return draw_poses(image, self)
 
     def save(self, path: str | PathLike[str], image: ImageSource | None = None) -> None:
         """Write the poses to a file: .json, .csv, or drawn on their `image` as .jpg or .png.
@@ -203,8 +197,15 @@ class Poses:
 
         Each entry holds image_id, category_id, keypoints (x, y, score for each of K), score,
         bbox (left, top, width, height), keypoint_names and keypoint_scores.
+        Raises InputError for ids that are no whole numbers.
         """
-        return [self._coco_entry(row, image_id, category_id) for row in range(len(self))]
+        image, category = to_int(image_id), to_int(category_id)  # of numpy, too
+        if image is None or category is None:
+            raise InputError(
+                f"expected image_id and category_id as whole numbers, got {image_id!r:.60} and "
+                f"{category_id!r:.60}"
+            )
+        return [self._coco_entry(row, image, category) for row in range(len(self))]
 
     def _coco_entry(self, row: int, image_id: int, category_id: int) -> dict[str, object]:
         triples = np.column_stack([self.keypoints[row], self.keypoint_scores[row]])

@@ -14,7 +14,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hrnet.errors import InputError
 from hrnet.files import atomic_path
-from hrnet.geometry import Image8
+from hrnet.geometry import Image8, Size
+from hrnet.images import ImageSource, read_image
 from hrnet.skeleton import Skeleton
 
 Color = tuple[int, int, int]
@@ -56,13 +57,24 @@ class Drawable(Protocol):
     def skeleton(self) -> Skeleton:
         """Bones and mirror pairs of the K keypoints."""
 
+    @property
+    def image_size(self) -> Size:
+        """(height, width) of the picture that they are of."""
 
-def draw_poses(image: Image8, poses: Drawable) -> Image8:
-    """Return a copy of a picture (H, W, 3) with all its poses drawn on it.
+
+def draw_poses(image: ImageSource, poses: Drawable) -> Image8:
+    """Return a copy of a picture, RGB (H, W, 3) uint8, with all its poses drawn on it.
 
     With several subjects each gets its box and its number, counted from 1 as in the tables.
+    Raises InputError where the picture cannot be read or has another size than the poses' own.
     """
-    canvas = np.array(image)
+    canvas = np.array(read_image(image))
+    if canvas.shape[:2] != poses.image_size:
+        height, width = poses.image_size
+        raise InputError(
+            f"expected the picture of {width}x{height} pixels that these poses are of, got one "
+            f"of {canvas.shape[1]}x{canvas.shape[0]}"
+        )
     for row in range(len(poses.boxes)):
         _draw_subject(canvas, poses, row)
     return _label(canvas, poses) if len(poses.boxes) > 1 else canvas

@@ -155,5 +155,27 @@ def test_boxes_of_annotations_mean_what_they_mean_in_training(tmp_path: Path) ->
     file = read_boxes(write(tmp_path, content))
     assert file.find(PurePath("a.jpg")).boxes.tolist() == [[8, 18, 24, 4]]
     assert file.notes == (
+        f"{file.path}: 1 subjects have no box with an area; theirs is the grown extent of their "
+        "keypoints",
         f"{file.path}: 1 subjects have no box and no keypoints; they are left out",
     )
+
+
+def test_a_name_that_stands_twice_loses_no_boxes(tmp_path: Path) -> None:
+    path = tmp_path / "boxes.json"
+    path.write_text('{"a.jpg": [[1, 2, 3, 4]], "a.jpg": [[5, 6, 7, 8]]}')
+    with pytest.raises(InputError, match=r"a\.jpg is listed more than once; join these entries"):
+        read_boxes(path)
+
+
+def test_why_a_file_has_no_boxes(tmp_path: Path) -> None:
+    content = annotations() | {"annotations": annotations()["annotations"][2:4]}
+    words = "got none; 2 crowds or other categories than persons are left out"
+    with pytest.raises(InputError, match=words):
+        read_boxes(write(tmp_path, content))
+
+
+def test_an_address_keeps_its_slashes(tmp_path: Path) -> None:
+    file = read_boxes(write(tmp_path, {"https://host/a.jpg": [1, 2, 3, 4]}))
+    with pytest.raises(InputError, match=r"it lists https://host/a\.jpg, in another folder"):
+        file.find(PurePath("a.jpg"))

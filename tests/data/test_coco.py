@@ -312,6 +312,7 @@ def test_categories_of_the_same_keypoints_are_one(read, tmp_path):
     dataset = read(content)
     assert dataset.category_ids == {5, 6}
     assert [sample.annotation_id for sample in dataset.samples] == [8, 9]
+    assert read_keypoints(tmp_path / "annotations.json", "", 6).category_ids == {6}
     alone = read_keypoints(tmp_path / "annotations.json", "pictures", "other")
     assert [sample.annotation_id for sample in alone.samples] == [9]
     assert alone.notes == ("subjects of other categories: 1 (8); they are left out",)

@@ -72,6 +72,18 @@ def test_everything_else_is_kept_and_subjects_go_with_their_image(file, tmp_path
         assert len(read_keypoints(part.file, tmp_path).samples) == part.subjects
 
 
+@pytest.mark.parametrize("group", [None, "video_id"])
+def test_a_picture_that_is_listed_twice_is_in_one_part(tmp_path, group):
+    content = content_of(40, videos=20)
+    for image in content["images"][::2]:
+        image["file_name"] = f"./{image['id'] + 1}.jpg"
+    (tmp_path / "all.json").write_text(json.dumps(content))
+    parts = split_dataset(tmp_path / "all.json", tmp_path / "out", val=0.3, group=group)
+    train, val = ({(number + 1) // 2 for number in ids(part)} for part in parts)
+    assert not train & val
+    assert sum(part.images for part in parts) == 40
+
+
 def test_a_seed_fixes_the_parts(file, tmp_path):
     def val(seed):
         return ids(split_dataset(file, tmp_path / "out", seed=seed, force=True)[1])

@@ -191,6 +191,7 @@ def test_the_command(scene, run, tmp_path):
     assert written["protocol"]["pose"]["flip_test"] is True
     for words in ("AP50", "1.0000", "4 persons in 2 images", "flip test on", "figures.json"):
         assert words in out
+    assert f"\ndata {scene.data.name}" in out  # a line of its own
     assert "\\n" not in out  # the lines of the summary stay lines
 
 

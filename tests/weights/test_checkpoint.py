@@ -92,6 +92,17 @@ def test_channels_last_weights_are_saved_as_any_other(network, file):
     assert all(torch.equal(one[key], another[key]) for key in one)
 
 
+def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
+    network = build_network(SPEC)
+    with torch.no_grad():
+        next(network.parameters())[0] = float("nan")
+    with pytest.raises(
+        InputError, match="expected finite weights, got NaN or infinity in backbone"
+    ):
+        save_checkpoint(tmp_path / "a.safetensors", network, SPEC)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_softmax_makes_heatmaps_of_height_one(file):
     spec = SPEC.model_copy(update={"activation": "softmax"})
     state, _ = read_checkpoint(file)

@@ -22,7 +22,7 @@ from hrnet.data.coco import box_of
 from hrnet.data.coco_file import Json, note_problems, parse_coco, parse_detections
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError
-from hrnet.files import read_json
+from hrnet.files import address_in, read_json
 from hrnet.geometry import Floats
 from hrnet.numbers import to_floats
 
@@ -110,9 +110,8 @@ class BoxFile:
         own = Path(image).absolute().parts
         fitting = [name for name in listed if own[-len(name.parts) :] == name.parts]
         if not fitting:
-            near = (
-                f"; it lists {' and '.join(map(str, listed))}, in another folder" if listed else ""
-            )
+            names = " and ".join(address_in(name) or str(name) for name in listed)
+            near = f"; it lists {names}, in another folder" if listed else ""
             raise InputError(
                 f"{image}: {self.path} has no boxes for it{near}; add its name there or leave "
                 "it out"
@@ -137,7 +136,7 @@ def read_boxes(path: Path, images_of: Path | None = None) -> BoxFile:
     Crowds are left out; so are other categories than persons, where persons are told apart.
     Raises InputError for another form and for a file without a box.
     """
-    content = read_json(path, "boxes")
+    content = read_json(path, "boxes", once=True)
     if images_of is not None and not isinstance(content, list):
         raise InputError(
             f"expected a COCO detection list in {path} to go with --images-of; leave that out"
@@ -147,7 +146,7 @@ def read_boxes(path: Path, images_of: Path | None = None) -> BoxFile:
     if isinstance(content, list):
         numbered = _detections(path, content, images_of, notes)
         if images_of is None:
-            _expect_boxes(path, numbered.values())
+            _expect_boxes(path, numbered.values(), notes)
             return BoxFile(path, by_number=numbered, notes=tuple(notes), inputs=(path,))
         named = _names_of(images_of, numbered, path)
     elif isinstance(content, dict) and "annotations" in content and "images" in content:
@@ -160,7 +159,7 @@ def read_boxes(path: Path, images_of: Path | None = None) -> BoxFile:
             f'{{"file.jpg": [[x, y, width, height]]}} in {path}; got something else'
         )
     # Names by their last part, so that a picture is found among few.
-    _expect_boxes(path, [boxes for _, boxes in named])
+    _expect_boxes(path, [boxes for _, boxes in named], notes)
     by_name: dict[str, dict[PurePosixPath, ImageBoxes]] = {}
     for text, boxes in named:
         name = PurePosixPath(text.replace("\\", "/"))
@@ -171,9 +170,10 @@ def read_boxes(path: Path, images_of: Path | None = None) -> BoxFile:
     return BoxFile(path, by_name=by_name, notes=tuple(notes), inputs=inputs)
 
 
-def _expect_boxes(path: Path, entries: Iterable[ImageBoxes]) -> None:
+def _expect_boxes(path: Path, entries: Iterable[ImageBoxes], notes: Iterable[str]) -> None:
     if not any(len(entry.boxes) for entry in entries):
-        raise InputError(f"expected at least one person's box in {path}, got none")
+        why = "".join(f"; {note.removeprefix(f'{path}: ')}" for note in notes)
+        raise InputError(f"expected at least one person's box in {path}, got none{why}")
 
 
 def _annotations(path: Path, content: Json, notes: list[str]) -> list[tuple[str, ImageBoxes]]:
@@ -192,13 +192,19 @@ def _annotations(path: Path, content: Json, notes: list[str]) -> list[tuple[str,
     # Their boxes by picture, as given or made of the keypoints.
     sizes = {image.id: image.size for image in file.images}
     rows: dict[int | None, list[Floats]] = {image.id: [] for image in file.images}
-    boxless = 0
+    boxless = made = 0
     for one in taken:
         box = box_of(one, sizes.get(one.image_id))
         boxless += box is None
+        made += box is not None and box is not one.box
         if box is not None:
             rows[one.image_id].append(box)
-    # All that was left out.
+    # All that was made or left out.
+    if made:
+        notes.append(
+            f"{path}: {made} subjects have no box with an area; theirs is the grown extent of "
+            "their keypoints"
+        )
     if boxless:
         notes.append(f"{path}: {boxless} subjects have no box and no keypoints; they are left out")
     if len(taken) < len(file.annotations):

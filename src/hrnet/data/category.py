@@ -15,6 +15,7 @@ from hrnet.data.coco_file import (
     CocoCategory,
     CocoFile,
     Json,
+    twice,
 )
 from hrnet.data.findings import Findings
 from hrnet.data.sigmas import annotator_spread
@@ -121,6 +122,7 @@ def _wanted(file: CocoFile, name: str | None) -> Sequence[CocoCategory]:
     """The categories of a name or, if there is none, of that id; all without a name."""
     if name is None:
         return file.categories
+    name = str(name)  # an id may come as the number that it is
     named = [one for one in file.categories if one.name == name]
     found = named or [one for one in file.categories if one.id is not None and str(one.id) == name]
     if not any(one.keypoints for one in found):
@@ -155,10 +157,30 @@ def _stand_in(file: CocoFile, used: Mapping[int | None, int]) -> CocoCategory:
     return replace(most, keypoints=tuple(f"kp_{k}" for k in range(count)))
 
 
-def _taken(file: CocoFile, group: Sequence[CocoCategory], findings: Findings) -> Chosen:
-    ids = frozenset(one.id for one in group if one.id is not None)
+def _note_entries(file: CocoFile, group: Sequence[CocoCategory], findings: Findings) -> None:
+    """Note ids that other categories have too, and keypoint names that are none."""
+    ids = {one.id for one in group if one.id is not None}
     if not ids:
         findings.state("error", "the category has no id", "expected a whole number", "add it")
+    named = {(one.id, one.name, one.keypoints) for one in file.categories if one.id in ids}
+    findings.error(
+        "ids that several categories have",
+        twice(number for number, _, _ in named),
+        "their subjects cannot be told apart; number the categories anew",
+    )
+    names = group[0].raw.get("keypoints")
+    findings.error(
+        "keypoint names that are neither text nor number",
+        [f"{name!r:.60}" for name in names if not isinstance(name, str | int | float)]
+        if isinstance(names, list)
+        else [],
+        'training would stop; write "keypoints": ["nose", ...]',
+    )
+
+
+def _taken(file: CocoFile, group: Sequence[CocoCategory], findings: Findings) -> Chosen:
+    _note_entries(file, group, findings)
+    ids = frozenset(one.id for one in group if one.id is not None)
     taken = [one for one in file.annotations if one.category_id is None or one.category_id in ids]
     others = [one for one in file.annotations if one.category_id not in (ids | {None})]
     findings.warning(

@@ -33,7 +33,7 @@ from hrnet.data.coco_file import (
 from hrnet.data.findings import Findings
 from hrnet.data.sigmas import AREA_OF_BOX, given_area
 from hrnet.errors import InputError
-from hrnet.files import is_folder, read_json, resolve
+from hrnet.files import address_in, exists, is_folder, read_json, resolve
 from hrnet.geometry import Size
 from hrnet.skeleton import Skeleton
 
@@ -157,6 +157,7 @@ def make_dataset(
             taken.append(one)
             subjects.append(_subject(one, image, len(names)))
             samples.append(_sample(one, image, subjects[-1], paths))
+    _note_addresses(file.images, paths, samples, findings)
     _note_made_up(taken, subjects, findings)
     _note_left_out(subjects, samples, names, findings)
     return KeypointDataset(
@@ -257,6 +258,26 @@ def _sample(
         image_size=image.size,
         area=subject.area,
         head_size=one.head_size,
+    )
+
+
+def _note_addresses(
+    images: Sequence[CocoImage],
+    paths: Mapping[int, Path],
+    samples: Sequence[Sample | None],
+    findings: Findings,
+) -> None:
+    used = {sample.image_id for sample in samples if sample is not None}
+    names = [image.file_name for image in images if image.id in used and image.file_name]
+    places = [paths[image.id] for image in images if image.id in used and image.file_name]
+    findings.error(
+        "images whose file name is an address",
+        [
+            name
+            for name, at in zip(names, places, strict=True)
+            if address_in(name) and not exists(at)
+        ],
+        "addresses are not fetched; download the images and write their file names",
     )
 
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -39,9 +39,10 @@ def split_dataset(
 
     val, test: shares of all images. Whole groups are dealt out, so the shares are met as nearly as
     the groups allow. group: key of the images, such as video_id, whose equal values stay together;
-    images without it stand alone. category: take that category alone, by its name or id, and the
-    images that show it. Everything else of the file is kept in each part. Sigmas that
-    follow from several annotators are written into the category, so that all parts use the same.
+    images without it stand alone. Entries of one picture stay together, too. category: take that
+    category alone, by its name or id, and the images that show it. Everything else of the file is
+    kept in each part. Sigmas that follow from several annotators are written into the category, so
+    that all parts use the same.
     The seed fixes the parts.
     Raises InputError for shares outside 0..1, a group that no image has, parts that would be
     empty, files that exist (unless `force`) and for the input itself, before anything is written.
@@ -53,6 +54,7 @@ def split_dataset(
     shares = _shares(val, test)
     files = {name: folder / f"{name}.json" for name in shares}
     members = _groups(annotations, images, group)
+    members = _joined(members, [image.file_name for image in file.images])
     dealt = _deal([len(rows) for rows in members], shares, len(images), seed)
     chosen = {
         name: [row for index in indices for row in members[index]]
@@ -116,6 +118,27 @@ def _groups(path: Path, images: Sequence[Json], key: str | None) -> list[list[in
             f"images have {', '.join(sorted(images[0]))}"
         )
     return list(groups.values())
+
+
+def _joined(groups: Sequence[list[int]], names: Sequence[str | None]) -> list[list[int]]:
+    """Join the groups that share a picture, for a file may list one more than once."""
+    leader = list(range(len(groups)))  # of each group an earlier one of its set, or itself
+
+    def first_of(group: int) -> int:
+        while leader[group] != group:
+            leader[group] = leader[leader[group]]
+            group = leader[group]
+        return group
+
+    shown_in: dict[PurePosixPath, int] = {}
+    for number, rows in enumerate(groups):
+        for name in filter(None, (names[row] for row in rows)):
+            ends = {first_of(shown_in.setdefault(PurePosixPath(name), number)), first_of(number)}
+            leader[max(ends)] = min(ends)
+    joined: dict[int, list[int]] = {}
+    for number, rows in enumerate(groups):
+        joined.setdefault(first_of(number), []).extend(rows)
+    return list(joined.values())
 
 
 def _deal(

@@ -51,6 +51,11 @@ def train(
     Raises InputError for data or a folder that cannot be used, and where the loss stops being a
     number.
     """
+    if not isinstance(experiment, Experiment):
+        raise InputError(
+            f"expected an Experiment, got {type(experiment).__name__}; get one by "
+            "hrnet.get_recipe(NAME) or Experiment.from_json(TEXT)"
+        )
     folder = Path(out)
     if not resume:
         expect_no_run(folder)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, one_line
 from hrnet.files import exists, is_file, is_folder
 from hrnet.weights.hub import HUB_PREFIX, from_hub
 from hrnet.weights.published import PublishedWeight, find_row, near_names, row_of_file, rows
@@ -63,14 +63,16 @@ def find_model(name: str | Path) -> Path:
     if row is not None:
         return _downloaded(row)
     path = Path(name)
-    if is_folder(path):
+    if name and is_folder(path):
         return _best_of_run(path)
-    if exists(path):
+    if name and exists(path):
         return path
     near = near_names(str(name), list(CATALOG))
     known = f"known names: {', '.join(CATALOG)} and those of `hrnet weights list`"
     hint = f"did you mean {' or '.join(near)}? `hrnet weights list` has more" if near else known
-    raise InputError(f"expected a model's name or file, but there is no {name}; {hint}")
+    raise InputError(
+        f"expected a model's name or file, but there is no {one_line(name) or 'empty name'}; {hint}"
+    )
 
 
 def find_checkpoint(name: str | Path) -> Path:

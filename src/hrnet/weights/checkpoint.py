@@ -49,8 +49,8 @@ def save_checkpoint(
     path: by convention ends in .safetensors; `hrnet.load` takes it where `spec` is a PoseSpec.
     network: as `hrnet.create_model` builds it, or its state dict.
     spec: what the network was trained for. experiment, conversion: JSON to keep in the header.
-    Raises InputError where a network given as such is not that of `spec`, or the file cannot be
-    written.
+    Raises InputError where a network given as such is not that of `spec` or has weights that are
+    not finite, and where the file cannot be written.
     """
     kind = spec.network if isinstance(spec, PoseSpec) else spec
     if isinstance(network, nn.Module):
@@ -67,7 +67,7 @@ def save_checkpoint(
 
 
 def _expect_described(state: Mapping[str, Tensor], spec: NetworkSpec) -> None:
-    """Raise InputError where weights are not those of a description."""
+    """Raise InputError where weights are not those of a description, or are no numbers."""
     with torch.device("meta"):  # without weights: only names and shapes
         described = models.build_network(spec).state_dict()
     misfit = compare(described, state)
@@ -76,6 +76,12 @@ def _expect_described(state: Mapping[str, Tensor], spec: NetworkSpec) -> None:
             f"expected the network that the description names ({spec.variant}), got another: "
             f"{misfit}; give the bare network, unwrapped, and its own description"
         )
+    for name, values in state.items():
+        if values.is_floating_point() and not values.isfinite().all():
+            raise InputError(
+                f"expected finite weights, got NaN or infinity in {name}; train it anew with a "
+                "lower learning rate"
+            )
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

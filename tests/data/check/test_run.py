@@ -73,18 +73,36 @@ ERRORS = {
     "sigmas": (first("categories", sigmas=[1]), "the category cannot be used: expected 3 positive"),
     "pairs": (first("categories", flip_pairs=[["a", "b"]]), "flip_pairs names 'a', which is no"),
     "nobody": (put("annotations", []), "subjects with a labelled keypoint: 0; nothing can be"),
+    "case": (first("images", file_name="1.PNG"), "1 (1.PNG, but 1.png of another case or Unicode"),
     "missing": (first("images", file_name="7.png"), "images: 1 (7.png); training would stop; add"),
     "size": (first("images", width=61), "(width x height) than annotated: 1 (1.png is 60x40, not"),
     "within 1": (
         lambda content: [a.update(keypoints=[0.1, 0.2, 2] * 3) for a in content["annotations"]],
         "points all lie within 0..1: 3 (10, 20, 30); keypoints must be in pixels; multiply x by",
     ),
+    "address": (
+        first("images", file_name="https://host/1.png"),
+        "file name is an address: 1 (https://host/1.png); addresses are not fetched; download",
+    ),
+    "one id for two": (
+        lambda content: content["categories"].append(content["categories"][0] | {"name": "a"}),
+        "ids that several categories have: 1 (1); their subjects cannot be told apart",
+    ),
+    "odd names": (
+        first("categories", keypoints=["nose", None, {"name": "tail"}]),
+        "keypoint names that are neither text nor number: 2 (None, {'name': 'tail'}); training",
+    ),
     "no category id": (without("categories", "id"), "categories that are not listed"),
 }
 
 WARNINGS = {
+    "count": (
+        first("annotations", num_keypoints=0),
+        "num_keypoints is not how many are labelled: 1 (10 has 3); here the labelled ones count",
+    ),
     "annotation twice": (again("annotations"), "annotation ids that occur more than once: 1 (10);"),
     "file twice": (first("images", file_name="2.png"), "file names that occur more than once: 1 ("),
+    "file twice, longer": (first("images", file_name="./2.png"), "more than once: 1 (2.png); par"),
     "empty box": (first("annotations", bbox=[5, 5, 0, 3]), "missing or has no area: 1 (10); thei"),
     "no box": (without("annotations", "bbox"), "missing or has no area: 1 (10); theirs is the ext"),
     "null box": (first("annotations", bbox=None), "box is missing or has no area: 1 (10)"),

@@ -245,6 +245,13 @@ def test_a_learning_rate_that_breaks_it_stops(few, tmp_path):
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_what_is_no_experiment_is_refused(tmp_path):
+    with pytest.raises(
+        InputError, match=r"expected an Experiment, got str; get one by hrnet\.get_"
+    ):
+        train("pose/hrnet_w32_coco_256x192", tmp_path / "run")
+
+
 def change_names(path: Path) -> None:
     content = json.loads(path.read_text())
     content["categories"][0]["keypoints"] = ["x", "y", "z"]

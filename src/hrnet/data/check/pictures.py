@@ -1,7 +1,9 @@
 """The decoding of every picture of a data set, and the comparison with its annotations."""
 
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from os import cpu_count
 from pathlib import Path
 from typing import Literal
@@ -32,6 +34,7 @@ def check_pictures(
     paths: where the pictures are, by their ids. in_samples: the ids of those with subjects that
     training takes; only these are errors.
     """
+    _files_by_folded_name.cache_clear()  # folders change from one check to the next
     listed = {one.file_name: one for one in images if one.id in paths}
     states: dict[State, dict[str, bool]] = {}
     workers = min(MAX_THREADS, cpu_count() or 1)
@@ -48,7 +51,7 @@ def _look(path: Path, image: CocoImage) -> tuple[State, str]:
     """The state of one picture, and its name or what is wrong with it."""
     name = str(image.file_name)
     if not is_file(path):
-        return "missing", name
+        return "missing", name + _near_name(path)
     try:
         pixels = read_image(path)
         header = read_header(path)
@@ -59,6 +62,24 @@ def _look(path: Path, image: CocoImage) -> tuple[State, str]:
         state: State = "unturned" if image.size == header.stored_size else "size"
         return state, f"{name} is {_as_text(actual)}, not {_as_text(image.size)}"
     return ("turned" if header.turned and header.size == header.stored_size else "good"), name
+
+
+def _near_name(path: Path) -> str:
+    """Name the file beside a missing one that differs in case or in how accents are written."""
+    alike = _files_by_folded_name(path.parent).get(_folded(path.name))
+    return f", but {alike} of another case or Unicode form" if alike else ""
+
+
+@lru_cache(maxsize=64)
+def _files_by_folded_name(folder: Path) -> Mapping[str, str]:
+    try:
+        return {_folded(entry.name): entry.name for entry in folder.iterdir()}
+    except (OSError, ValueError):
+        return {}
+
+
+def _folded(name: str) -> str:
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _as_text(size: Size) -> str:

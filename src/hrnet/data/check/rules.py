@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from hrnet.data.coco import KeypointDataset, Subject, clamp_box
-from hrnet.data.coco_file import CocoFile, Floats, twice
+from hrnet.data.coco_file import CocoAnnotation, CocoFile, Floats, twice
 from hrnet.data.findings import Findings
 from hrnet.geometry import Size
+from hrnet.numbers import to_int
 
 SLACK_PX = 1.0
 """A point or box may stand out by this much: some tools count pixels from edges, some from 1."""
@@ -51,8 +53,23 @@ def check_names(file: CocoFile, findings: Findings) -> None:
     )
     findings.warning(
         "file names that occur more than once",
-        twice(image.file_name for image in file.images if image.file_name),
+        twice(str(PurePosixPath(image.file_name)) for image in file.images if image.file_name),
         "parts of a split may share pictures; join these entries",
+    )
+
+
+def check_counts(annotations: Iterable[CocoAnnotation], findings: Findings) -> None:
+    """Note annotations whose num_keypoints is not how many keypoints are labelled."""
+    wrong = []
+    for one in annotations:
+        labelled = 0 if one.triples is None else int((one.triples[:, 2] > 0).sum())
+        if one.raw.get("num_keypoints") is not None and not one.iscrowd and not one.wrong:
+            number = to_int(one.raw["num_keypoints"])
+            wrong += [f"{one.name} has {labelled}"] if number != labelled else []
+    findings.warning(
+        "annotations whose num_keypoints is not how many are labelled",
+        wrong,
+        "here the labelled ones count; other tools leave out those with 0",
     )
 
 

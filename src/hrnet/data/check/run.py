@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hrnet.data.category import choose_categories
 from hrnet.data.check.pictures import check_pictures
-from hrnet.data.check.rules import Counts, check_names, check_subjects, count
+from hrnet.data.check.rules import Counts, check_counts, check_names, check_subjects, count
 from hrnet.data.check.skeletons import SkeletonReport, report_skeleton
 from hrnet.data.coco import KeypointDataset, make_dataset
 from hrnet.data.coco_file import read_coco
@@ -80,6 +80,7 @@ def check_dataset(
     dataset = make_dataset(file, chosen, images, findings)
     # What is worth a look although it stops nothing.
     check_names(file, findings)
+    check_counts(chosen.annotations, findings)
     check_subjects(file, dataset.subjects, findings)
     report = report_skeleton(dataset.described, chosen.annotations, findings)
     used = {sample.image_id for sample in dataset.samples}
