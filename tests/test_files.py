@@ -1,6 +1,8 @@
 """Result files are whole or not there, and bad places are known before any work is done."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ from hrnet.files import (
     parse_json,
     read_json,
     read_text,
+    remove_leftovers,
     resolve,
     write_text,
 )
@@ -184,3 +187,15 @@ def test_addresses_are_told_from_paths(source, address) -> None:
     if address:
         with pytest.raises(InputError, match=f"{address} is an address, and addresses are not"):
             read_json(Path(source), "boxes")
+
+
+def test_what_killed_processes_left_is_removed(tmp_path: Path) -> None:
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone = [f".k.json.{ended.pid}.0.tmp", f".a.b_pose.jpg.{ended.pid}.12.tmp"]
+    kept = [f".k.json.{os.getpid()}.0.tmp", ".k.json.tmp", "k.json.1.0.tmp", ".k.json.x.0.tmp"]
+    for name in (*gone, *kept):
+        (tmp_path / name).touch()
+    remove_leftovers(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+    remove_leftovers(tmp_path / "missing")

@@ -13,7 +13,13 @@ from numpy.typing import ArrayLike
 
 from hrnet.data.boxes import BoxFile, image_number
 from hrnet.errors import InputError, one_line
-from hrnet.files import atomic_path, check_writable_file, make_writable_folder, resolve
+from hrnet.files import (
+    atomic_path,
+    check_writable_file,
+    make_writable_folder,
+    remove_leftovers,
+    resolve,
+)
 from hrnet.images import read_image
 from hrnet.predict import BATCH_SIZE, Job, PoseModel
 from hrnet.types import Poses
@@ -53,12 +59,15 @@ class Outputs:
     def check(self, inputs: Iterable[Path] = ()) -> None:
         """Raise InputError, before any work is done, where the results could not be written.
 
-        inputs: files that are read and must not be replaced.
+        inputs: files that are read and must not be replaced. What a killed run left half written
+        in these places is removed.
         """
         if self.folder is not None:
             make_writable_folder(self.folder)
+            remove_leftovers(self.folder)
         if self.json_file is not None:
             check_writable_file(self.json_file, inputs)
+            remove_leftovers(resolve(self.json_file).parent)
 
 
 class _Append(Protocol):

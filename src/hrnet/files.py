@@ -13,7 +13,7 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from hrnet.errors import InputError, one_line
@@ -176,6 +176,28 @@ def atomic_path(path: Path) -> Iterator[Path]:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
         _remove(temporary)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the temporary files of `atomic_path` whose process was killed before it could."""
+    with suppress(OSError):
+        for path in folder.glob(".*.tmp"):
+            number = re.fullmatch(r"\..*\.([0-9]+)\.[0-9]+\.tmp", path.name)
+            if number and not _runs(int(number[1])):
+                _remove(path)
+
+
+def _runs(process: int) -> bool:
+    """Return True for the number of a running process, and where that cannot be found out."""
+    if os.name != "posix":  # elsewhere os.kill would end it
+        return True
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _remove(path: Path) -> None:
