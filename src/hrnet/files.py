@@ -173,7 +173,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
         if temporary.exists():
             temporary.replace(path)
     except OSError as error:
-        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+        raise InputError(f"{path} cannot be written: {_reason(error)}") from error
     finally:
         _remove(temporary)
 
