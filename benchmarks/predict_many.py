@@ -24,12 +24,12 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet.batch import JSON_NAME, Outputs, predict_files
 from hrnet.data.boxes import BoxFile, read_boxes
 from hrnet.errors import InputError, one_line
 from hrnet.images import find_images
 from hrnet.predict import load
-from hrnet.types import Poses
+from hrnet.predict_files import JSON_NAME, Outputs, predict_files
+from hrnet.tasks.pose.result import Poses
 
 WAYS = {"keypoints only": False, "keypoints and pictures": True}
 """Name -> whether pictures are drawn and written."""

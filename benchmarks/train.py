@@ -43,17 +43,17 @@ from torch.profiler import profile
 from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig, override
 from hrnet.data.augment import Augmentation, draw_crop
 from hrnet.data.coco import Sample
-from hrnet.data.loader import Collate, CropDataset, EpochBatches, ending_workers, make_loader
-from hrnet.engine.distributed import joined
-from hrnet.engine.optim import set_training
-from hrnet.engine.prepare import Job, prepare
-from hrnet.engine.step import update
 from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size, warp_affine
 from hrnet.images import read_image
 from hrnet.losses import mse
 from hrnet.models import Network
 from hrnet.spec import PoseSpec
+from hrnet.training.distributed import joined
+from hrnet.training.loader import Collate, CropDataset, EpochBatches, ending_workers, make_loader
+from hrnet.training.optim import set_training
+from hrnet.training.prepare import Job, prepare
+from hrnet.training.step import update
 from hrnet.weights.checkpoint import build_network
 
 PICTURE: Size = (480, 640)

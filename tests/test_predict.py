@@ -178,7 +178,7 @@ def test_a_checkpoint_and_a_run_folder_predict_too(spots, tmp_path: Path, monkey
 
 def test_checkpoints_say_what_they_need(monkeypatch, tmp_path: Path) -> None:
     (tmp_path / "a.safetensors").touch()
-    monkeypatch.delitem(sys.modules, "hrnet.engine.torch_engine", raising=False)
+    monkeypatch.delitem(sys.modules, "hrnet.runtime.torch_engine", raising=False)
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(InputError, match=r"pip install 'hrnet\[train\]'"):
         hrnet.load(tmp_path / "a.safetensors")

@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hrnet.config import Experiment
     from hrnet.data.coco import read_keypoints
-    from hrnet.engine.evaluate import evaluate
-    from hrnet.engine.protocol import EvaluationResult
-    from hrnet.engine.run_report import report
-    from hrnet.engine.train import train
+    from hrnet.drawing import draw_poses
     from hrnet.errors import InputError
+    from hrnet.evaluation import evaluate
     from hrnet.exporters.export import export
     from hrnet.models import Network, create_model
     from hrnet.predict import PoseModel, load
+    from hrnet.protocol import EvaluationResult
     from hrnet.recipes import get_recipe
+    from hrnet.reports import report
     from hrnet.skeleton import Skeleton
     from hrnet.spec import NetworkSpec, PoseSpec
-    from hrnet.types import Poses
-    from hrnet.visualize import draw_poses
+    from hrnet.tasks.pose.result import Poses
+    from hrnet.training.train import train
     from hrnet.weights.checkpoint import save_checkpoint
     from hrnet.weights.convert import ConversionReport, convert_file, fingerprint
     from hrnet.weights.hub import from_hub
@@ -36,19 +36,19 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ConversionReport": "hrnet.weights.convert",
-    "EvaluationResult": "hrnet.engine.protocol",
+    "EvaluationResult": "hrnet.protocol",
     "Experiment": "hrnet.config",
     "InputError": "hrnet.errors",
     "Network": "hrnet.models",
     "NetworkSpec": "hrnet.spec",
     "PoseModel": "hrnet.predict",
     "PoseSpec": "hrnet.spec",
-    "Poses": "hrnet.types",
+    "Poses": "hrnet.tasks.pose.result",
     "Skeleton": "hrnet.skeleton",
     "convert_file": "hrnet.weights.convert",
     "create_model": "hrnet.models",
-    "draw_poses": "hrnet.visualize",
-    "evaluate": "hrnet.engine.evaluate",
+    "draw_poses": "hrnet.drawing",
+    "evaluate": "hrnet.evaluation",
     "export": "hrnet.exporters.export",
     "fingerprint": "hrnet.weights.convert",
     "from_hub": "hrnet.weights.hub",
@@ -58,9 +58,9 @@ _HOMES = {
     "load_weights": "hrnet.weights.load",
     "push_to_hub": "hrnet.weights.push",
     "read_keypoints": "hrnet.data.coco",
-    "report": "hrnet.engine.run_report",
+    "report": "hrnet.reports",
     "save_checkpoint": "hrnet.weights.checkpoint",
-    "train": "hrnet.engine.train",
+    "train": "hrnet.training.train",
 }
 """Public name -> the module that defines it."""
 

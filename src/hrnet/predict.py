@@ -22,7 +22,7 @@ from hrnet.numbers import expect_whole
 from hrnet.runtime import EngineName
 from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, open_engine, read_spec
 from hrnet.spec import PoseSpec
-from hrnet.tasks.pose import (
+from hrnet.tasks.pose.crops import (
     check_boxes,
     crop_matrices,
     estimate_heatmaps,
@@ -30,7 +30,7 @@ from hrnet.tasks.pose import (
     normalise,
     whole_image_box,
 )
-from hrnet.types import Poses
+from hrnet.tasks.pose.result import Poses
 from hrnet.weights.catalog import find_model
 
 BATCH_SIZE = 16
@@ -301,8 +301,8 @@ def _load_checkpoint(path: Path, device: str, threads: int | None) -> PoseModel:
     try:
         import torch
 
-        from hrnet.engine.devices import pick_device
-        from hrnet.engine.torch_engine import TorchEngine
+        from hrnet.runtime.devices import pick_device
+        from hrnet.runtime.torch_engine import TorchEngine
         from hrnet.weights.checkpoint import load_checkpoint
     except ModuleNotFoundError as error:
         raise InputError(

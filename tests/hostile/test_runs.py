@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig
-from hrnet.engine.train import train
+from hrnet.training.train import train
 
 from . import odd
 from .conftest import SIZE, coco, few, hostile

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from hrnet.engine.torch_engine import TorchEngine
 from hrnet.errors import InputError
 from hrnet.runtime.engine import EngineName, open_engine, read_spec
 from hrnet.runtime.onnxruntime_engine import onnxruntime
+from hrnet.runtime.torch_engine import TorchEngine
 
 
 @pytest.mark.parametrize("name", ["onnxruntime", "openvino"])

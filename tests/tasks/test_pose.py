@@ -9,7 +9,7 @@ from hrnet.errors import InputError
 from hrnet.geometry import apply_affine
 from hrnet.skeleton import Skeleton
 from hrnet.spec import PoseSpec
-from hrnet.tasks.pose import (
+from hrnet.tasks.pose.crops import (
     check_boxes,
     crop_matrices,
     estimate_heatmaps,

@@ -80,11 +80,11 @@ def check(
     Decodes every image and lists what would stop or spoil a training. With errors the exit code is
     2; warnings leave it at 0.
     """
-    from hrnet.data.check.run import check_dataset
-    from hrnet.data.check.sheet import REPORT_FILES, write_report
-    from hrnet.data.check.show import print_check
+    from hrnet.check.run import check_dataset
+    from hrnet.check.sheet import REPORT_FILES, write_report
+    from hrnet.check.show import print_check
+    from hrnet.console import show_progress, terminal
     from hrnet.files import check_writable_file
-    from hrnet.terminal import show_progress, terminal
 
     if report is not None:
         for name in REPORT_FILES:

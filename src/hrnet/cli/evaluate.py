@@ -56,9 +56,9 @@ def evaluate(
 
     Annotations with head sizes, such as those of MPII, give PCKh too.
     """
-    from hrnet.engine.evaluate import evaluate as evaluate_model
+    from hrnet.console import print_figures, show_progress, terminal
+    from hrnet.evaluation import evaluate as evaluate_model
     from hrnet.files import check_writable_file, write_text
-    from hrnet.terminal import print_figures, show_progress, terminal
 
     if json_file is not None:
         check_writable_file(json_file, [data, images, Path(model), Path(boxes)])

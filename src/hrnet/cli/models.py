@@ -18,7 +18,7 @@ from hrnet.files import check_writable_file, write_text
 if TYPE_CHECKING:
     from hrnet.geometry import Size
     from hrnet.models import Network
-    from hrnet.models.statistics import NetworkStatistics, PartStatistics
+    from hrnet.models.cost import NetworkStatistics, PartStatistics
     from hrnet.spec import NetworkSpec, Task
 
 MODELS_EXAMPLES = """\b
@@ -142,7 +142,7 @@ def _matching(variants: Mapping[str, object], pattern: str | None) -> list[str]:
 
 
 def _count(variant: str, task: "Task") -> Figures:
-    from hrnet.models.statistics import measure
+    from hrnet.models.cost import measure
     from hrnet.spec import NetworkSpec
 
     size = USUAL_INPUTS[task]
@@ -246,8 +246,8 @@ def info(
     spec = _read_spec(values)
     size = parse_size(input_size) if input_size else USUAL_INPUTS[spec.task]
     with needing("`hrnet info`"):
+        from hrnet.models.cost import measure
         from hrnet.models.published import relate
-        from hrnet.models.statistics import measure
 
     network = _build(spec)
     statistics = measure(network, size)

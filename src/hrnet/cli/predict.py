@@ -16,8 +16,8 @@ from hrnet.files import exists, parse_json
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from hrnet.batch import FileResult, Outputs
     from hrnet.data.boxes import BoxFile
+    from hrnet.predict_files import FileResult, Outputs
 
 EXAMPLES = """\b
 Examples:
@@ -81,11 +81,11 @@ def predict(
     batch_size: BatchSize = 16,
 ) -> None:
     """Find the keypoints of persons in images."""
-    from hrnet.batch import JSON_NAME, Outputs, predict_files
+    from hrnet.console import terminal
     from hrnet.data.boxes import BoxFile
     from hrnet.images import find_images, list_left_out
     from hrnet.predict import load
-    from hrnet.terminal import terminal
+    from hrnet.predict_files import JSON_NAME, Outputs, predict_files
 
     # Everything that the user named is checked before any work is done.
     paths, errors, left_out = find_images(sources, recursive=recursive)
@@ -146,8 +146,8 @@ def _show(
     keep_json: bool,
 ) -> _Shown:
     """Print each result as it comes, until the last one, Ctrl-C or SIGTERM."""
-    from hrnet.batch import json_entries
-    from hrnet.terminal import print_poses
+    from hrnet.console import print_poses
+    from hrnet.predict_files import json_entries
 
     shown = _Shown()
     try:

@@ -53,8 +53,8 @@ def report(
 
     It shows figures, curves, pictures and settings, also while the run goes on.
     """
-    from hrnet.engine.run_report import report as write_report
-    from hrnet.terminal import show_progress
+    from hrnet.console import show_progress
+    from hrnet.reports import report as write_report
 
     with show_progress("measuring") as progress:
         written = write_report(

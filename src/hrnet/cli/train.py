@@ -95,7 +95,7 @@ def train(
     Give one of RECIPE, --data, --config and --resume.
     Several GPUs or machines: torchrun --nproc-per-node=N -m hrnet train ...
     """
-    from hrnet.engine.launch import launched
+    from hrnet.training.launch import launched
 
     # What the user gave goes together.
     main = launched().is_main  # under torchrun one process speaks
@@ -116,7 +116,7 @@ def train(
         raise InputError("--resume goes on in its own folder; leave --out away")
     # The experiment, then the training.
     with needing("training"):
-        from hrnet.engine.train import train as run
+        from hrnet.training.train import train as run
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
     if data is not None:
         experiment, about = _own(data, images, val, category, folder, settings or [])
@@ -143,8 +143,8 @@ def _given(
 ) -> "Experiment":
     """The experiment of a recipe or a file, with the settings that change it."""
     from hrnet.config import override, read_experiment
-    from hrnet.engine.run_folder import EXPERIMENT
     from hrnet.recipes import get_recipe
+    from hrnet.run_folder import EXPERIMENT
 
     file = resume / EXPERIMENT if resume is not None else config
     return override(read_experiment(file) if file else get_recipe(str(recipe)), settings)
@@ -152,7 +152,7 @@ def _given(
 
 def _new_folder(source: Path) -> Path:
     """The first of runs/NAME, runs/NAME_2, ... that is free."""
-    from hrnet.engine.launch import launched
+    from hrnet.training.launch import launched
 
     if launched().size > 1:
         raise InputError("expected --out RUN, which several processes need, got none")
@@ -173,8 +173,8 @@ def _own(
     settings: Sequence[str],
 ) -> tuple["Experiment", list[str]]:
     """An experiment for annotations of the user's own, and lines about it."""
-    from hrnet.engine.train import expect_no_run
-    from hrnet.recipes.own import own_experiment
+    from hrnet.recipes.finetune import own_experiment
+    from hrnet.training.train import expect_no_run
 
     expect_no_run(out)
     return own_experiment(data, images, val=val, out=out, category=category, settings=settings)

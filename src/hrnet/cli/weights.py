@@ -182,7 +182,7 @@ def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
         return
     from rich.table import Table
 
-    from hrnet.terminal import terminal
+    from hrnet.console import terminal
 
     table = Table()
     for title in ("name", "score", "size", "licence", "file"):

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from hrnet.geometry import Size
+from hrnet.models.cost import NetworkStatistics, on_meta
 from hrnet.models.create import VARIANTS, Network
 from hrnet.models.highres import Exchange
 from hrnet.models.hrformer import HRFormerConfig
 from hrnet.models.hrnet import HRNetConfig
 from hrnet.models.litehrnet import LiteHRNetConfig, SpatialWeighting
-from hrnet.models.statistics import NetworkStatistics, on_meta
 from hrnet.spec import NetworkSpec, Task
 
 _Case = tuple[str, Task, Size, int]

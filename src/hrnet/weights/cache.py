@@ -14,9 +14,9 @@ from hashlib import file_digest
 from pathlib import Path
 from typing import Protocol
 
+from hrnet.console import show_progress
 from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path, is_file, make_writable_folder, read_json
-from hrnet.terminal import show_progress
 from hrnet.weights.download import download
 from hrnet.weights.integrity import check_is_no_text, mismatch
 from hrnet.weights.lock import exclusive

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.data.check.run import check_dataset
+from hrnet.check.run import check_dataset
 from hrnet.data.coco import read_keypoints
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import import_annotations

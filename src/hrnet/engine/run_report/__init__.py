@@ -1,8 +1,0 @@
-"""`hrnet report`: what a training run did and how good its model is, as one HTML page.
-
-run folder -> RunFolder;  best checkpoint + validation data -> Findings;  both -> page
-"""
-
-from hrnet.engine.run_report.write import REPORT, Report, report
-
-__all__ = ["REPORT", "Report", "report"]

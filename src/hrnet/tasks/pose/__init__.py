@@ -1,0 +1,1 @@
+"""Pose: boxes of a picture to keypoints."""

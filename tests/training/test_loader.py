@@ -1,0 +1,203 @@
+"""Training batches: every crop is fixed by (seed, epoch, sample), whatever the workers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hrnet.data.augment import NO_AUGMENTATION, Augmentation
+from hrnet.data.coco import Sample
+from hrnet.errors import InputError
+from hrnet.skeleton import Skeleton
+from hrnet.spec import PoseSpec
+from hrnet.training.loader import Batch, Collate, CropDataset, EpochBatches, make_loader, normalised
+
+COUNT = 7
+SPEC = PoseSpec(
+    variant="small_hrnet_w16",
+    name="test",
+    input_size=(64, 96),
+    codec="udp",
+    skeleton=Skeleton(tuple("abcde"), flip_pairs=((0, 1), (2, 3))),
+)
+
+
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory) -> list[Sample]:
+    """Seven subjects in four pictures of noise, all with another visibility."""
+    folder = tmp_path_factory.mktemp("pictures")
+    rng = np.random.default_rng(0)
+    found = []
+    for index in range(COUNT):
+        path = folder / f"{index // 2}.png"
+        if not path.exists():
+            Image.fromarray(rng.integers(0, 256, (80, 100, 3), dtype=np.uint8)).save(path)
+        points = rng.uniform(15, 60, (5, 2))
+        seen = np.array([2, 1, 2, index % 3, 0])
+        box = np.array([10.0, 12, 50, 55])
+        found.append(Sample(path, index // 2, index, box, points, seen, (80, 100)))
+    return found
+
+
+def make_dataset(samples, *, spec=SPEC, augmentation=None, seed=0, cache=True) -> CropDataset:
+    return CropDataset(samples, spec, augmentation or Augmentation(), seed=seed, cache=cache)
+
+
+def epoch_of(samples, *, epoch=0, seed=0, workers=0, batch_size=3, **options) -> list[Batch]:
+    batches = EpochBatches(len(samples), batch_size, seed=seed)
+    batches.epoch = epoch
+    dataset = make_dataset(samples, seed=seed, **options)
+    return list(make_loader(dataset, batches, workers=workers))
+
+
+def same(one: list[Batch], other: list[Batch]) -> bool:
+    return len(one) == len(other) and all(
+        torch.equal(getattr(a, field), getattr(b, field))
+        for a, b in zip(one, other, strict=True)
+        for field in ("crops", "heatmaps", "weights")
+    )
+
+
+def test_shapes_and_types(samples):
+    batches = epoch_of(samples)
+    assert len(batches) == 2  # of 3; the seventh is dropped
+    for batch in batches:
+        assert batch.crops.shape == (3, 64, 96, 3)
+        assert batch.heatmaps.shape == (3, 5, 16, 24)
+        assert batch.weights.shape == (3, 5)
+        assert batch.crops.dtype == torch.uint8
+        assert {batch.heatmaps.dtype, batch.weights.dtype} == {torch.float32}
+
+
+def test_few_samples_are_one_batch(samples):
+    (batch,) = epoch_of(samples, batch_size=100)
+    assert len(batch.crops) == COUNT
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(samples, workers):
+    assert same(epoch_of(samples, epoch=2), epoch_of(samples, epoch=2, workers=workers))
+
+
+def test_the_cache_changes_nothing(samples):
+    assert same(epoch_of(samples), epoch_of(samples, cache=False))
+
+
+def test_seed_and_epoch_fix_everything(samples):
+    assert same(epoch_of(samples, epoch=1, seed=4), epoch_of(samples, epoch=1, seed=4))
+    assert not same(epoch_of(samples, epoch=1, seed=4), epoch_of(samples, epoch=2, seed=4))
+    assert not same(epoch_of(samples, epoch=1, seed=4), epoch_of(samples, epoch=1, seed=5))
+
+
+def test_a_crop_does_not_depend_on_those_before_it(samples):
+    dataset = make_dataset(samples)
+    first = dataset[3, 5]
+    _ = dataset[3, 1], dataset[4, 5]
+    for one, again in zip(first, dataset[3, 5], strict=True):
+        np.testing.assert_array_equal(one, again)
+    assert not np.array_equal(first[0], dataset[4, 5][0])
+
+
+def test_an_epoch_visits_every_sample_once_in_another_order():
+    batches = EpochBatches(50, 5, seed=1)
+    orders = []
+    for epoch in range(2):
+        batches.epoch = epoch
+        epochs, order = zip(*(item for batch in batches for item in batch), strict=True)
+        assert set(epochs) == {epoch}
+        assert sorted(order) == list(range(50))
+        orders.append(order)
+    assert orders[0] != orders[1]
+    assert len(batches) == 10
+    other = [position for batch in EpochBatches(50, 5, seed=2) for _, position in batch]
+    assert orders[0] != tuple(other)
+
+
+def test_it_goes_on_in_the_middle_of_an_epoch():
+    batches = EpochBatches(23, 5, seed=1)
+    whole = list(batches)
+    batches.start = 3
+    assert list(batches) == whole[3:]
+    assert len(batches) == 4
+    assert batches.samples_of(3) == [position for _, position in whole[3]]
+
+
+@pytest.mark.parametrize("length", [24, 7])
+def test_processes_share_the_batches_of_one(length):
+    alone = list(EpochBatches(length, 8, seed=3))
+    shares = [list(EpochBatches(length, 8, seed=3, rank=rank, size=2)) for rank in (0, 1)]
+    together = [sorted(one + other) for one, other in zip(*shares, strict=True)]
+    assert all(len(one) == len(other) for one, other in zip(*shares, strict=True))
+    if length == 24:
+        assert together == [sorted(batch) for batch in alone]
+
+
+@pytest.mark.parametrize("codec", ["classic", "dark", "udp"])
+def test_targets_are_those_of_the_codec(samples, codec):
+    spec = SPEC.model_copy(update={"codec": codec})
+    dataset = make_dataset(samples, spec=spec)
+    items = [dataset[0, position] for position in range(COUNT)]
+    batch = Collate(spec)(items)
+    _, points, weights = (np.stack(part) for part in zip(*items, strict=True))
+    heatmaps, kept = spec.heatmap_codec.encode(points, weights)
+    np.testing.assert_array_equal(batch.heatmaps.numpy(), heatmaps)
+    np.testing.assert_array_equal(batch.weights.numpy(), kept)
+    assert not batch.weights[:, 4].any()  # never labelled
+    for layout in (True, False):
+        images = normalised(batch.crops, spec, channels_last=layout)
+        assert images.is_contiguous(memory_format=torch.channels_last) == layout
+        for image, (crop, _, _) in zip(images, items, strict=True):
+            expected = (crop / 255 - spec.mean) / spec.std
+            np.testing.assert_allclose(image.numpy(), expected.transpose(2, 0, 1), atol=1e-5)
+
+
+def test_decoded_targets_are_the_points(samples):
+    """What the network is asked for is what the decoder reads as the keypoints of the crop."""
+    dataset = make_dataset(samples, augmentation=NO_AUGMENTATION)
+    items = [dataset[0, position] for position in range(COUNT)]
+    batch = Collate(SPEC)(items)
+    decoded, _ = SPEC.heatmap_codec.decode(batch.heatmaps.numpy())
+    points = np.stack([item[1] for item in items])
+    inside = np.all((points > 12) & (points < (84, 52)), axis=-1) & (batch.weights.numpy() > 0)
+    assert inside.sum() > 5
+    np.testing.assert_allclose(decoded[inside], points[inside], atol=0.6)
+
+
+def test_pictures_are_read_once(samples, monkeypatch):
+    read = []
+
+    def spy(path):
+        read.append(path)
+        return np.zeros((80, 100, 3), dtype=np.uint8)
+
+    monkeypatch.setattr("hrnet.training.loader.read_image", spy)
+    dataset = make_dataset(samples)
+    for epoch in range(2):
+        for position in range(COUNT):
+            _ = dataset[epoch, position]
+    assert sorted(read) == sorted({sample.image_path for sample in samples})
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_broken_picture_comes_as_its_error(samples, tmp_path, workers):
+    path = tmp_path / "broken.jpg"
+    path.write_bytes(b"\xff\xd8\xff\xe0 no more")
+    last = samples[-1]
+    broken = Sample(
+        Path(path), 99, 99, last.box_xywh, last.keypoints, last.visibility, last.image_size
+    )
+    (batch,) = epoch_of([*samples, broken], batch_size=100, workers=workers)
+    assert isinstance(batch, InputError)
+    assert "broken.jpg" in str(batch)
+    assert len(str(batch).splitlines()) == 1
+
+
+def test_broken_pictures_can_be_skipped_and_are_counted(samples, tmp_path):
+    error = InputError("broken.jpg cannot be read")
+    item = make_dataset(samples)[0, 0]
+    batch = Collate(SPEC, skip=True)([item, error, item])
+    assert (len(batch.crops), batch.skipped) == (2, 1)
+    assert Collate(SPEC, skip=True)([error, error]) is error
+    assert Collate(SPEC)([item, error]) is error
