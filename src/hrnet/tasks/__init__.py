@@ -1,1 +1,250 @@
-"""One file for each task: from a picture to the answer, in numpy."""
+"""The protocol between the tasks and everything that streams, trains, evaluates or exports.
+
+A task is a module with a `TASK`, listed by name in `TASKS`. Shared code calls the six methods of
+`Task` and the methods of its values (`Page`, `Result`, `Dataset`), and names no task:
+
+    predicting:  image -> preprocess -> crops -> network (-> unflip) -> postprocess -> Result
+    training:    dataset -> batch -> network -> loss
+    evaluating:  dataset.jobs -> predicting -> evaluate -> metrics
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from hrnet.errors import InputError
+from hrnet.geometry import Floats, Image8, Size
+from hrnet.images import ImageSource
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from hrnet.config import Experiment
+    from hrnet.spec import ModelSpec
+
+Outputs = tuple[NDArray[np.float32], ...]
+"""What a network returns for a batch: one array or several, the batch first."""
+
+
+class Result(Protocol):
+    """What a task finds in one picture."""
+
+    @property
+    def image_size(self) -> Size: ...
+
+    def draw(self, image: ImageSource) -> Image8:
+        """Return a copy of the picture with the result drawn on it."""
+        ...
+
+    def entries(self, image_id: int) -> list[dict[str, object]]:
+        """List the JSON objects of the picture."""
+        ...
+
+    def summary(self) -> str:
+        """Describe the result in a few words: `2 persons, score 0.93 0.88`."""
+        ...
+
+    def tables(self, width: int) -> "Iterator[Table]":
+        """Yield the result in full, as tables for a terminal of that width."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Crop:
+    """One input of the network.
+
+    pixels: (H, W, 3) uint8, of the network's input size. matrix: (2, 3), affine, from the picture
+    to the crop. page: the picture in progress that the crop is of.
+    """
+
+    page: "Page"
+    pixels: Image8
+    matrix: Floats
+
+
+class Page(Protocol):
+    """A picture in progress: it hands out its crops and collects what was found in them."""
+
+    def crops(self) -> Iterator[Crop]:
+        """Cut the crops one by one, as they are asked for."""
+        ...
+
+    def add(self, part: object) -> None:
+        """Take what `postprocess` found in the next crop."""
+        ...
+
+    @property
+    def done(self) -> bool:
+        """True when all crops were cut and their parts have come in."""
+        ...
+
+    def result(self) -> Result:
+        """Put the parts together."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """One picture to predict on.
+
+    boxes: (N, 4) as left, top, width, height in pixels, for tasks that look into boxes; None takes
+    the whole picture.
+    """
+
+    image: ImageSource
+    boxes: ArrayLike | None = None
+
+
+class Sample(Protocol):
+    """One labelled sample to train on; the labels are the task's own."""
+
+    @property
+    def image_path(self) -> Path: ...
+
+    @property
+    def image_size(self) -> Size | None:
+        """(height, width) as annotated, to be compared with the file's; None where unknown."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """Tells a person which sample it is: `annotation 17`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Labelled data as a user names them; a task refuses the fields that it does not use.
+
+    path: the annotation file or folder. images: the folder of the pictures, None where the task
+    finds them itself. boxes: a detector's boxes to evaluate on; None takes the annotated ones.
+    category: which one to take where a file has several kinds.
+    """
+
+    path: Path
+    images: Path | None = None
+    boxes: Path | None = None
+    category: str | None = None
+
+
+class Dataset(Protocol):
+    """Labelled pictures, read and checked."""
+
+    @property
+    def path(self) -> Path: ...
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """One line for each kind of thing that was left out or made up, with its count."""
+        ...
+
+    @property
+    def samples(self) -> Sequence[Sample]:
+        """To train on."""
+        ...
+
+    @property
+    def jobs(self) -> Sequence[Job]:
+        """To evaluate on, in order; `image` is a path."""
+        ...
+
+    def facts(self) -> Mapping[str, object]:
+        """Return what metrics depend on, for the protocol of an evaluation."""
+        ...
+
+    def describe(self) -> Sequence[str]:
+        """Return the same in lines for a person."""
+        ...
+
+    def expect_labels_of(self, spec: "ModelSpec") -> None:
+        """Raise InputError where the labels are not those that a model of that spec predicts."""
+        ...
+
+
+class Task(Protocol):
+    """All that is particular to a task, for one model. Made of its spec, and an experiment.
+
+    The experiment (with its augmentation) is only needed by `batch`.
+    """
+
+    spec: "ModelSpec"
+
+    def preprocess(self, image: Image8, boxes: ArrayLike | None) -> Page:
+        """Open a picture; InputError for boxes that cannot be cropped."""
+        ...
+
+    def unflip(self, outputs: Outputs) -> Outputs:
+        """Turn the outputs of mirrored crops into those of the crops themselves."""
+        ...
+
+    def postprocess(self, outputs: Outputs, crops: Sequence[Crop]) -> Iterable[object]:
+        """Turn the outputs of a batch into one part a crop, for `Page.add`.
+
+        Raises InputError where their shapes are not those of the spec, or numbers not finite.
+        """
+        ...
+
+    @staticmethod
+    def dataset(source: DataSource) -> Dataset:
+        """Read labelled data; InputError for the first error in them."""
+        ...
+
+    def batch(
+        self,
+        samples: Sequence[Sample],
+        pictures: Sequence[Image8],
+        rngs: Sequence[np.random.Generator],
+    ) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+        """Augment samples; return inputs (N, H, W, 3) and the targets of the loss by name."""
+        ...
+
+    def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
+        """Compute the metrics of results; the first one chooses the best checkpoint.
+
+        Greater is better. -1 where nothing could count.
+        """
+        ...
+
+
+class MakeTask(Protocol):
+    """The constructor of a `Task`."""
+
+    def __call__(self, spec: "ModelSpec", experiment: "Experiment | None" = None) -> Task: ...
+
+
+@dataclass(frozen=True, slots=True)
+class TaskParts:
+    """A task with the parts that are not methods: what is read from files, and what needs torch.
+
+    name: as in specs and recipes. result: the noun for what is found, in the singular and plural.
+    spec: description of a model. experiment: settings of a training.
+    network: module with LOSSES (name -> loss of outputs and targets) and, where the network
+    predicts by more than its bare outputs, `predictor(network, spec)`; it may import torch.
+    sections: module with the task's sections of the report, None for the metrics alone.
+    """
+
+    name: str
+    make: MakeTask
+    spec: "type[ModelSpec]"
+    experiment: "type[Experiment]"
+    network: str
+    sections: str | None = None
+
+
+TASKS: dict[str, str] = {
+    "pose": "hrnet.tasks.pose.task",
+}
+"""Task -> the module that holds its `TASK`; imported when it is first used."""
+
+
+def get_task(name: str) -> TaskParts:
+    """Return a task by its name; InputError for an unknown one."""
+    if name not in TASKS:
+        raise InputError(f"expected a task of {', '.join(TASKS)}, got {name:.60}")
+    parts: TaskParts = import_module(TASKS[name]).TASK
+    return parts
