@@ -14,11 +14,12 @@ from hrnet.exporters.onnx import TOLERANCE, export_onnx
 from hrnet.models.heads.heatmap import SpatialSoftmax
 from hrnet.runtime.engine import open_engine, read_spec
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import build_network, save_checkpoint, with_activation
 
 SPEC = PoseSpec(
-    variant="small_hrnet_w16",
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=5),
     name="five",
     input_size=(64, 96),
     codec="udp",

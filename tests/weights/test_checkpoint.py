@@ -8,7 +8,8 @@ from safetensors.torch import load_file, save_file
 
 from hrnet.errors import InputError
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import (
     build_network,
     load_checkpoint,
@@ -19,7 +20,7 @@ from hrnet.weights.checkpoint import (
 from hrnet.weights.fit import fill
 
 SPEC = PoseSpec(
-    variant="small_hrnet_w16",
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=5),
     name="five",
     input_size=(64, 32),
     codec="udp",
