@@ -83,7 +83,7 @@ def check(
     from hrnet.check.run import check_dataset
     from hrnet.check.sheet import REPORT_FILES, write_report
     from hrnet.check.show import print_check
-    from hrnet.console import show_progress, terminal
+    from hrnet.console import make_console, show_progress
     from hrnet.files import check_writable_file
 
     if report is not None:
@@ -91,7 +91,7 @@ def check(
             check_writable_file(report / name, [annotations, images])
     with show_progress("checking images") as progress:
         result = check_dataset(annotations, images, progress, category=category)
-    print_check(terminal(), result)
+    print_check(make_console(), result)
     if report is not None:
         for file in write_report(result, report):
             typer.echo(f"written: {printable(file)}")

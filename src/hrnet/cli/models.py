@@ -12,7 +12,7 @@ import typer
 
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import InputError
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 from hrnet.files import check_writable_file, write_text
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _stored(pattern: str | None, tasks: Collection[str]) -> Iterator[Figures]:
 
 
 def _counted(pattern: str | None, tasks: Collection[str]) -> Iterator[Figures]:
-    with needing("counting"):
+    with packages_for("counting"):
         from hrnet.models import VARIANTS
 
     variants = _matching(VARIANTS, pattern)
@@ -245,7 +245,7 @@ def info(
     }
     spec = _read_spec(values)
     size = parse_size(input_size) if input_size else USUAL_INPUTS[spec.task]
-    with needing("`hrnet info`"):
+    with packages_for("`hrnet info`"):
         from hrnet.models.cost import measure
         from hrnet.models.published import relate
 

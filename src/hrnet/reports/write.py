@@ -7,7 +7,7 @@ from pathlib import Path
 from hrnet.config import Experiment
 from hrnet.errors import InputError
 from hrnet.evaluation import Progress
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 from hrnet.files import check_writable_file, is_file, write_text
 from hrnet.predict import BATCH_SIZE
 from hrnet.reports.measure import Findings, measure
@@ -70,7 +70,7 @@ def report(
     elif not content.epochs and not any(is_file(folder / name) for name in (BEST, LAST)):
         source, found = None, "the first epoch is not done yet, so there is no model"
     else:
-        with needing("measuring"):
+        with packages_for("measuring"):
             found = measure(
                 folder,
                 data=source[0],
