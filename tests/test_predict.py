@@ -163,7 +163,7 @@ def test_a_checkpoint_and_a_run_folder_predict_too(spots, tmp_path: Path, monkey
     threads: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     torch.manual_seed(0)
-    network = create_model("small_hrnet_w16", task="pose", num_keypoints=17)
+    network = create_model("small_hrnet_w16", task="pose", num_outputs=17)
     spec = PoseSpec(variant="small_hrnet_w16", name="t", input_size=(64, 64), skeleton=COCO_PERSON)
     save_checkpoint(tmp_path / "best.safetensors", network.state_dict(), spec)
     for source in (tmp_path, tmp_path / "best.safetensors"):

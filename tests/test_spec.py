@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, Skeleton
@@ -65,11 +66,49 @@ def test_the_smoothing_follows_sigma_unless_it_is_given(sigma, given, expected):
 @pytest.mark.parametrize("rate", [None, 0.0, 0.3])
 def test_a_drop_path_is_written_where_one_was_asked_for(rate):
     pose = SPEC.model_copy(update={"options": NetworkOptions(drop_path=rate)})
-    network = NetworkSpec(variant="hrformer_base", drop_path=rate)
+    network = NetworkSpec(variant="hrformer_base", task="pose", drop_path=rate)
     for spec in (pose, network):
         assert type(spec).from_json(spec.to_json()) == spec
         assert ("drop_path" in spec.to_json()) == (rate is not None)
     assert pose.network.drop_path == network.options.drop_path == rate
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "num_outputs"),
+    [
+        ('{"variant": "hrnet_w32", "num_keypoints": 16}', "pose", 16),
+        ('{"variant": "hrnet_w32", "task": "pose", "num_keypoints": 5}', "pose", 5),
+        ('{"variant": "hrnet_w32", "task": "segmentation", "num_classes": 59}', "segmentation", 59),
+        ('{"variant": "hrnet_w32", "task": "detection", "num_classes": null}', "detection", None),
+        ('{"variant": "hrnet_w32", "task": "pose", "num_outputs": 3}', "pose", 3),
+    ],
+)
+def test_descriptions_of_older_versions_are_read(text, task, num_outputs):
+    spec = NetworkSpec.from_json(text)
+    assert spec == NetworkSpec(variant="hrnet_w32", task=task, num_outputs=num_outputs)
+    assert NetworkSpec.from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"task": "pose"}', "variant: Field required"),
+        ('{"variant": "a", "num_keypoints": 3, "num_classes": 3}', "num_keypoints: Extra inputs"),
+        ('{"variant": "a", "num_keypoints": 3, "num_outputs": 3}', "num_keypoints: Extra inputs"),
+        ('{"variant": "a", "num_keypoints": "x"}', "num_outputs: .*valid integer"),
+        ('{"variant": "a", "heads": "v2"}', "heads: Extra inputs"),
+        ("[1, 2]", "description: "),
+    ],
+)
+def test_wrong_descriptions_of_networks_are_refused_in_one_line(text, message):
+    with pytest.raises(InputError, match=message) as error:
+        NetworkSpec.from_json(text)
+    assert "\n" not in str(error.value)
+
+
+def test_a_network_has_no_usual_task():
+    with pytest.raises(ValidationError, match="task"):
+        NetworkSpec.model_validate({"variant": "hrnet_w32"})
 
 
 def changed(**changes: object) -> str:
