@@ -51,11 +51,11 @@ def split_dataset(
         raise InputError(f"expected --seed as a whole number from 0, got {seed}")
     file = _read(annotations, category)
     images = [image.raw for image in file.images]
-    shares = _shares(val, test)
+    shares = part_shares(val, test)
     files = {name: folder / f"{name}.json" for name in shares}
     members = _groups(annotations, images, group)
     members = _joined(members, [image.file_name for image in file.images])
-    dealt = _deal([len(rows) for rows in members], shares, len(images), seed)
+    dealt = deal_groups([len(rows) for rows in members], shares, len(images), seed)
     chosen = {
         name: [row for index in indices for row in members[index]]
         for name, indices in dealt.items()
@@ -96,7 +96,8 @@ def _read(path: Path, category: str | None) -> CocoFile:
     return file
 
 
-def _shares(val: float, test: float) -> dict[str, float]:
+def part_shares(val: float, test: float) -> dict[str, float]:
+    """Return the shares of train, val and test that are above 0; InputError for impossible ones."""
     if not (val >= 0 and test >= 0 and val + test < 1):
         raise InputError(
             f"expected --val and --test as shares from 0, together below 1, got {val} and {test}"
@@ -141,12 +142,14 @@ def _joined(groups: Sequence[list[int]], names: Sequence[str | None]) -> list[li
     return list(joined.values())
 
 
-def _deal(
-    sizes: Sequence[int], shares: Mapping[str, float], total: int, seed: int
+def deal_groups(
+    sizes: Sequence[int], shares: Mapping[str, float], total: int, seed: int | Sequence[int]
 ) -> dict[str, list[int]]:
-    """Indices of groups for each part, dealt in a drawn order to the part that lacks most images.
+    """Deal groups out to parts in a drawn order, each to the part that lacks most images.
 
-    A part that got none, because the groups are larger than it, takes the last one of the largest.
+    sizes: images in each group. shares: of `total` images, by part. Returns indices of groups by
+    part. A part that got none, because the groups are larger than it, takes the last group of the
+    part with most groups.
     """
     order = np.random.default_rng(seed).permutation(len(sizes)).tolist()
     lacking = {name: share * total for name, share in shares.items()}
