@@ -25,6 +25,11 @@ VAL_NAMES: Final = ("val", "validation", "valid", "test")
 """Names of the parts within a folder, in the order in which they are looked for."""
 
 
+def holds_classes(path: Path) -> bool:
+    """Return True for what looks like data of image classification: a folder or a list."""
+    return is_folder(path) or path.suffix.lower() in LIST_SUFFIXES
+
+
 def find_parts(root: Path) -> tuple[Path, Path | None]:
     """Return the training part of data and their validation part, None where there is none.
 
