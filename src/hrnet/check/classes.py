@@ -12,7 +12,7 @@ from rich.table import Table
 from hrnet.check.pictures import PictureFile, check_pictures
 from hrnet.check.result import Check, Progress
 from hrnet.check.sheet import add_caption, save_sheet
-from hrnet.check.show import MAX_ROWS, print_warnings
+from hrnet.check.show import MAX_ROWS, print_text, print_warnings
 from hrnet.data.class_dataset import ClassDataset, ClassSample
 from hrnet.data.class_folders import find_parts, holds_classes, read_classes
 from hrnet.data.class_split import same_files
@@ -62,7 +62,8 @@ class ClassCheck:
 
     def print_facts(self, console: Console) -> None:
         """Print a table of the pictures by class, and the warnings."""
-        table = Table("class", title=printable(self.path), title_justify="left")
+        print_text(console, str(self.path))
+        table = Table("class")
         titles = ("images", "share") if self.val is None else ("train", "share", "val")
         for title in titles:
             table.add_column(title, justify="right", no_wrap=True)
