@@ -21,16 +21,20 @@ _FEW = 5
 class ClassSample:
     """One picture with its class.
 
-    name: the path as the data give it, relative to the folder of the pictures. class_index: place
-    of `class_name` in the class names of the data set, which may lack classes of a model.
-    image_size: never annotated.
+    name: the path within the folder of the pictures. class_index: place of `class_name` in the
+    class names of the data set, which may lack classes of a model. image_size: never annotated.
     """
 
-    image_path: Path
+    folder: Path
     name: str
     class_index: int
     class_name: str
     image_size: Size | None = None
+
+    @property
+    def image_path(self) -> Path:
+        """The picture's file; made when it is needed, since a million paths are half a gigabyte."""
+        return self.folder / self.name
 
 
 @dataclass(frozen=True, slots=True, eq=False)

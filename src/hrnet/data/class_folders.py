@@ -71,13 +71,23 @@ def read_classes(source: DataSource, findings: Findings | None = None) -> ClassD
     findings = Findings(strict=True, path=path) if findings is None else findings
     if source.boxes is not None or source.category is not None:
         raise InputError(f"{path}: expected no boxes and no category for classes; leave them out")
+    folder = path if is_folder(path) else images or path.parent
     if not is_folder(path):
-        labelled, names = read_list(path, path.parent if images is None else images, findings)
+        labelled, names = read_list(path, folder, findings)
     elif images is not None:
         raise InputError(f"{path} is a folder of classes and holds its images; leave out --images")
     else:
         labelled, names = _read_folder(path, findings), ()
-    return _make_dataset(path, labelled, names, findings)
+    names = _check_names(labelled, names, findings)
+    index = {name: place for place, name in enumerate(names)}
+    return ClassDataset(
+        path=path,
+        class_names=names,
+        samples=tuple(
+            ClassSample(folder, one.name, index[one.class_name], one.class_name) for one in labelled
+        ),
+        notes=findings.notes,
+    )
 
 
 _HIDDEN = "hidden files and folders"
@@ -111,7 +121,7 @@ def _read_folder(root: Path, findings: Findings) -> list[Labelled]:
             kinds[_LINK].append(entry.name)
         else:
             pictures = _pictures_below(root, entry.name, kinds)
-            labelled += [Labelled(root / one, one, entry.name) for one in pictures]
+            labelled += [Labelled(one, entry.name) for one in pictures]
             kinds[_EMPTY] += [] if pictures else [entry.name]
     findings.error(_UNREADABLE, kinds[_UNREADABLE], "correct their permissions")
     findings.error(_DANGLING, kinds[_DANGLING], "training would stop; remove or mend the links")
@@ -157,10 +167,10 @@ def _kind(entry: os.DirEntry[str]) -> str:
     return _LINK if entry.is_symlink() and is_folder(Path(entry)) else _OTHER
 
 
-def _make_dataset(
-    path: Path, labelled: Sequence[Labelled], names: tuple[str, ...], findings: Findings
-) -> ClassDataset:
-    """Number the classes and note what is odd about them."""
+def _check_names(
+    labelled: Sequence[Labelled], names: tuple[str, ...], findings: Findings
+) -> tuple[str, ...]:
+    """Return the given names, or those in use, sorted; note what is odd about them."""
     counts = Counter(one.class_name for one in labelled)
     names = names or tuple(sorted(counts))
     if len(counts) < 2:
@@ -183,13 +193,4 @@ def _make_dataset(
         [name for name in names if folded[name.casefold().strip()] > 1],
         "give them one name if they are one class",
     )
-    index = {name: place for place, name in enumerate(names)}
-    return ClassDataset(
-        path=path,
-        class_names=names,
-        samples=tuple(
-            ClassSample(one.path, one.name, index[one.class_name], one.class_name)
-            for one in labelled
-        ),
-        notes=findings.notes,
-    )
+    return names

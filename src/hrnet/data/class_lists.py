@@ -45,7 +45,6 @@ _DIGITS = 9
 class Labelled:
     """One picture with its class. name: its path within the folder of the pictures."""
 
-    path: Path
     name: str
     class_name: str
 
@@ -181,11 +180,11 @@ def _existing(
             continue
         # Backslashes separate, as in lists made on Windows; `./a.jpg` is `a.jpg`.
         name = posixpath.normpath(one.file.replace("\\", "/"))
-        labelled = Labelled(folder / name, name, class_of[one.label])
+        labelled = Labelled(name, class_of[one.label])
         first = found.setdefault(name, labelled)
         if first is not labelled:
             (twice if first.class_name == labelled.class_name else contrary).append(one)
-        elif not is_file(labelled.path):
+        elif not is_file(folder / name):
             missing.append(name)
     findings.error(
         "pictures that are listed with two classes",
