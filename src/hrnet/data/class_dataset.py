@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from hrnet.data.findings import first_of
 from hrnet.errors import InputError
 from hrnet.geometry import Size
 from hrnet.tasks import Job
 
 if TYPE_CHECKING:
     from hrnet.spec import ModelSpec
-
-_FEW = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,7 @@ class ClassDataset:
     def describe(self) -> tuple[str, ...]:
         """Return the counts in one line."""
         counts = self.counts
+        # The smallest and the largest class show an imbalance at once.
         ordered = sorted(counts, key=counts.__getitem__)
         fewest, most = (f"{counts[name]} ({name:.60})" for name in (ordered[0], ordered[-1]))
         return (
@@ -94,7 +94,7 @@ class ClassDataset:
         if unknown:
             raise InputError(
                 f"{self.path}: expected classes among the model's {len(known)} "
-                f"({_first_of(known)}), got {len(unknown)} others ({_first_of(unknown)}); "
+                f"({first_of(known)}), got {len(unknown)} others ({first_of(unknown)}); "
                 "rename them, or train a model on these data"
             )
 
@@ -105,11 +105,6 @@ class ClassDataset:
         )
         text = "".join(lines)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _first_of(names: Sequence[str]) -> str:
-    dots = ", ..." if len(names) > _FEW else ""
-    return ", ".join(f"{name:.60}" for name in names[:_FEW]) + dots
 
 
 def _num_bytes(path: Path) -> int:
