@@ -34,9 +34,9 @@ TILE_PX = 140
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassCheck:
-    """All that a check found in the parts of a data set; a `hrnet.check.result.CheckResult`.
+    """The findings in the parts of a data set; a `hrnet.check.result.CheckResult`.
 
-    train, val: as training would take them; val is None where there is no second part.
+    train, val: the data as training would take them; val is None where there is no second part.
     """
 
     path: Path
@@ -159,6 +159,7 @@ def _check_balance(train: ClassDataset, findings: Findings) -> None:
 
 def _check_copies(parts: Sequence[ClassDataset], findings: Findings) -> None:
     """Note files of equal content, by where the copies are: the worst place counts."""
+    # Every group of copies is named once, by the most harmful relation within it.
     samples = [(number, one) for number, part in enumerate(parts) for one in part.samples]
     in_parts, in_classes, alike = [], [], []
     for group in same_files([one.image_path for _, one in samples]):

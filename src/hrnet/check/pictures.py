@@ -86,7 +86,7 @@ def _look(listed: PictureFile) -> tuple[State, str]:
 
 
 def _near_name(path: Path) -> str:
-    """Name the file beside a missing one that differs in case or in how accents are written."""
+    """Name the file beside a missing one that differs in case or Unicode form alone."""
     alike = _files_by_folded_name(path.parent).get(_folded(path.name))
     return f", but {alike} of another case or Unicode form" if alike else ""
 

@@ -15,7 +15,7 @@ Progress = Callable[[int, int], None]
 
 
 class CheckResult(Protocol):
-    """All that a check found in one data set."""
+    """The findings and facts of one data set."""
 
     @property
     def path(self) -> Path: ...

@@ -72,8 +72,8 @@ Likelihood = Annotated[
     float | None,
     typer.Option(
         metavar="SHARE",
-        help="yolo and deeplabcut: take keypoints that a network scored below this as not "
-        "labelled (default: 0.6 for deeplabcut, none for yolo).",
+        help="yolo, deeplabcut: keypoints that a network scored below this are not labelled "
+        "(default: 0.6 for deeplabcut, none for yolo).",
     ),
 ]
 
@@ -105,6 +105,7 @@ def check(
     from hrnet.console import show_progress, terminal
     from hrnet.tasks import DataSource
 
+    # Prove that the report can be written before all images are decoded.
     source = DataSource(data, images=images, category=category)
     if report is not None:
         expect_writable(report, source)
@@ -160,6 +161,7 @@ def split(
     from hrnet.data.split import split_dataset
     from hrnet.tasks import DataSource
 
+    # The kind of data decides between the two splits; neither ignores an option of the other.
     how = {"val": val, "test": test}
     if holds_classes(data):
         if group is not None:
@@ -183,7 +185,7 @@ def split(
 @app.command("import", epilog=IMPORT_EXAMPLES)
 def import_source(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="What the tool wrote: a file or a folder.")
+        Path, typer.Argument(metavar="SOURCE", help="The tool's output: a file or a folder.")
     ],
     out: Annotated[
         Path,
@@ -194,12 +196,17 @@ def import_source(
         typer.Option(
             "--format",
             metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody",
-            help="The tool that wrote SOURCE (default: found out from it).",
+            help="The tool that wrote SOURCE (default: detected).",
         ),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option("--images", "-i", metavar="DIR", help="Where the images are, if elsewhere."),
+        typer.Option(
+            "--images",
+            "-i",
+            metavar="DIR",
+            help="Image folder, if the images are not where SOURCE names them.",
+        ),
     ] = None,
     names: Annotated[
         str | None,
@@ -220,7 +227,10 @@ def import_source(
     likelihood: Likelihood = None,
     margin: Annotated[
         float,
-        typer.Option(metavar="SHARE", help="How much a box made of keypoints grows on each side."),
+        typer.Option(
+            metavar="SHARE",
+            help="Growth of a box made of keypoints on each side, as a share of its longer side.",
+        ),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:

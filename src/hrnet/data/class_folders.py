@@ -26,7 +26,7 @@ VAL_NAMES: Final = ("val", "validation", "valid", "test")
 
 
 def holds_classes(path: Path) -> bool:
-    """Return True for what looks like data of image classification: a folder or a list."""
+    """Return True for a path that looks like classification data: a folder or a list."""
     return is_folder(path) or path.suffix.lower() in LIST_SUFFIXES
 
 
@@ -64,13 +64,14 @@ def read_classes(source: DataSource, findings: Findings | None = None) -> ClassD
     source: path of one part; images are of lists alone, whose paths are relative to them, or else
     to the list's own folder. findings: collects all errors, for a check; without it the first one
     is raised.
-    Raises InputError for what is no such data at all, and without `findings` for data without two
+    Raises InputError for anything else than such data, and without `findings` for data without two
     classes, missing pictures, or pictures of two classes.
     """
     path, images = source.path, source.images
     findings = Findings(strict=True, path=path) if findings is None else findings
     if source.boxes is not None or source.category is not None:
         raise InputError(f"{path}: expected no boxes and no category for classes; leave them out")
+    # A folder holds its pictures; those of a list may be elsewhere.
     folder = path if is_folder(path) else images or path.parent
     if not is_folder(path):
         labelled, names = read_list(path, folder, findings)
@@ -78,6 +79,7 @@ def read_classes(source: DataSource, findings: Findings | None = None) -> ClassD
         raise InputError(f"{path} is a folder of classes and holds its images; leave out --images")
     else:
         labelled, names = _read_folder(path, findings), ()
+    # Number the classes in the order of their names.
     names = _check_names(labelled, names, findings)
     index = {name: place for place, name in enumerate(names)}
     return ClassDataset(
@@ -95,7 +97,7 @@ _OTHER = "files of no kind that is read"
 _BESIDE = "pictures beside the folders of the classes"
 _LINK = "links to folders within a class, or to a folder above"
 _EMPTY = "folders without a picture"
-_DANGLING = "pictures that are links to nothing"
+_DANGLING = "pictures that are broken links or no files"
 _UNREADABLE = "folders that cannot be read"
 _LEFT_OUT = (_HIDDEN, _OTHER, _BESIDE, _LINK, _EMPTY)
 """Kinds of entries that are no pictures of a class; the others are errors."""
@@ -104,7 +106,7 @@ _Kinds = defaultdict[str, list[str]]
 
 
 def _read_folder(root: Path, findings: Findings) -> list[Labelled]:
-    """Return the pictures of all classes, sorted, and note what else is there."""
+    """Return the pictures of all classes, sorted, and note all other entries."""
     train, val = find_parts(root)
     if train != root:
         parts = train.name if val is None else f"{train.name} and {val.name}"
@@ -170,7 +172,8 @@ def _kind(entry: os.DirEntry[str]) -> str:
 def _check_names(
     labelled: Sequence[Labelled], names: tuple[str, ...], findings: Findings
 ) -> tuple[str, ...]:
-    """Return the given names, or those in use, sorted; note what is odd about them."""
+    """Return the given names, or those in use, sorted; note odd ones."""
+    # Two classes with pictures are the least that a network can learn.
     counts = Counter(one.class_name for one in labelled)
     names = names or tuple(sorted(counts))
     if len(counts) < 2:

@@ -25,7 +25,7 @@ from hrnet.tasks import DataSource
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KeypointCheck:
-    """All that a check found in a keypoint file; a `hrnet.check.result.CheckResult`.
+    """The findings in a keypoint file; a `hrnet.check.result.CheckResult`.
 
     category: its name. dataset: the data as training would take them. errors: the findings with
     which training would stop or be wrong. warnings: those that are worth a look.

@@ -54,6 +54,7 @@ def draw_sheets(dataset: KeypointDataset, folder: Path, seed: int = 0) -> list[P
     of them beside their mirrored twin, where left and right change names as in training; it is
     left out where nothing mirrors. Nothing is written where no picture can be read.
     """
+    # Tiles of one shape, since the sheet is a grid.
     chosen, skeleton = _sample(dataset.samples, seed), dataset.skeleton
     size = _tile_size(chosen, TILE_PX)
     tiles = [tile for sample in chosen if (tile := _tile(sample, size)) is not None]
@@ -90,6 +91,7 @@ def _tile(sample: Sample, size: Size) -> _Tile | None:
         picture = read_image(sample.image_path)
     except InputError:
         return None
+    # Points and box go into the crop by the same matrix as the pixels.
     matrix = crop_matrix(*box_to_crop(sample.box_xywh, size, PADDING), size)
     left, top, width, height = sample.box_xywh.tolist()
     corners = apply_affine([[left, top], [left + width, top + height]], matrix)
@@ -106,6 +108,7 @@ def _tile(sample: Sample, size: Size) -> _Tile | None:
 
 def _mirrored(tile: _Tile, skeleton: Skeleton) -> _Tile:
     """The twin as training makes it: pixels mirrored, keypoints in their partners' places."""
+    # x -> width - 1 - x, and each keypoint in the place of its partner.
     last = tile.pixels.shape[1] - 1
     order = list(skeleton.flip_order)
     points = tile.points[order] * (-1, 1) + (last, 0)

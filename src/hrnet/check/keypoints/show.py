@@ -36,6 +36,7 @@ def print_counts(console: Console, title: str, counts: Counts) -> None:
 
 def print_keypoints(console: Console, report: SkeletonReport, counts: Counts) -> None:
     """Print a table with a row for each keypoint."""
+    # The names need their width first; the numbers share the rest.
     table = Table()
     table.add_column("", justify="right")
     table.add_column(
