@@ -6,10 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from hrnet.data.class_dataset import METRIC
 from hrnet.data.class_folders import find_parts, read_classes
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError
-from hrnet.tasks import DataSource
+from hrnet.tasks import Dataset, DataSource
 
 
 def read(path, **fields):
@@ -147,24 +148,40 @@ def test_a_class_may_be_called_train(pictures):
     assert read(root).class_names == ("bus", "test", "train")
 
 
+def digest_of(dataset):
+    return dataset.facts()["data"]["sha256"]
+
+
 def test_facts_follow_from_the_content(pictures):
     root = pictures("cat/1.png", "cat/2.png", "dog/1.png")
+    (root / "notes.txt").write_text("x")
     facts = read(root).facts()
-    digest = facts.pop("sha256")
+    digest = facts["data"].pop("sha256")
+    notes = ("files of no kind that is read: 1 (notes.txt); left out",)
     assert facts == {
-        "data": "pets",
-        "images": 3,
-        "classes": 2,
-        "images_by_class": {"cat": 2, "dog": 1},
-        "notes": (),
+        "data": {
+            "source": "pets",
+            "images": 3,
+            "classes": {"cat": 2, "dog": 1},
+            "notes": notes,
+        },
+        "metric": METRIC,
     }
     moved = root.rename(root.with_name("moved"))
-    assert read(moved).facts()["sha256"] == digest
+    assert digest_of(read(moved)) == digest
     (moved / "cat" / "1.png").rename(moved / "dog" / "0.png")
-    assert read(moved).facts()["sha256"] != digest
-    assert read(moved).describe() == (
+    assert digest_of(read(moved)) != digest
+    assert read(moved).describe() == [
         "data moved: 3 images of 2 classes, 1 (cat) to 2 (dog) in a class",
-    )
+        METRIC,
+        f"note: {notes[0]}",
+    ]
+
+
+def test_it_is_the_dataset_that_tasks_hand_out(pictures):
+    dataset: Dataset = read(pictures("cat/1.png", "dog/1.png"))
+    assert [job.index for job in dataset.jobs] == [0, 1]
+    assert {member for member in dir(Dataset) if not member.startswith("_")} <= set(dir(dataset))
 
 
 def test_a_model_may_know_more_classes_but_not_fewer(pictures):
@@ -190,7 +207,7 @@ def test_names_that_are_not_utf_8_are_read(pictures):
     (root / "cat").rename(root / os.fsdecode(b"c\xff"))
     dataset = read(root)
     assert dataset.counts == {"c\udcff": 1, "dog": 1}
-    assert len(str(dataset.facts()["sha256"])) == 64
+    assert len(digest_of(dataset)) == 64
     assert all(one.image_path.is_file() for one in dataset.samples)
 
 

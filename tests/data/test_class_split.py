@@ -36,7 +36,7 @@ def test_each_class_is_split_by_the_shares(root):
     assert sorted(together, key=lambda one: one.name) == sorted(
         dataset.samples, key=lambda one: one.name
     )
-    assert len({part.facts()["sha256"] for part in parts.values()}) == 3
+    assert len({part.facts()["data"]["sha256"] for part in parts.values()}) == 3
 
 
 def test_the_seed_fixes_the_parts_and_a_new_class_moves_no_other(root, pictures):

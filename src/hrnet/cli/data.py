@@ -185,7 +185,7 @@ def split(
 @app.command("import", epilog=IMPORT_EXAMPLES)
 def import_source(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="The tool's output: a file or a folder.")
+        Path, typer.Argument(metavar="SOURCE", help="Output of the tool: a file or folder.")
     ],
     out: Annotated[
         Path,
@@ -205,7 +205,7 @@ def import_source(
             "--images",
             "-i",
             metavar="DIR",
-            help="Image folder, if the images are not where SOURCE names them.",
+            help="Image folder, if not as in SOURCE.",
         ),
     ] = None,
     names: Annotated[
@@ -229,7 +229,7 @@ def import_source(
         float,
         typer.Option(
             metavar="SHARE",
-            help="Growth of a box made of keypoints on each side, as a share of its longer side.",
+            help="Growth of boxes made of keypoints, of their longer side.",
         ),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,

@@ -5,15 +5,14 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from hrnet.data.findings import first_of
 from hrnet.errors import InputError
 from hrnet.geometry import Size
-from hrnet.tasks import Job
+from hrnet.spec import ModelSpec
+from hrnet.tasks import Job, Result
 
-if TYPE_CHECKING:
-    from hrnet.spec import ModelSpec
+METRIC = "top-1 and top-5: share of the images whose class is the first, or among the first five"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,9 @@ class ClassDataset:
     @property
     def jobs(self) -> tuple[Job, ...]:
         """One job a sample, in the samples' order."""
-        return tuple(Job(sample.image_path) for sample in self.samples)
+        return tuple(
+            Job(sample.image_path, index=index) for index, sample in enumerate(self.samples)
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -60,29 +61,39 @@ class ClassDataset:
         found = Counter(sample.class_index for sample in self.samples)
         return {name: found[index] for index, name in enumerate(self.class_names)}
 
+    def check_result(self, job: Job, result: Result) -> None:
+        """Accept any result: classes do not depend on the size of a picture."""
+
     def facts(self) -> dict[str, object]:
-        """Return counts and a digest of classes, names and sizes in bytes of all pictures."""
+        """Return `data` and `metric` of the protocol of an evaluation.
+
+        data: counts, and a digest of the classes, names and sizes in bytes of all pictures.
+        """
         return {
-            "data": self.path.name,
-            "sha256": self._digest(),
-            "images": len(self.samples),
-            "classes": len(self.class_names),
-            "images_by_class": self.counts,
-            "notes": self.notes,
+            "data": {
+                "source": self.path.name,
+                "sha256": self._digest(),
+                "images": len(self.samples),
+                "classes": self.counts,
+                "notes": self.notes,
+            },
+            "metric": METRIC,
         }
 
-    def describe(self) -> tuple[str, ...]:
-        """Return the counts in one line."""
+    def describe(self) -> list[str]:
+        """Describe in lines the counts, the metric and the notes."""
         counts = self.counts
         # The smallest and the largest class show an imbalance at once.
         ordered = sorted(counts, key=counts.__getitem__)
         fewest, most = (f"{counts[name]} ({name:.60})" for name in (ordered[0], ordered[-1]))
-        return (
+        return [
             f"data {self.path.name}: {len(self.samples)} images of {len(counts)} classes, "
             f"{fewest} to {most} in a class",
-        )
+            METRIC,
+            *(f"note: {note}" for note in self.notes),
+        ]
 
-    def expect_labels_of(self, spec: "ModelSpec") -> None:
+    def expect_labels_of(self, spec: ModelSpec) -> None:
         """Raise InputError for classes that a model does not predict; it may predict more.
 
         The order is not compared: match samples to the model's outputs by `class_name`.

@@ -9,7 +9,7 @@ from PIL import Image
 from hrnet.check.keypoints import check_keypoints
 from hrnet.check.keypoints.sheet import MAX_TILES
 from hrnet.check.run import write_report
-from hrnet.drawing import LEFT, RIGHT
+from hrnet.tasks.pose.drawing import LEFT, RIGHT
 
 
 @pytest.fixture
