@@ -12,8 +12,8 @@ from rich.console import Console
 from hrnet.check.classes import SHEET_PICTURES, TILE_PX, check_classes
 from hrnet.check.keypoints import KeypointCheck
 from hrnet.check.run import check_data, to_json, write_report
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
-from hrnet.tasks import DataSource
 
 
 @pytest.fixture

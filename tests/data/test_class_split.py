@@ -6,8 +6,8 @@ import pytest
 
 from hrnet.data.class_folders import find_parts, read_classes
 from hrnet.data.class_split import same_files, split_class_files, split_classes
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
-from hrnet.tasks import DataSource
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_each_class_is_split_by_the_shares(root):
     assert sorted(together, key=lambda one: one.name) == sorted(
         dataset.samples, key=lambda one: one.name
     )
-    assert len({part.facts()["data"]["sha256"] for part in parts.values()}) == 3
+    assert len({part.facts()["sha256"] for part in parts.values()}) == 3
 
 
 def test_the_seed_fixes_the_parts_and_a_new_class_moves_no_other(root, pictures):

@@ -17,11 +17,11 @@ from hrnet.data.class_dataset import ClassDataset, ClassSample
 from hrnet.data.class_folders import find_parts, holds_classes, read_classes
 from hrnet.data.class_split import same_files
 from hrnet.data.findings import Finding, Findings
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError, printable
 from hrnet.files import is_folder
 from hrnet.geometry import Image8
 from hrnet.images import read_image
-from hrnet.tasks import DataSource
 
 IMBALANCE = 10
 """A class with so many times fewer pictures than the largest is worth a warning."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from rich.console import Console
 
 from hrnet.data.findings import Finding
-from hrnet.tasks import DataSource
+from hrnet.data.source import DataSource
 
 Progress = Callable[[int, int], None]
 """Called with the number of pictures that are done, and of all."""

@@ -103,7 +103,7 @@ def check(
     """
     from hrnet.check.run import check_data, expect_writable, print_result, write_report
     from hrnet.console import show_progress, terminal
-    from hrnet.tasks import DataSource
+    from hrnet.data.source import DataSource
 
     # Prove that the report can be written before all images are decoded.
     source = DataSource(data, images=images, category=category)
@@ -158,17 +158,17 @@ def split(
     """
     from hrnet.data.class_folders import holds_classes
     from hrnet.data.class_split import split_class_files
+    from hrnet.data.source import DataSource
     from hrnet.data.split import split_dataset
-    from hrnet.tasks import DataSource
 
     # The kind of data decides between the two splits; neither ignores an option of the other.
     how = {"val": val, "test": test}
     if holds_classes(data):
-        if group is not None:
+        if group is not None or category is not None:
             raise InputError(
-                f"expected --group with keypoint files alone, got {data}; leave it out"
+                f"{data}: expected --group and --category with keypoint files alone; leave them out"
             )
-        source = DataSource(data, images=images, category=category)
+        source = DataSource(data, images=images)
         parts = split_class_files(source, out, **how, seed=seed, force=force)
         for file, part in parts.items():
             typer.echo(f"{printable(file)}: {len(part.samples)} images")
@@ -201,12 +201,7 @@ def import_source(
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option(
-            "--images",
-            "-i",
-            metavar="DIR",
-            help="Image folder, if not as in SOURCE.",
-        ),
+        typer.Option("--images", "-i", metavar="DIR", help="Image folder, if not as in SOURCE."),
     ] = None,
     names: Annotated[
         str | None,
@@ -227,10 +222,7 @@ def import_source(
     likelihood: Likelihood = None,
     margin: Annotated[
         float,
-        typer.Option(
-            metavar="SHARE",
-            help="Growth of boxes made of keypoints, of their longer side.",
-        ),
+        typer.Option(metavar="SHARE", help="Growth of boxes made of keypoints, on each side."),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:

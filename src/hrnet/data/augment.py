@@ -1,7 +1,7 @@
 """Random crops of labelled subjects, as the official HRNet pose training draws them, and more.
 
-Source: the training data of Sun et al. 2019, with its quirks where they change a model's input.
-Off by default, because that training does not have them: shift, colour, sharpness, grey, cutout.
+Source: the training data of Sun et al. 2019, with its quirks where they decide what a model sees.
+What that training does not have is off by default: shift, colour, sharpness, grey and cutout.
 """
 
 from dataclasses import dataclass
@@ -96,7 +96,6 @@ def draw_crop(
     Returns the matrix (2, 3) from image to crop, mirroring included, the keypoints (K, 2) in crop
     pixels, left and right already swapped, and their weights (K,), 1 where labelled.
     """
-    # The subject's box, or with some probability the box of half of its body.
     labelled = sample.visibility > 0
     center, size = box_to_crop(sample.box_xywh, input_size, padding)
     if (
@@ -106,7 +105,6 @@ def draw_crop(
         half = _half_body(sample, skeleton, generator)
         if half is not None:
             center, size = box_to_crop(half, input_size, 1.5)
-    # size * clip(N(1, scale), 1 - scale, 1 + scale); a shift in shares of the crop; an angle.
     spread = augmentation.scale
     size = size * np.clip(generator.standard_normal() * spread + 1, 1 - spread, 1 + spread)
     if augmentation.shift:
@@ -115,7 +113,6 @@ def draw_crop(
     if generator.random() <= augmentation.rotation_probability:
         most = 2 * augmentation.rotation_deg
         angle = float(np.clip(generator.standard_normal() * augmentation.rotation_deg, -most, most))
-    # Mirroring also exchanges the left and right keypoints.
     matrix = crop_matrix(center, size, input_size, angle, unbiased)
     order = list(range(skeleton.num_keypoints))
     if skeleton.flip_pairs and generator.random() < augmentation.flip:
@@ -133,7 +130,6 @@ def distort(crop: Image8, augmentation: Augmentation, generator: Generator) -> I
         (ImageEnhance.Color, augmentation.colour),
         (ImageEnhance.Sharpness, augmentation.sharpness),
     )
-    # Each factor is drawn from 1 - strength to 1 + strength; a strength of 0 draws nothing.
     picture = Image.fromarray(crop)
     for kind, strength in kinds:
         if strength:
@@ -173,7 +169,6 @@ def _half_body(sample: Sample, skeleton: Skeleton, generator: Generator) -> Floa
     """
     if not skeleton.upper_body:
         return None
-    # Choose a half with more than two labelled keypoints, if there is one.
     labelled = np.flatnonzero(sample.visibility > 0)
     is_upper = np.isin(labelled, skeleton.upper_body)
     upper, lower = labelled[is_upper], labelled[~is_upper]

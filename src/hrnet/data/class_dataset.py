@@ -5,14 +5,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import final, overload
 
 from hrnet.data.findings import first_of
 from hrnet.errors import InputError
 from hrnet.geometry import Size
 from hrnet.spec import ModelSpec
-from hrnet.tasks import Job, Result
-
-METRIC = "top-1 and top-5: share of the images whose class is the first, or among the first five"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,21 +21,47 @@ class ClassSample:
     class names of the data set, which may lack classes of a model. image_size: never annotated.
     """
 
-    folder: Path
+    image_path: Path
     name: str
     class_index: int
     class_name: str
     image_size: Size | None = None
 
-    @property
-    def image_path(self) -> Path:
-        """The picture's file; made when it is needed, since a million paths are half a gigabyte."""
-        return self.folder / self.name
+
+@final
+class SampleList(Sequence[ClassSample]):
+    """Samples that are made when they are needed: a million paths are half a gigabyte.
+
+    names: of N pictures within `folder`. indices: N class indices into `class_names`.
+    """
+
+    def __init__(
+        self, folder: Path, names: Sequence[str], indices: Sequence[int], class_names: Sequence[str]
+    ) -> None:
+        self._folder = folder
+        self._names = names
+        self._indices = indices
+        self._class_names = class_names
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    @overload
+    def __getitem__(self, place: int) -> ClassSample: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[ClassSample, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> ClassSample | tuple[ClassSample, ...]:
+        if isinstance(place, slice):
+            return tuple(self[one] for one in range(*place.indices(len(self))))
+        name, index = self._names[place], self._indices[place]
+        return ClassSample(self._folder / name, name, index, self._class_names[index])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ClassDataset:
-    """Pictures with one class each; a `hrnet.tasks.Dataset`.
+    """Pictures with one class each.
 
     path: the folder or list that was read. class_names: K names, all different, in the order of
     the class indices. notes: one line for each kind of thing that was left out, with its count.
@@ -45,15 +69,8 @@ class ClassDataset:
 
     path: Path
     class_names: tuple[str, ...]
-    samples: tuple[ClassSample, ...]
+    samples: Sequence[ClassSample]
     notes: tuple[str, ...] = ()
-
-    @property
-    def jobs(self) -> tuple[Job, ...]:
-        """One job a sample, in the samples' order."""
-        return tuple(
-            Job(sample.image_path, index=index) for index, sample in enumerate(self.samples)
-        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -61,36 +78,24 @@ class ClassDataset:
         found = Counter(sample.class_index for sample in self.samples)
         return {name: found[index] for index, name in enumerate(self.class_names)}
 
-    def check_result(self, job: Job, result: Result) -> None:
-        """Accept any result: classes do not depend on the size of a picture."""
-
     def facts(self) -> dict[str, object]:
-        """Return `data` and `metric` of the protocol of an evaluation.
-
-        data: counts, and a digest of the classes, names and sizes in bytes of all pictures.
-        """
+        """Return counts, notes and a digest of the classes, names and bytes of the pictures."""
         return {
-            "data": {
-                "source": self.path.name,
-                "sha256": self._digest(),
-                "images": len(self.samples),
-                "classes": self.counts,
-                "notes": self.notes,
-            },
-            "metric": METRIC,
+            "source": self.path.name,
+            "sha256": self._digest(),
+            "images": len(self.samples),
+            "classes": self.counts,
+            "notes": self.notes,
         }
 
     def describe(self) -> list[str]:
-        """Describe in lines the counts, the metric and the notes."""
+        """Describe the counts in a line; the smallest and the largest class show an imbalance."""
         counts = self.counts
-        # The smallest and the largest class show an imbalance at once.
         ordered = sorted(counts, key=counts.__getitem__)
         fewest, most = (f"{counts[name]} ({name:.60})" for name in (ordered[0], ordered[-1]))
         return [
             f"data {self.path.name}: {len(self.samples)} images of {len(counts)} classes, "
-            f"{fewest} to {most} in a class",
-            METRIC,
-            *(f"note: {note}" for note in self.notes),
+            f"{fewest} to {most} in a class"
         ]
 
     def expect_labels_of(self, spec: ModelSpec) -> None:
@@ -110,7 +115,7 @@ class ClassDataset:
             )
 
     def _digest(self) -> str:
-        """Digest of the sorted lines `class, name, bytes`; the same for a folder and its list."""
+        """SHA-256 of the sorted lines `class, name, bytes`; a folder and its list have the same."""
         lines = sorted(
             f"{one.class_name}\0{one.name}\0{_num_bytes(one.image_path)}\n" for one in self.samples
         )

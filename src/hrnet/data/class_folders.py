@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from hrnet.data.class_dataset import ClassDataset, ClassSample
+from hrnet.data.class_dataset import ClassDataset, SampleList
 from hrnet.data.class_lists import LIST_SUFFIXES, Labelled, read_list
 from hrnet.data.findings import Findings
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError, printable
 from hrnet.files import is_file, is_folder, resolve
 from hrnet.images import SUFFIXES
-from hrnet.tasks import DataSource
 
 TRAIN_NAMES: Final = ("train", "training")
 VAL_NAMES: Final = ("val", "validation", "valid", "test")
@@ -59,11 +59,10 @@ def _holds_folders(folder: Path) -> bool:
 
 
 def read_classes(source: DataSource, findings: Findings | None = None) -> ClassDataset:
-    """Read a folder or a list of labelled pictures.
+    """Read one part of data: a folder or a list of labelled pictures.
 
-    source: path of one part; images are of lists alone, whose paths are relative to them, or else
-    to the list's own folder. findings: collects all errors, for a check; without it the first one
-    is raised.
+    source: its images are the folder that a list's paths are relative to; None takes the list's
+    own. findings: collects all errors, for a check; without it the first one is raised.
     Raises InputError for anything else than such data, and without `findings` for data without two
     classes, missing pictures, or pictures of two classes.
     """
@@ -80,16 +79,11 @@ def read_classes(source: DataSource, findings: Findings | None = None) -> ClassD
     else:
         labelled, names = _read_folder(path, findings), ()
     # Number the classes in the order of their names.
-    names = _check_names(labelled, names, findings)
-    index = {name: place for place, name in enumerate(names)}
-    return ClassDataset(
-        path=path,
-        class_names=names,
-        samples=tuple(
-            ClassSample(folder, one.name, index[one.class_name], one.class_name) for one in labelled
-        ),
-        notes=findings.notes,
-    )
+    class_names = _check_names(labelled, names, findings)
+    index = {name: place for place, name in enumerate(class_names)}
+    indices = [index[one.class_name] for one in labelled]
+    samples = SampleList(folder, [one.name for one in labelled], indices, class_names)
+    return ClassDataset(path, class_names, samples, findings.notes)
 
 
 _HIDDEN = "hidden files and folders"

@@ -11,10 +11,10 @@ from pathlib import Path
 from hrnet.data.class_dataset import ClassDataset
 from hrnet.data.class_folders import read_classes
 from hrnet.data.class_lists import CLASSES_FILE
+from hrnet.data.source import DataSource
 from hrnet.data.split import deal_groups, part_shares
 from hrnet.errors import InputError, printable
 from hrnet.files import check_new_file, resolve, sha256_of, write_text
-from hrnet.tasks import DataSource
 
 
 def same_files(paths: Sequence[Path]) -> list[list[int]]:

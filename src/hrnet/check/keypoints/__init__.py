@@ -17,10 +17,10 @@ from hrnet.data.category import choose_categories
 from hrnet.data.coco import KeypointDataset, make_dataset
 from hrnet.data.coco_file import CocoImage, read_coco
 from hrnet.data.findings import Finding, Findings
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import is_folder
 from hrnet.skeleton import Skeleton
-from hrnet.tasks import DataSource
 
 
 @dataclass(frozen=True, slots=True, eq=False)
