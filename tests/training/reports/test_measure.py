@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from hrnet.data.coco import read_keypoints
-from hrnet.data.coco_evaluation import read_subjects
 from hrnet.evaluation import Examination, ImagePoses, evaluate, examine
 from hrnet.reports import measure as module
 from hrnet.reports.measure import measure
@@ -87,5 +86,5 @@ def test_the_figures_are_those_of_evaluate(made):
 
 
 def test_subjects_know_their_annotation(made):
-    subjects = read_subjects(read_keypoints(made.data, made.data.parent))
+    subjects = read_keypoints(made.data, made.data.parent).subjects
     assert [one.annotation_id for one in subjects] == [1, 2, 3, 4]
