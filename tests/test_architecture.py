@@ -19,7 +19,7 @@ SRC = ROOT / "src"
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "extras", "files", "numbers", "run_folder", "skeleton", "geometry"),
-    ("codecs", "spec", "images", "metrics", "drawing", "console", "models", "losses"),
+    ("codecs", "spec", "images", "metrics", "drawing", "markup", "console", "models", "losses"),
     ("data", "weights", "runtime", "tasks"),
     ("config",),
     ("predict", "predict_files", "exporters", "check"),
@@ -41,6 +41,7 @@ TORCH_FREE = (
     "images",
     "metrics",
     "drawing",
+    "markup",
     "console",
     "runtime",
     "tasks",

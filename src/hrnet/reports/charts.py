@@ -20,6 +20,9 @@ The page scales the whole, so text keeps readable on a phone."""
 MAX_POINTS = 600
 """Longer series are thinned; nothing finer could be seen."""
 
+MAX_SERIES = 5
+"""Curves of one chart that the style sheet has colours for."""
+
 MAX_DOTS = 40
 """Series of up to so many points show each of them, with its numbers when pointed at."""
 
