@@ -3,6 +3,7 @@
 import math
 import shlex
 from collections.abc import Iterable, Sequence
+from operator import itemgetter
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
@@ -70,58 +71,32 @@ def metric_names(rows: Iterable[Row]) -> list[str]:
 
 def best_epoch(rows: Sequence[Row]) -> tuple[str, float, float] | None:
     """Return name and best value of the main metric, and its epoch; None for a log without any."""
-    for name in metric_names(rows)[:1]:
-        points = [point for point in _points(rows, "epoch", name) if point[1] >= 0]
-        if points:
-            epoch, value = max(points, key=lambda point: point[1])
-            return name, value, epoch
-    return None
+    name = next(iter(metric_names(rows)), "")
+    points = [(value, epoch) for epoch, value in _points(rows, "epoch", name) if value >= 0]
+    return (name, *max(points, key=itemgetter(0))) if points else None
 
 
 def curves(run: RunFolder) -> Section:
     """Return charts of loss, metrics, learning rate, speed, waiting and memory over the run."""
+    # A run with few updates has no rows of steps.
     steps = run.steps or run.epochs
+    losses = (
+        Series("one update", _points(run.steps, "step", "loss")),
+        Series("mean of an epoch", _points(run.epochs, "step", "loss")),
+    )
+    rate, speed, waiting, memory = (
+        (Series(name, _points(steps, "step", name)),)
+        for name in ("lr", "images_per_s", "data_wait", "memory_mb")
+    )
+    # A rate that falls tenfold at once is seen on a logarithmic axis alone.
+    step_wise = run.experiment.train.schedule == "step"
     charts = [
-        Chart(
-            "Loss",
-            "updates",
-            "loss",
-            (
-                Series("one update", _points(run.steps, "step", "loss")),
-                Series("mean of an epoch", _points(run.epochs, "step", "loss")),
-            ),
-            may_log=True,
-        ),
+        Chart("Loss", "updates", "loss", losses, may_log=True),
         *_metric_charts(run.measured),
-        Chart(
-            "Learning rate",
-            "updates",
-            "learning rate",
-            (Series("learning rate", _points(steps, "step", "lr")),),
-            may_log=run.experiment.train.schedule == "step",
-        ),
-        Chart(
-            "Speed",
-            "updates",
-            "images/s",
-            (Series("images/s", _points(steps, "step", "images_per_s")),),
-            from_zero=True,
-        ),
-        Chart(
-            "Share of the time spent waiting for data",
-            "updates",
-            "waiting",
-            (Series("waiting", _points(steps, "step", "data_wait")),),
-            fixed=(0.0, 1.0),
-            percent=True,
-        ),
-        Chart(
-            "Memory, the most so far",
-            "updates",
-            "MB",
-            (Series("memory", _points(steps, "step", "memory_mb")),),
-            from_zero=True,
-        ),
+        Chart("Learning rate", "updates", "learning rate", rate, may_log=step_wise),
+        Chart("Speed", "updates", "images/s", speed, from_zero=True),
+        Chart("Waiting for data", "updates", "of the time", waiting, fixed=(0, 1), percent=True),
+        Chart("Memory, the most so far", "updates", "MB", memory, from_zero=True),
     ]
     return section(
         "curves",
@@ -141,25 +116,24 @@ def _metric_charts(rows: Sequence[Row]) -> list[Chart]:
             "Metrics on the validation data" if not at else "Further metrics",
             "epoch",
             "metric",
-            tuple(Series(name, _counted(_points(rows, "epoch", name))) for name in group),
+            tuple(Series(name, _points(rows, "epoch", name, least=0.0)) for name in group),
             from_zero=True,
         )
         for at, group in enumerate(groups)
     ]
 
 
-def _counted(points: Iterable[Point]) -> tuple[Point, ...]:
-    """Leave gaps where a metric is below 0, since nothing could count there."""
-    return tuple((x, y if y >= 0 else math.nan) for x, y in points)
+def _points(
+    rows: Sequence[Row], across: str, name: str, *, least: float = -math.inf
+) -> tuple[Point, ...]:
+    """Return the points of a curve: of the rows that have the name and where they are in the run.
 
-
-def _points(rows: Sequence[Row], across: str, name: str) -> tuple[Point, ...]:
-    """Return the points of a curve; NaN, a gap, where a row's value is no finite number."""
-    pairs = ((number(row, across), number(row, name), name in row) for row in rows)
+    NaN, a gap, stands for what is no finite number or below `least`: metrics below 0 mean that
+    nothing could count.
+    """
+    pairs = ((number(row, across), number(row, name)) for row in rows if name in row)
     return tuple(
-        (x, math.nan if y is None else y)
-        for x, y, named in pairs
-        if x is not None and x >= 0 and (y is not None or named)
+        (x, math.nan if y is None or y < least else y) for x, y in pairs if x is not None and x >= 0
     )
 
 

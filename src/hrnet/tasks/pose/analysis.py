@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.data.coco import KeypointDataset, Sample
-from hrnet.geometry import Image8, apply_affine, box_to_crop, crop_matrix, warp_affine
+from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
 from hrnet.markup import jpeg_uri
 from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median_errors
@@ -23,8 +23,6 @@ from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.tasks.pose.task import Pose
-
-_Numbers = NDArray[np.floating]
 
 MAX_EXAMPLES = 12
 """At most so many of the worst and of the best subjects are shown."""
@@ -189,7 +187,7 @@ def _examples(
                 image_name=matched.samples[row].image_path.name,
                 oks=float(similarity[row]),
                 labelled=int(matched.labelled[row].sum()),
-                uri=_draw_row(matched, row, spec),
+                uri=_draw(matched, row, spec),
             )
             for row in rows
         )
@@ -198,7 +196,7 @@ def _examples(
     return worst, best
 
 
-def _draw_row(matched: _Matched, row: int, spec: PoseSpec) -> str:
+def _draw(matched: _Matched, row: int, spec: PoseSpec) -> str:
     """Draw a predicted pose and, right of it, the annotated one, on the crop of the network.
 
     Returns a data URI of a JPEG of `HEIGHT_PX`.
@@ -213,7 +211,17 @@ def _draw_row(matched: _Matched, row: int, spec: PoseSpec) -> str:
     seen = sample.visibility
     truth = np.select([seen >= 2, seen > 0], [_VISIBLE_SCORE, _HIDDEN_SCORE], 0.0)
     drawn = [
-        _draw(crop, apply_affine(points, matrix), scores, spec)
+        draw_poses(
+            crop,
+            Poses(
+                keypoints=apply_affine(points, matrix)[None].astype(np.float32),
+                keypoint_scores=scores[None].astype(np.float32),
+                boxes=_BOLD * np.array([[0, 0, size[1], size[0]]], dtype=np.float32),
+                scores=np.ones(1, dtype=np.float32),
+                skeleton=spec.skeleton,
+                image_size=size,
+            ),
+        )
         for points, scores in (
             (matched.predicted[row], matched.scores[row]),
             (sample.keypoints, truth),
@@ -221,18 +229,3 @@ def _draw_row(matched: _Matched, row: int, spec: PoseSpec) -> str:
     ]
     gap = np.full((HEIGHT_PX, _GAP_PX, 3), 255, dtype=np.uint8)
     return jpeg_uri(np.concatenate([drawn[0], gap, drawn[1]], axis=1))
-
-
-def _draw(crop: Image8, points: _Numbers, scores: _Numbers, spec: PoseSpec) -> Image8:
-    """Draw one pose: points (K, 2) in pixels of the crop, scores (K,)."""
-    height, width = crop.shape[:2]
-    box = _BOLD * np.array([[0, 0, width, height]], dtype=np.float32)
-    poses = Poses(
-        keypoints=points[None].astype(np.float32),
-        keypoint_scores=scores[None].astype(np.float32),
-        boxes=box,
-        scores=np.ones(1, dtype=np.float32),
-        skeleton=spec.skeleton,
-        image_size=(height, width),
-    )
-    return draw_poses(crop, poses)
