@@ -67,6 +67,25 @@ def table(
     )
 
 
+def matrix(corner: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    """Return a table of counts (N, N) with the same N names at its rows and columns.
+
+    A cell is shaded by its share of the row, so that a confusion matrix shows the recall of each
+    class on its diagonal. corner: plain text for the top left cell.
+    """
+    rows = []
+    for name, row in zip(names, counts, strict=True):
+        total = sum(row) or 1
+        # Shades of blue, pale enough for dark and light text alike.
+        cells = (
+            f'<span class="cell" style="background:rgb(79 155 234/{60 * count / total:.0f}%)">'
+            f"{count:,}</span>"
+            for count in row
+        )
+        rows.append((text(name), *cells))
+    return table((corner, *names), rows, numbers=range(1, len(names) + 1))
+
+
 def names_and_values(head: tuple[str, str], values: Mapping[str, str]) -> str:
     """Return a table of names and plain texts."""
     rows = [(f"<code>{text(name)}</code>", text(value)) for name, value in values.items()]

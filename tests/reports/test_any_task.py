@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from hrnet.config import Experiment, Part
+from hrnet.config import Part
 from hrnet.reports import report
 from hrnet.reports.read import read_run
 from hrnet.reports.run_sections import (
@@ -90,20 +90,21 @@ def test_settings_of_an_experiment_with_parts_of_its_own(experiment_of, tmp_path
         grey: float = 0.1
         names: tuple[str, ...]
 
-    class Other(Experiment):
-        task: str = "colours"
+    base = experiment_of(tmp_path / "x.json")
+
+    class Other(type(base)):
+        shade: str = "dark"
         colours: Colours
         more: Colours = Colours(grey=0.5, names=("a",))
 
-    base = experiment_of(tmp_path / "x.json")
-    given = {name: getattr(base, name) for name in Experiment.model_fields}
+    given = {name: getattr(base, name) for name in type(base).model_fields}
     own = Other(**given, colours=Colours(names=("red", "blue")))
     changed = changed_settings(own)
     assert changed["colours.names"] == ("red, blue", "")
     assert changed["train.lr"] == ("0.002", "0.001")
-    assert not {"task", "colours.grey", "more.grey", "more.names"} & set(changed)
-    own = own.model_copy(update={"more": Colours(names=("b",)), "task": "x"})
+    assert not {"shade", "colours.grey", "more.grey", "more.names"} & set(changed)
+    own = own.model_copy(update={"more": Colours(names=("b",)), "shade": "x"})
     changed = changed_settings(own)
     assert changed["more.grey"] == ("0.1", "0.5")
     assert changed["more.names"] == ("b", "a")
-    assert changed["task"] == ("x", "colours")
+    assert changed["shade"] == ("x", "dark")

@@ -1,6 +1,6 @@
 """Read a run, evaluate its model, write the page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
@@ -92,16 +92,15 @@ def _source(
     config: DataConfig, data: str | PathLike[str] | None, images: str | PathLike[str] | None
 ) -> DataSource | None:
     """Return the data to evaluate on; None for a run without validation data."""
+    training = DataSource(config.annotations, config.images, category=config.category)
     if data is None and images is None:
-        if config.val_annotations is None:
-            return None
-        usual = config.val_images or config.images
-        return DataSource(config.val_annotations, usual, category=config.category)
+        folder = config.val_images or config.images
+        path = config.val_annotations
+        return replace(training, path=path, images=folder) if path else None
     # Runs on data with a folder of pictures are evaluated on such data too.
-    if data is None or (images is None and config.images is not None):
+    if data is None or (images is None and training.images is not None):
         raise InputError("expected both --data FILE and --images DIR or neither, got one of them")
-    folder = None if images is None else Path(images)
-    return DataSource(Path(data), folder, category=config.category)
+    return replace(training, path=Path(data), images=Path(images) if images else None)
 
 
 def _drawings(run: RunFolder) -> list[Drawing]:
