@@ -6,7 +6,7 @@ Whatever comes from files goes through `text`; nothing else may hold a `<`. The 
 
 import base64
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -84,12 +84,6 @@ def matrix(corner: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -
         )
         rows.append((text(name), *cells))
     return table((corner, *names), rows, numbers=range(1, len(names) + 1))
-
-
-def names_and_values(head: tuple[str, str], values: Mapping[str, str]) -> str:
-    """Return a table of names and plain texts."""
-    rows = [(f"<code>{text(name)}</code>", text(value)) for name, value in values.items()]
-    return table(head, rows)
 
 
 def details(summary: str, content: str) -> str:

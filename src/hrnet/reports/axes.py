@@ -66,8 +66,8 @@ def fit_scale(
 ) -> Scale:
     """Return a scale that holds all finite values, with some room; 0..1 where there are none.
 
-    fixed: the range, whatever the values are. from_zero: start at 0. may_log: be logarithmic where
-    `LOG_FROM_RATIO` says so.
+    fixed: the range, whatever the values are. from_zero: start at 0. may_log: be logarithmic from
+    `LOG_FROM_RATIO` on.
     """
     finite = [value for value in values if math.isfinite(value)]
     # The range of the values.

@@ -14,6 +14,7 @@ def metrics(found: Evaluated) -> Section:
     """Return the metrics, the main one first, with everything that they depend on."""
     named = found.result.metrics
     lines = [*found.result.lines, str(found.result.protocol["decoder"])]
+    # One row a metric; the meaning is "" where the task does not explain it.
     rows = [
         (f"<b>{text(name)}</b>", share(value), bar(value), text(found.meanings.get(name, "")))
         for name, value in named.items()

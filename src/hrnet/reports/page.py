@@ -35,6 +35,7 @@ def make_page(run: RunFolder, found: Evaluated | str, *, drawings: Sequence[Draw
         run_sections.log(run),
         run_sections.repeat(run, evaluated),
     ]
+    # The page holds its style sheet and its pictures.
     name = text(run.experiment.name)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -50,7 +51,7 @@ def make_page(run: RunFolder, found: Evaluated | str, *, drawings: Sequence[Draw
 
 
 def _facts(run: RunFolder, evaluated: Evaluated | None) -> str:
-    """Describe the model in one line."""
+    """Describe the model in one line; its cost is known where it was built to be evaluated."""
     model = run.experiment.model
     height, width = model.input_size
     facts = [model.variant, f"input {height}x{width} (height x width)"]

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from hrnet.config import Experiment
-from hrnet.markup import Section, details, names_and_values, section, table, text, tiles
+from hrnet.markup import Section, details, section, table, text, tiles
 from hrnet.reports.charts import MAX_SERIES, Chart, Point, Series, draw_chart
 from hrnet.reports.evaluated import Evaluated
 from hrnet.reports.read import Row, RunFolder, flatten, number
@@ -21,13 +21,14 @@ _PLACE = ("kind", "step", "epoch")
 """Fixed names of a row; all other numbers in it are metrics."""
 
 MAX_EPOCH_ROWS = 400
-MAX_METRICS = 10
+MAX_METRICS = 20
 """Only the first metrics of a log are shown: there may be one for each of a thousand classes."""
 
 
 def progress(run: RunFolder) -> str:
     """Return the progress of the run and its best main metric, as tiles."""
     total = run.experiment.train.epochs
+    # Every log has these, if only as zeros.
     rows = [*run.steps, *run.epochs]
     steps = max((number(row, "step") or 0 for row in rows), default=0)
     done = [
@@ -35,7 +36,7 @@ def progress(run: RunFolder) -> str:
         ("updates", f"{steps:,.0f}"),
         ("time of all epochs", duration(_sum(run.epochs, "seconds"))),
     ]
-    # What only some logs have.
+    # Only some logs have these.
     if run.epochs and (loss := number(run.epochs[-1], "loss")) is not None:
         done.append(("loss of the last epoch", f"{loss:.4g}"))
     best = best_epoch(run.measured)
@@ -182,13 +183,15 @@ def _defaults(part: BaseModel) -> dict[str, object]:
 
 def environment(run: RunFolder) -> Section:
     """Return the software and machine of the run."""
-    known = names_and_values(("name", "value"), run.environment)
+    rows = [(f"<code>{text(name)}</code>", text(it)) for name, it in run.environment.items()]
+    known = table(("name", "value"), rows)
     unknown = "<p>The run folder has no environment.json, so this is not known.</p>"
     return section("environment", "Environment", known if run.environment else unknown)
 
 
 def log(run: RunFolder) -> Section:
     """Return the epochs as a table, and the last lines of the log as they are."""
+    # A run without validation data, or of an earlier version, lacks some columns.
     columns = [name for name in _COLUMNS if any(name in row for row in run.epochs)]
     names = [*columns, *metric_names(run.epochs)]
     rows = [
@@ -212,6 +215,7 @@ def _cell(value: float | None) -> str:
 def repeat(run: RunFolder, found: Evaluated | None) -> Section:
     """Return the commands that train again, evaluate, predict, export and write this page."""
     folder = str(run.path)
+    # The options that repeat the evaluation; a task that looks into boxes is shown how.
     options, boxes = [], []
     if found is not None:
         data, images = found.source.path, found.source.images
