@@ -10,7 +10,7 @@ from PIL import Image
 from hrnet.config import DataConfig
 from hrnet.errors import InputError
 from hrnet.evaluation import Progress
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 from hrnet.files import check_writable_file, is_file, write_text
 from hrnet.images import read_image
 from hrnet.markup import jpeg_uri
@@ -74,7 +74,7 @@ def report(
     elif not content.epochs and not any(is_file(folder / name) for name in (BEST, LAST)):
         found = "the first epoch is not done yet, so there is no model"
     else:
-        with needing("measuring"):
+        with packages_for("measuring"):
             found = evaluate_run(
                 folder,
                 source,
