@@ -73,6 +73,7 @@ def evaluate(
     from hrnet.evaluation import evaluate as evaluate_model
     from hrnet.files import check_writable_file, write_text
 
+    # Check the output before the long part.
     if json_file is not None:
         check_writable_file(
             json_file, [data, *([images] if images else []), Path(model), Path(boxes)]
@@ -91,6 +92,7 @@ def evaluate(
             batch_size=batch_size,
             progress=progress,
         )
+    # Print the metrics and how they were measured, and write them.
     print_metrics(make_console(), result.metrics)
     typer.echo("\n".join(map(printable, result.summary().splitlines())))
     if json_file is not None:

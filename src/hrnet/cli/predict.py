@@ -165,6 +165,7 @@ def _show(
     try:
         for result in results:
             shown.done += 1
+            # A bad image is an error for the end; an image without its drawing has a result too.
             if result.undrawn is not None:
                 shown.errors.append(result.undrawn)
             if isinstance(result.outcome, InputError):
@@ -205,6 +206,7 @@ def parse_boxes(
 
     images_of: the value of --images-of. Raises InputError for anything else.
     """
+    # Any text without a comma is a file name.
     is_file = text is not None and ("," not in text or exists(Path(text)))
     if images_of is not None and not is_file:
         raise InputError(
@@ -216,6 +218,7 @@ def parse_boxes(
         from hrnet.data.boxes import read_boxes
 
         return read_boxes(Path(text), images_of)
+    # Numbers: x,y,w,h or [[x,y,w,h], ...].
     rows = _listed_boxes(text) if text.lstrip().startswith("[") else [_plain_box(text)]
     boxes = [row for row in rows if row is not None]
     if len(boxes) < len(rows) or not boxes:
