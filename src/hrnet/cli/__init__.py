@@ -8,21 +8,8 @@ from typing import Annotated, cast
 
 import typer
 
-from hrnet.cli.convert import EXAMPLES as CONVERT_EXAMPLES
-from hrnet.cli.convert import convert
-from hrnet.cli.data import app as data_app
-from hrnet.cli.evaluate import EXAMPLES as EVALUATE_EXAMPLES
-from hrnet.cli.evaluate import evaluate
-from hrnet.cli.export import EXAMPLES as EXPORT_EXAMPLES
-from hrnet.cli.export import export
-from hrnet.cli.models import INFO_EXAMPLES, MODELS_EXAMPLES, info, models
-from hrnet.cli.predict import EXAMPLES as PREDICT_EXAMPLES
-from hrnet.cli.predict import predict
-from hrnet.cli.report import EXAMPLES as REPORT_EXAMPLES
-from hrnet.cli.report import report
+from hrnet.cli import convert, data, evaluate, export, models, predict, report, train, weights
 from hrnet.cli.streams import guarded_streams
-from hrnet.cli.train import RECIPES_EXAMPLES, TRAIN_EXAMPLES, recipes, train
-from hrnet.cli.weights import app as weights_app
 from hrnet.errors import InputError, one_line
 
 app = typer.Typer(
@@ -57,17 +44,17 @@ def _options(
     """Take the options of `hrnet` itself."""
 
 
-app.command(epilog=PREDICT_EXAMPLES)(predict)
-app.command(epilog=EVALUATE_EXAMPLES)(evaluate)
-app.command(epilog=EXPORT_EXAMPLES)(export)
-app.command(epilog=TRAIN_EXAMPLES)(train)
-app.command(epilog=RECIPES_EXAMPLES)(recipes)
-app.command(epilog=MODELS_EXAMPLES)(models)
-app.command(epilog=INFO_EXAMPLES)(info)
-app.command(epilog=CONVERT_EXAMPLES)(convert)
-app.command(epilog=REPORT_EXAMPLES)(report)
-app.add_typer(weights_app)
-app.add_typer(data_app)
+app.command(epilog=predict.EXAMPLES)(predict.predict)
+app.command(epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command(epilog=export.EXAMPLES)(export.export)
+app.command(epilog=train.TRAIN_EXAMPLES)(train.train)
+app.command(epilog=train.RECIPES_EXAMPLES)(train.recipes)
+app.command(epilog=models.MODELS_EXAMPLES)(models.models)
+app.command(epilog=models.INFO_EXAMPLES)(models.info)
+app.command(epilog=convert.EXAMPLES)(convert.convert)
+app.command(epilog=report.EXAMPLES)(report.report)
+app.add_typer(weights.app)
+app.add_typer(data.app)
 
 
 def main() -> None:

@@ -6,24 +6,13 @@ import typer
 
 from hrnet.runtime import EngineName
 
-Model = Annotated[
-    str,
-    typer.Option(
-        "--model",
-        "-m",
-        metavar="MODEL",
-        help="Model: a name (see `hrnet weights list`), an .onnx file, a .safetensors checkpoint "
-        "or the folder of a training run.",
-    ),
-]
-ModelArgument = Annotated[
-    str,
-    typer.Argument(
-        metavar="MODEL",
-        help="A name (see `hrnet weights list`), an .onnx file, a .safetensors checkpoint or the "
-        "folder of a training run.",
-    ),
-]
+_MODEL = (
+    "A name (see `hrnet weights list`), an .onnx file, a .safetensors checkpoint or the folder of "
+    "a training run."
+)
+
+Model = Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help=_MODEL)]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help=_MODEL)]
 FlipTest = Annotated[
     bool,
     typer.Option(
