@@ -267,7 +267,6 @@ SHARED = (
     "reports",
     "run_folder",
     "runtime",
-    "spec",
     "training",
 )
 TASK_WORDS = set(

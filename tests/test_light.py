@@ -79,6 +79,7 @@ def _run_folder(folder: Path) -> Path:
     data = DataConfig(annotations=Path("a.json"), images=Path(), val_annotations=Path("a.json"))
     experiment = Experiment(name="x", model=ModelConfig(variant="hrnet_w32"), data=data)
     (run / "experiment.json").write_text(experiment.to_json())
+    (run / "last.safetensors").write_bytes(b"")
     (run / "log.jsonl").write_text('{"kind": "epoch", "step": 1, "epoch": 1, "loss": 1}\n')
     return run
 

@@ -185,12 +185,13 @@ def info(
         list[str] | None,
         typer.Option(
             "--set",
+            "-s",
             metavar="NAME=VALUE",
             help="Set an option of the network; may be repeated. They are listed below the table.",
         ),
     ] = None,
 ) -> None:
-    """Show the cost of a network, part by part: parameters, multiply-adds and memory."""
+    """Show parameters, multiply-adds and memory of a network."""
     spec = _read_spec(variant, task, num_outputs, options or [])
     with packages_for("`hrnet info`"):
         from hrnet.models import FAMILIES, family_of

@@ -177,9 +177,8 @@ def make_backbone(
     shared = BucketTable(max(config.num_heads)) if position == "t5" else None
     bilinear = options.upsampling == "bilinear"
     align_corners = not bilinear if options.align_corners is None else options.align_corners
-    rates = _drop_rates(
-        config, config.drop_path if options.drop_path is None else options.drop_path
-    )
+    drop_path = config.drop_path if options.drop_path is None else options.drop_path
+    rates = _drop_rates(config, drop_path)
 
     def block(width: int, num_heads: int, rate: float) -> Block:
         attention = WindowAttention(
