@@ -102,7 +102,7 @@ def check(
     All images are decoded. The exit code is 2 if there are errors; warnings leave it at 0.
     """
     from hrnet.check.run import check_data, expect_writable, print_result, write_report
-    from hrnet.console import show_progress, terminal
+    from hrnet.console import make_console, show_progress
     from hrnet.data.source import DataSource
 
     # Prove that the report can be written before all images are decoded.
@@ -111,7 +111,7 @@ def check(
         expect_writable(report, source)
     with show_progress("checking images") as progress:
         result = check_data(source, val, progress)
-    print_result(terminal(), result)
+    print_result(make_console(), result)
     if report is not None:
         for file in write_report(result, report):
             typer.echo(f"written: {printable(file)}")
