@@ -2,7 +2,7 @@
 
 Run on a quiet machine: python benchmarks/around.py IMAGES BOXES [--model M] [--flip-test]
 [--limit N] [--rounds N] [--threads N]. BOXES is a file as `hrnet predict --boxes` takes it;
-pictures of the folder without a box in it are left out. The steps are those of `PoseModel.stream`,
+pictures of the folder without a box in it are left out. The steps are those of `Model.stream`,
 which runs as it is, in one process and one thread; each step's function is timed from outside.
 Times are summed over all pictures, the median of the rounds is printed, and a first round is not
 counted. Around the network is all but "network"; its goal is a share of 0.20 or less.
@@ -56,7 +56,7 @@ class Watch:
 
         return counted
 
-    def round(self, model: predict.PoseModel, jobs: Sequence[predict.Job], flip: bool) -> None:
+    def round(self, model: predict.Model, jobs: Sequence[predict.Job], flip: bool) -> None:
         """Predict over all pictures once, from zero."""
         self.seconds = dict.fromkeys(STEPS, 0.0)
         start = time.perf_counter()
@@ -67,12 +67,12 @@ class Watch:
         self.seconds[OTHER] = 2 * self.seconds[ALL] - sum(self.seconds.values())
 
 
-def watched_model(name: str, threads: int, watch: Watch) -> predict.PoseModel:
+def watched_model(name: str, threads: int, watch: Watch) -> predict.Model:
     """Load a model whose steps are timed."""
     model = predict.load(name, threads=threads)
     for step in STEPS.keys() - {"network"}:
         setattr(predict, step, watch.timed(step, getattr(predict, step)))
-    return predict.PoseModel(watch.timed("network", model._engine), model.spec)
+    return predict.Model(watch.timed("network", model._engine), model.spec)
 
 
 def measure(asked: argparse.Namespace) -> tuple[int, int, list[dict[str, float]]]:

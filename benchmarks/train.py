@@ -48,7 +48,7 @@ from hrnet.geometry import Size, warp_affine
 from hrnet.images import read_image
 from hrnet.losses import mse
 from hrnet.models import Network
-from hrnet.spec import PoseSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.training.distributed import joined
 from hrnet.training.loader import Collate, CropDataset, EpochBatches, ending_workers, make_loader
 from hrnet.training.optim import set_training

@@ -12,7 +12,8 @@ from PIL import Image
 
 from hrnet.cli import main
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -80,7 +81,7 @@ def spot_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from onnx import TensorProto, helper
 
     spec = PoseSpec(
-        variant="spots",
+        network=NetworkSpec(variant="spots", task="pose", num_outputs=3),
         name="spots",
         input_size=(128, 96),
         skeleton=Skeleton(COLORS, edges=((0, 1), (1, 2))),

@@ -96,8 +96,8 @@ def test_json_alone_on_stdout(run, spots, spot_model: Path, tmp_path: Path) -> N
 INTERRUPTED = """
 import os
 from hrnet import cli
-from hrnet.predict import PoseModel
-stream = PoseModel.stream
+from hrnet.predict import Model
+stream = Model.stream
 
 def slow(self, *arguments, **options):
     for count, poses in enumerate(stream(self, *arguments, **options), 1):
@@ -105,7 +105,7 @@ def slow(self, *arguments, **options):
         if count == 3:
             os.kill(os.getpid(), int(os.environ["SIGNAL"]))
 
-PoseModel.stream = slow
+Model.stream = slow
 cli.main()
 """
 

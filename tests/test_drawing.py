@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrnet.drawing import (
+from hrnet.drawing import draw_capsule
+from hrnet.errors import InputError
+from hrnet.skeleton import COCO_PERSON, Skeleton
+from hrnet.tasks.pose.drawing import (
     LEFT,
     MIDDLE,
     RIGHT,
-    _draw_capsule,
     draw_poses,
     line_width_px,
     side_colors,
 )
-from hrnet.errors import InputError
-from hrnet.skeleton import COCO_PERSON, Skeleton
 from hrnet.tasks.pose.result import Poses
 
 PAIR = Skeleton(("left_hand", "right_hand", "head"), ((0, 2), (1, 2)), ((0, 1),))
@@ -112,7 +112,7 @@ def test_every_pixel_is_covered_by_its_distance_to_the_bone(start, end, radius) 
     """Whatever the slant, the strips in which it is drawn miss nothing."""
     drawn = np.zeros((150, 110, 3), np.uint8)
     first, last = np.array(start, np.float32), np.array(end, np.float32)
-    _draw_capsule(drawn, first, last, radius, (200, 200, 200), 1.0)
+    draw_capsule(drawn, first, last, radius, (200, 200, 200), 1.0)
     y, x = np.mgrid[:150, :110].astype(float)
     along = last.astype(float) - first
     length2 = max(float(along @ along), 1e-30)

@@ -9,13 +9,15 @@ import pytest
 
 import hrnet
 from hrnet.errors import InputError
-from hrnet.predict import Job, PoseModel, load
+from hrnet.predict import Model, load
+from hrnet.spec import NetworkSpec
+from hrnet.tasks import Job
 
 BOX = [20.0, 10.0, 70.0, 100.0]
 
 
 @pytest.fixture
-def model(spot_model: Path) -> PoseModel:
+def model(spot_model: Path) -> Model:
     return load(spot_model, threads=1)
 
 
@@ -70,7 +72,7 @@ def test_crops_of_several_pictures_share_a_batch(spot_model: Path, spots) -> Non
         sizes.append(len(images))
         return network(images)
 
-    model = PoseModel(count, load(spot_model).spec)
+    model = Model(count, load(spot_model).spec)
     jobs = [Job(spots(), [BOX] * number) for number in (3, 0, 9, 1, 5)]
     results = list(model.stream(jobs, batch_size=4))
     assert [len(result) for result in results] == [3, 0, 9, 1, 5]
@@ -157,14 +159,19 @@ def test_a_checkpoint_and_a_run_folder_predict_too(spots, tmp_path: Path, monkey
 
     from hrnet.models import create_model
     from hrnet.skeleton import COCO_PERSON
-    from hrnet.spec import PoseSpec
+    from hrnet.tasks.pose.spec import PoseSpec
     from hrnet.weights.checkpoint import save_checkpoint
 
     threads: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     torch.manual_seed(0)
     network = create_model("small_hrnet_w16", task="pose", num_outputs=17)
-    spec = PoseSpec(variant="small_hrnet_w16", name="t", input_size=(64, 64), skeleton=COCO_PERSON)
+    spec = PoseSpec(
+        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=17),
+        name="t",
+        input_size=(64, 64),
+        skeleton=COCO_PERSON,
+    )
     save_checkpoint(tmp_path / "best.safetensors", network.state_dict(), spec)
     for source in (tmp_path, tmp_path / "best.safetensors"):
         poses = load(source, device="cpu", threads=3).predict(spots(), [BOX])

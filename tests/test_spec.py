@@ -9,9 +9,16 @@ from pydantic import ValidationError
 
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, Skeleton
-from hrnet.spec import NetworkOptions, NetworkSpec, PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks import read_spec
+from hrnet.tasks.pose.spec import PoseSpec
 
-SPEC = PoseSpec(variant="hrnet_w32", name="mine", input_size=(256, 192), skeleton=COCO_PERSON)
+SPEC = PoseSpec(
+    network=NetworkSpec(variant="hrnet_w32", task="pose", num_outputs=17),
+    name="mine",
+    input_size=(256, 192),
+    skeleton=COCO_PERSON,
+)
 sides = st.integers(1, 20).map(lambda number: 32 * number)
 positive = st.floats(1e-3, 1e3)
 
@@ -31,7 +38,7 @@ def test_reading_what_was_written_gives_the_same(
     size, codec, activation, blur, sigma, padding, points, name
 ):
     spec = PoseSpec(
-        variant="hrnet_w48",
+        network=NetworkSpec(variant="hrnet_w48", task="pose", num_outputs=points),
         name=name,
         input_size=size,
         codec=codec,
@@ -65,8 +72,8 @@ def test_the_smoothing_follows_sigma_unless_it_is_given(sigma, given, expected):
 
 @pytest.mark.parametrize("rate", [None, 0.0, 0.3])
 def test_a_drop_path_is_written_where_one_was_asked_for(rate):
-    pose = SPEC.model_copy(update={"options": NetworkOptions(drop_path=rate)})
-    network = NetworkSpec(variant="hrformer_base", task="pose", drop_path=rate)
+    network = NetworkSpec(variant="hrformer_base", task="pose", num_outputs=17, drop_path=rate)
+    pose = SPEC.model_copy(update={"network": network})
     for spec in (pose, network):
         assert type(spec).from_json(spec.to_json()) == spec
         assert ("drop_path" in spec.to_json()) == (rate is not None)
@@ -117,8 +124,25 @@ def test_a_network_has_no_usual_task():
         NetworkSpec.model_validate({"variant": "hrnet_w32"})
 
 
+def test_a_description_of_format_1_is_read_as_one_of_today():
+    """As files before had it: the network's fields stood among the model's."""
+    old = {"format": 1, "task": "pose", "variant": "hrnet_w32", "name": "mine"}
+    old |= {"input_size": [256, 192], "options": {"head": "v2"}}
+    old |= {"skeleton": json.loads(SPEC.to_json())["skeleton"]}
+    network = SPEC.network.model_copy(update={"head": "v2"})
+    for spec in (PoseSpec.from_json(json.dumps(old)), read_spec(json.dumps(old))):
+        assert spec == SPEC.model_copy(update={"network": network})
+    for broken in ({"options": 5}, {"variant": None}, {"skeleton": []}, {"task": "oops"}):
+        with pytest.raises(InputError, match=r"not the description|expected a task"):
+            read_spec(json.dumps(old | broken))
+
+
 def changed(**changes: object) -> str:
     return json.dumps({**json.loads(SPEC.to_json()), **changes})
+
+
+def network(**changes: object) -> str:
+    return changed(network={**json.loads(SPEC.network.to_json()), **changes})
 
 
 @pytest.mark.parametrize(
@@ -131,11 +155,11 @@ def changed(**changes: object) -> str:
         (changed(sigma=0), "above 0"),
         (changed(sigma=1e-300), "above 0, at least 0.001"),
         (changed(padding=1e-9), "above 0, at least 0.001"),
-        (changed(padding=1e9), "padding, mean and std must be at most 1000"),
-        (changed(mean=[0, -1e300, 0]), "padding, mean and std must be at most 1000"),
+        (changed(padding=1e9), "padding must be at most 1000"),
+        (changed(mean=[0, -1e300, 0]), "mean and std must be at most 1000"),
         (changed(input_size=[32, 32 * 10**8]), "input_size"),
         (changed(input_size=[2048, 1024]), "at most 1024 x 1024 pixels in all"),
-        (changed(variant="v" * 300), "variant: .*at most 200 characters"),
+        (changed(network={"variant": "v" * 300}), "variant: .*at most 200 characters"),
         (changed(sigma=1e9), "sigma must be at most 1000"),
         (changed(blur_kernel=12), "blur_kernel: .*odd blur_kernel from 3 to 99, got 12"),
         (changed(blur_kernel=10**9 + 1), "odd blur_kernel from 3 to 99"),
@@ -144,10 +168,11 @@ def changed(**changes: object) -> str:
         (changed(sigma=float("nan")), "sigma: .*finite number"),
         (changed(mean=[0, float("inf"), 0]), "mean.1: .*finite number"),
         (changed(codec="simcc"), "codec: .*'classic', 'dark' or 'udp'"),
-        (changed(options={"drop_path": 1}), "drop_path: .*from 0 to below 1, got 1.0; 0 keeps"),
-        (changed(options={"drop_path": "x"}), "options.drop_path: .*valid number"),
-        (changed(format=2), "format: Input should be 1"),
-        (changed(task="segmentation"), "task: Input should be 'pose'"),
+        (network(drop_path=1), "drop_path: .*from 0 to below 1, got 1.0; 0 keeps"),
+        (network(drop_path="x"), "network.drop_path: .*valid number"),
+        (changed(format=3), "format: Input should be 2"),
+        (network(task="segmentation"), "expected a network for pose, got one for segmentation"),
+        (network(num_outputs=3), "the network has 3 keypoints and the skeleton 17"),
         (changed(skeleton={"names": []}), "at least one keypoint name"),
         (changed(skeleton={"names": ["a"], "sigmas": [0.1, 0.2]}), "expected 1 positive sigmas"),
         (changed(skeleton={"names": ["a"], "oops": 1}), "skeleton.oops"),
@@ -155,7 +180,7 @@ def changed(**changes: object) -> str:
         (changed(skeleton={"names": ["a"] * 1001}), "at most 1000 keypoints, .* got 1001, 0 and 1"),
         (changed(skeleton={"names": ["a"], "edges": [[0, 0]] * 3001}), "3000 bones .* 1, 3001"),
         (changed(skeleton={"names": ["a" * 201]}), "200 letters in a name, got 1, 0 and 201"),
-        ("{}", "variant: Field required"),
+        ("{}", "name: Field required"),
         ("[1, 2]", "description: "),
         ("not json", "Invalid JSON"),
         ("", "Invalid JSON"),
@@ -164,7 +189,7 @@ def changed(**changes: object) -> str:
 def test_wrong_descriptions_are_refused_in_one_line(text, message):
     with pytest.raises(InputError, match=message) as error:
         PoseSpec.from_json(text)
-    assert str(error.value).startswith("not the description of a pose model")
+    assert str(error.value).startswith("not the description of a model")
     assert "export the model again" in str(error.value)
     assert "\n" not in str(error.value)
 

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hrnet.config import Experiment
     from hrnet.data.coco import read_keypoints
-    from hrnet.drawing import draw_poses
     from hrnet.errors import InputError
-    from hrnet.evaluation import evaluate
+    from hrnet.evaluation import EvaluationResult, evaluate
     from hrnet.exporters.export import export
     from hrnet.models import Network, create_model
-    from hrnet.predict import PoseModel, load
-    from hrnet.protocol import EvaluationResult
+    from hrnet.predict import Model, load
     from hrnet.recipes import get_recipe
     from hrnet.reports import report
     from hrnet.skeleton import Skeleton
-    from hrnet.spec import NetworkSpec, PoseSpec
+    from hrnet.spec import NetworkSpec
+    from hrnet.tasks.pose.drawing import draw_poses
     from hrnet.tasks.pose.result import Poses
+    from hrnet.tasks.pose.spec import PoseSpec
     from hrnet.training.train import train
     from hrnet.weights.checkpoint import save_checkpoint
     from hrnet.weights.convert import ConversionReport, convert_file, fingerprint
@@ -36,18 +36,18 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "ConversionReport": "hrnet.weights.convert",
-    "EvaluationResult": "hrnet.protocol",
+    "EvaluationResult": "hrnet.evaluation",
     "Experiment": "hrnet.config",
     "InputError": "hrnet.errors",
     "Network": "hrnet.models",
     "NetworkSpec": "hrnet.spec",
-    "PoseModel": "hrnet.predict",
-    "PoseSpec": "hrnet.spec",
+    "Model": "hrnet.predict",
+    "PoseSpec": "hrnet.tasks.pose.spec",
     "Poses": "hrnet.tasks.pose.result",
     "Skeleton": "hrnet.skeleton",
     "convert_file": "hrnet.weights.convert",
     "create_model": "hrnet.models",
-    "draw_poses": "hrnet.drawing",
+    "draw_poses": "hrnet.tasks.pose.drawing",
     "evaluate": "hrnet.evaluation",
     "export": "hrnet.exporters.export",
     "fingerprint": "hrnet.weights.convert",
@@ -69,9 +69,9 @@ __all__ = [
     "EvaluationResult",
     "Experiment",
     "InputError",
+    "Model",
     "Network",
     "NetworkSpec",
-    "PoseModel",
     "PoseSpec",
     "Poses",
     "Skeleton",

@@ -18,7 +18,7 @@ from hrnet.codecs.heatmap import CodecKind
 from hrnet.data.augment import Augmentation
 from hrnet.errors import InputError, one_line
 from hrnet.files import read_text
-from hrnet.spec import InputSize, LossName, NetworkOptions
+from hrnet.spec import InputSize, NetworkOptions
 
 MAX_COUNT = 1_000_000_000
 """Of updates, epochs or samples: more than any training has."""
@@ -34,6 +34,10 @@ class Part(BaseModel):
     """A frozen part of an experiment that takes no other settings than its own."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+LossName = Literal["mse", "ohkm", "cross_entropy"]
+"""A function of `hrnet.losses`."""
 
 
 class ModelConfig(Part):

@@ -1,93 +1,66 @@
-"""COCO AP and AR of a pose model, and PCKh, with everything that the figures depend on beside them.
+"""Metrics of a model on labelled data, with everything that they depend on.
 
-    annotations + boxes -> poses (`predict.PoseModel`, as in any prediction) -> rescoring
-    -> OKS-NMS in each image -> pycocotools
+    data -> Task.dataset -> jobs -> Model.stream -> results -> Task.evaluate -> metrics
 
-Where each subject has a head size and the annotated boxes are cropped, PCKh as well: of the pose in
-each box, as it is.
-
-Source: the evaluation of the official HRNet pose code (Sun et al. 2019).
+The results come the same way as in any prediction. Without torch for exported models.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import version
 from os import PathLike
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
+import PIL
+from PIL import features
 
-from hrnet.data.coco import KeypointDataset, Subject, expect_size, read_keypoints
-from hrnet.data.coco_evaluation import ScoredBoxes, annotated_boxes, read_detections
 from hrnet.errors import InputError
-from hrnet.files import is_file
-from hrnet.geometry import box_to_crop
-from hrnet.metrics.coco import (
-    MAX_POSES,
-    ScoredPose,
-    coco_keypoint_metrics,
-    expect_pycocotools,
-    most_poses,
-)
-from hrnet.metrics.keypoints import oks_nms, rescore
-from hrnet.metrics.pckh import MAIN as PCKH
-from hrnet.metrics.pckh import pckh_figures
-from hrnet.predict import BATCH_SIZE, Job, PoseModel, load
-from hrnet.protocol import (
-    GROUND_TRUTH,
-    KEYPOINT_THRESHOLD,
-    NMS_THRESHOLD,
-    EvaluationResult,
-    Protocol,
-    box_facts,
-    data_facts,
-    decoder,
-    model_facts,
-    pose_facts,
-)
+from hrnet.files import is_file, sha256_of
+from hrnet.predict import BATCH_SIZE, Model, load
 from hrnet.runtime import EngineName
 from hrnet.runtime.engine import DEFAULT_ENGINE
-from hrnet.skeleton import COCO_PERSON
-from hrnet.spec import PoseSpec
-from hrnet.tasks.pose.result import Poses
+from hrnet.spec import ModelSpec
+from hrnet.tasks import Dataset, DataSource, Job, Result
 from hrnet.weights.catalog import find_model
+
+GROUND_TRUTH = "gt"
+"""Value of `boxes` for the boxes of the annotations."""
 
 Progress = Callable[[int, int], None]
 """Called after each image with how many are done and how many there are."""
 
+Pair = tuple[Job, Result]
+"""A picture of a data set and the result in it."""
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ImagePoses:
-    """The poses found in one image, before rescoring and suppression.
 
-    keypoints: (N, K, 2) pixels. keypoint_scores: (N, K). box_scores: (N,), 1 for annotated boxes.
-    areas: (N,) square pixels of the padded crops, which the suppression measures by.
+@dataclass(frozen=True, slots=True)
+class EvaluationResult:
+    """The metrics, mostly 0..1 (-1 where nothing could count), and what they depend on.
+
+    metrics: the first one is the task's main metric, by which checkpoints are compared.
+    protocol: `model` with file, digest and engine; what `Dataset.facts` and `ModelSpec.facts`
+    return; and `decoder`, the JPEG decoder. lines: the same for a person.
     """
 
-    image_id: int
-    keypoints: NDArray[np.floating]
-    keypoint_scores: NDArray[np.floating]
-    box_scores: NDArray[np.floating]
-    areas: NDArray[np.floating]
+    metrics: dict[str, float]
+    protocol: dict[str, object]
+    lines: tuple[str, ...]
 
+    def to_json(self) -> str:
+        """Return the JSON text: the metrics by their names, and the protocol under `protocol`."""
+        return json.dumps({**self.metrics, "protocol": self.protocol}, indent=2) + "\n"
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Examination:
-    """An evaluation with what it was made from: the poses of each image that has boxes."""
-
-    result: EvaluationResult
-    spec: PoseSpec
-    dataset: KeypointDataset
-    poses: Sequence[ImagePoses]
+    def summary(self) -> str:
+        """Describe in a few lines what the metrics were measured on and how."""
+        return "\n".join(self.lines)
 
 
 def evaluate(
-    model: str | PathLike[str] | PoseModel,
+    model: str | PathLike[str] | Model,
     *,
     data: str | PathLike[str],
-    images: str | PathLike[str],
+    images: str | PathLike[str] | None = None,
     boxes: str | PathLike[str] = GROUND_TRUTH,
     category: str | None = None,
     flip_test: bool = False,
@@ -97,202 +70,135 @@ def evaluate(
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> EvaluationResult:
-    """Measure a pose model on COCO keypoint annotations: AP, AR, and PCKh where they allow it.
+    """Evaluate a model on labelled data, by the metrics of its task.
 
-    PCKh needs a `head_size` of every subject and the annotated boxes.
     model: as `load` takes it, with `engine`, `device` and `threads` for it, or a loaded model.
-    batch_size: crops that go through the network together.
-    data: the annotation file, of any keypoints. images: the folder of its pictures.
+    data: for pose a COCO keypoint file, of any keypoints; PCKh needs a `head_size` of each subject.
+    images: the folder of the pictures.
     boxes: "gt" for those of the annotations, or a detector's boxes in the COCO results form.
-    category: the name (or id) of the one to measure on, where their keypoints differ.
-    flip_test: average with the mirrored crop, as published figures do.
-    Raises InputError with one line for files of another form, a picture that is missing or of
-    another size than annotated, boxes that cannot be cropped, and a model of other keypoints.
+    category: the name (or id) of the one to evaluate on, where their keypoints differ.
+    flip_test: average with the mirrored crop, as published metrics do.
+    batch_size: crops that go through the network together.
+    Raises InputError with one line for data of another form, a picture that is missing or of
+    another size than annotated, and a model of other labels.
     """
-    return examine(
-        model,
-        data=data,
-        images=images,
-        boxes=boxes,
+    loaded, runner = open_model(model, engine=engine, device=device, threads=threads)
+    source = DataSource(
+        Path(data),
+        images=None if images is None else Path(images),
+        boxes=None if boxes == GROUND_TRUTH else Path(boxes),
         category=category,
-        flip_test=flip_test,
-        engine=engine,
-        device=device,
-        threads=threads,
-        batch_size=batch_size,
-        progress=progress,
-    ).result
+    )
+    dataset = loaded.task.dataset(source)
+    pairs = predict_dataset(
+        loaded, dataset, flip_test=flip_test, batch_size=batch_size, progress=progress
+    )
+    return judge(loaded, runner, dataset, pairs, flip_test=flip_test)
 
 
-def examine(
-    model: str | PathLike[str] | PoseModel,
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """The file of a model and the engine that runs it; file is None for a network in memory."""
+
+    file: Path | None
+    engine: str
+
+
+def open_model(
+    model: str | PathLike[str] | Model,
     *,
-    data: str | PathLike[str],
-    images: str | PathLike[str],
-    boxes: str | PathLike[str] = GROUND_TRUTH,
-    category: str | None = None,
-    flip_test: bool = False,
     engine: EngineName | None = None,
     device: str = "auto",
     threads: int | None = None,
-    batch_size: int = BATCH_SIZE,
-    progress: Progress | None = None,
-) -> Examination:
-    """Measure as `evaluate` does, and keep the poses and what they were compared with."""
-    expect_pycocotools()
-    # The subjects, and the boxes to look at.
-    dataset = read_keypoints(Path(data), Path(images), category)
-    on_truth = boxes == GROUND_TRUTH
-    wanted, left_out = (
-        (annotated_boxes(dataset), 0) if on_truth else read_detections(Path(boxes), dataset)
-    )
-    # The model, and what is to be written of it.
-    if isinstance(model, PoseModel):
-        pose_model, facts = model, model_facts(model.spec, None, "a network in memory")
-    else:
-        file = find_model(model if isinstance(model, str) else Path(model))
-        pose_model = load(file, engine=engine, device=device, threads=threads)
-        runner = (engine or DEFAULT_ENGINE) if file.suffix == ".onnx" else "torch"
-        module = import_module(runner)  # loaded by now, and it knows its version
-        place = "" if pose_model.device == "cpu" else f" on {pose_model.device}"
-        facts = model_facts(pose_model.spec, file, f"{runner} {module.__version__}{place}")
-    # The poses, their figures, and what these depend on.
-    looked = look(
-        pose_model, dataset, wanted, flip_test=flip_test, batch_size=batch_size, progress=progress
-    )
-    found = list(looked)
-    metrics = evaluate_poses(dataset, found)
-    heads = head_figures(dataset, found) if on_truth else {}
-    protocol = Protocol(
-        model=facts,
-        data=data_facts(dataset),
-        boxes=box_facts(boxes, wanted, left_out),
-        pose=pose_facts(pose_model.spec, flip_test),
-        metric=_metric_facts(pose_limit(dataset), len(dataset.samples) if heads else 0),
-        decoder=decoder(),
-    )
-    result = EvaluationResult(metrics | heads, protocol)
-    return Examination(result, pose_model.spec, dataset, found)
+) -> tuple[Model, Runner]:
+    """Load a model as `load` does, unless it is loaded, and note what runs it."""
+    if isinstance(model, Model):
+        return model, Runner(None, "a network in memory")
+    file = find_model(model if isinstance(model, str) else Path(model))
+    loaded = load(file, engine=engine, device=device, threads=threads)
+    name = (engine or DEFAULT_ENGINE) if file.suffix == ".onnx" else "torch"
+    place = "" if loaded.device == "cpu" else f" on {loaded.device}"
+    # The module is loaded by now, and has its version.
+    return loaded, Runner(file, f"{name} {import_module(name).__version__}{place}")
 
 
-def pose_limit(dataset: KeypointDataset) -> int:
-    """Return how many poses of an image count: 20, as in COCO, or as many as the data set needs."""
-    is_coco = dataset.skeleton.names == COCO_PERSON.names
-    return most_poses(dataset.subjects, only_labelled=is_coco)
-
-
-def _metric_facts(poses: int, heads: int) -> str:
-    """The program behind the figures. heads: the number of subjects that PCKh was measured on."""
-    more = f" ({MAX_POSES} in COCO)" if poses > MAX_POSES else ""
-    coco = f"pycocotools {version('pycocotools')}, {poses} poses an image{more}"
-    ours = (
-        f"; PCKh of {heads} annotated boxes by their head_size, without rescoring and suppression"
-    )
-    return coco + ours if heads else coco
-
-
-def head_figures(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> dict[str, float]:
-    """Compute PCKh of the poses in the annotated boxes; {} unless each sample has a head size.
-
-    poses: one for each box of `annotated_boxes`, in that order. Returns `pckh_figures`.
-    """
-    samples = sorted(dataset.samples, key=lambda sample: sample.image_id)  # as annotated_boxes
-    sizes = [sample.head_size for sample in samples if sample.head_size is not None]
-    if len(sizes) < len(samples):
-        return {}
-    return pckh_figures(
-        np.concatenate([image.keypoints for image in poses]),
-        np.stack([sample.keypoints for sample in samples]),
-        np.stack([sample.visibility > 0 for sample in samples]),
-        sizes,
-        dataset.skeleton.names,
-    )
-
-
-def main_figure(metrics: Mapping[str, float]) -> tuple[str, float]:
-    """Name the figure by which checkpoints are compared, and give it: PCKh@0.5 if any, else AP."""
-    name = PCKH if PCKH in metrics else "AP"
-    return name, metrics[name]
-
-
-def evaluate_poses(
-    dataset: KeypointDataset,
-    poses: Iterable[ImagePoses],
-    *,
-    subjects: Sequence[Subject] | None = None,
-) -> dict[str, float]:
-    """Rescore poses, drop near copies in each image and compute COCO's ten figures.
-
-    subjects: what to compare with; all of the data set without it.
-    Returns a dict from AP, AP50, ... AR, ... to 0..1, or -1 where nothing can count.
-    """
-    sigmas = dataset.skeleton.sigmas
-    truth = dataset.subjects if subjects is None else subjects
-    scored = [pose for image in poses for pose in select_poses(image, sigmas)]
-    return coco_keypoint_metrics(
-        truth, scored, sigmas, image_ids=dataset.image_paths, max_poses=pose_limit(dataset)
-    )
-
-
-def select_poses(image: ImagePoses, sigmas: Sequence[float]) -> Iterator[ScoredPose]:
-    """Yield the poses of one image that stay, best first, with their final scores."""
-    scores = rescore(image.box_scores, image.keypoint_scores, threshold=KEYPOINT_THRESHOLD)
-    kept = oks_nms(image.keypoints, scores, image.areas, sigmas, threshold=NMS_THRESHOLD)
-    for row in kept:
-        yield ScoredPose(image.image_id, image.keypoints[row], float(scores[row]))
-
-
-def look(
-    model: PoseModel,
-    dataset: KeypointDataset,
-    wanted: Sequence[ScoredBoxes],
+def predict_dataset(
+    model: Model,
+    dataset: Dataset,
+    jobs: Sequence[Job] | None = None,
     *,
     flip_test: bool = False,
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
-) -> Iterator[ImagePoses]:
-    """Run the model on boxes of a data set's images, in order.
+) -> list[Pair]:
+    """Run a model on the pictures of a data set, in order.
 
-    Raises InputError for a model of other keypoints, for images that are missing and for the first
-    one that cannot be used: figures over a part of the images would be wrong.
+    jobs: some of the data set's; None for all.
+    Raises InputError for a model of other labels, pictures that are missing and the first one that
+    cannot be used: metrics over a part of the pictures would be wrong.
     """
-    _expect_same_keypoints(model.spec, dataset)
-    paths = [dataset.image_paths[page.image_id] for page in wanted]
-    expect_files(paths)
-    sizes = {sample.image_id: sample.image_size for sample in dataset.samples}
-    jobs = (Job(path, page.boxes_xywh) for path, page in zip(paths, wanted, strict=True))
+    jobs = dataset.jobs if jobs is None else jobs
+    dataset.expect_labels_of(model.spec)
+    expect_files([Path(str(job.image)) for job in jobs])
     stream = model.stream(jobs, flip_test=flip_test, batch_size=batch_size)
-    for done, (path, page, poses) in enumerate(zip(paths, wanted, stream, strict=True), 1):
-        if isinstance(poses, InputError):
-            raise poses
-        expect_size(path, poses.image_size, sizes.get(page.image_id, poses.image_size))
-        yield _image_poses(page, poses, model.spec)
+    return list(_checked(dataset, jobs, stream, progress))
+
+
+def _checked(
+    dataset: Dataset,
+    jobs: Sequence[Job],
+    stream: Iterator[Result | InputError],
+    progress: Progress | None,
+) -> Iterator[Pair]:
+    """Pair jobs and results; an error is raised."""
+    for done, (job, result) in enumerate(zip(jobs, stream, strict=True), 1):
+        if isinstance(result, InputError):
+            raise result
+        dataset.check_result(job, result)
+        yield job, result
         if progress is not None:
-            progress(done, len(wanted))
+            progress(done, len(jobs))
 
 
-def _image_poses(page: ScoredBoxes, poses: Poses, spec: PoseSpec) -> ImagePoses:
-    _, crop_size = box_to_crop(page.boxes_xywh, spec.input_size, spec.padding)
-    return ImagePoses(
-        image_id=page.image_id,
-        keypoints=poses.keypoints,
-        keypoint_scores=poses.keypoint_scores,
-        box_scores=page.scores,
-        areas=crop_size.prod(axis=-1),
-    )
+def judge(
+    model: Model, runner: Runner, dataset: Dataset, pairs: Sequence[Pair], *, flip_test: bool
+) -> EvaluationResult:
+    """Compute the metrics of a model's results on a data set, and note what they depend on."""
+    spec, file = model.spec, runner.file
+    protocol: dict[str, object] = {
+        "model": {
+            "name": spec.name,
+            "variant": spec.network.variant,
+            "file": file.name if file else None,
+            "sha256": sha256_of(file) if file else None,
+            "engine": runner.engine,
+        },
+        spec.task: spec.facts(flip_test=flip_test),
+        **dataset.facts(),
+        "decoder": decoder(),
+    }
+    flip = f"flip test {'on' if flip_test else 'off'}"
+    lines = (f"model {describe_spec(spec)} on {runner.engine}, {flip}", *dataset.describe())
+    return EvaluationResult(model.task.evaluate(pairs, dataset), protocol, lines)
 
 
-def _expect_same_keypoints(spec: PoseSpec, dataset: KeypointDataset) -> None:
-    ours, theirs = spec.skeleton.names, dataset.skeleton.names
-    if ours != theirs:
-        index = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), -1)
-        detail = (
-            f"; keypoint {index + 1} is {ours[index]}, not {theirs[index]}" if index >= 0 else ""
-        )
-        raise InputError(
-            f"the model {spec.name} finds {len(ours)} keypoints and {dataset.path} has "
-            f"{len(theirs)}{detail}; evaluate on annotations of the same keypoints"
-        )
+def describe_spec(spec: ModelSpec) -> str:
+    """Describe a model in a few words: `mine (hrnet_w32, 256x192, udp, padding 1.25)`."""
+    height, width = spec.input_size
+    words = ", ".join([spec.network.variant, f"{height}x{width}", *spec.words()])
+    return f"{spec.name} ({words})"
+
+
+def main_metric(metrics: dict[str, float]) -> tuple[str, float]:
+    """Return name and value of the metric by which checkpoints are compared, the first."""
+    return next(iter(metrics.items()))
+
+
+def decoder() -> str:
+    """Name what decodes the JPEGs: decoders differ by grey levels, and metrics with them."""
+    turbo = features.version_feature("libjpeg_turbo")
+    library = f"libjpeg-turbo {turbo}" if turbo else f"libjpeg {features.version('jpg')}"
+    return f"Pillow {PIL.__version__}, {library}"
 
 
 def expect_files(paths: Sequence[Path]) -> None:

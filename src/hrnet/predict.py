@@ -1,4 +1,4 @@
-"""Load a model and find the keypoints of the persons in pictures.
+"""Load a model of any task and predict on pictures.
 
 import hrnet
 model = hrnet.load("default")
@@ -6,8 +6,8 @@ poses = model.predict("photo.jpg", boxes=[[60, 20, 180, 400]])
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import final, overload
@@ -16,75 +16,50 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnet.errors import InputError
-from hrnet.geometry import Floats, Image8, Size, warp_affine, xywh_to_xyxy
 from hrnet.images import ImageSource, read_image
 from hrnet.numbers import expect_whole
 from hrnet.runtime import EngineName
 from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, open_engine, read_spec
-from hrnet.spec import PoseSpec
-from hrnet.tasks.pose.crops import (
-    check_boxes,
-    crop_matrices,
-    estimate_heatmaps,
-    locate,
-    normalise,
-    whole_image_box,
-)
-from hrnet.tasks.pose.result import Poses
+from hrnet.spec import ModelSpec
+from hrnet.tasks import Crop, Job, Outputs, Page, Result, Task, get_task
 from hrnet.weights.catalog import find_model
 
 BATCH_SIZE = 16
 """Crops that go through the network together; they may come from several pictures."""
-
 
 _FOREIGN = {".pth", ".pt", ".tar", ".bin", ".ckpt"}
 _MOST_THREADS = 1024
 _LARGEST_BATCH = 4096
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """One picture to look at.
-
-    boxes: (N, 4) as left, top, width, height in pixels; None takes the whole picture as one person.
-    """
-
-    image: ImageSource
-    boxes: ArrayLike | None = None
-
-
 @dataclass(slots=True, eq=False)
-class _Page:
-    """A picture under way: its boxes, and the keypoints that have come in so far."""
+class _Slot:
+    """The place of a job in the stream: its picture in progress, or its error."""
 
-    image_size: Size = (0, 0)
-    boxes: Floats = field(default_factory=lambda: np.zeros((0, 4)))
-    boxes_given: bool = True
-    points: list[NDArray[np.float32]] = field(default_factory=list)  # each (K, 2)
-    scores: list[NDArray[np.float32]] = field(default_factory=list)  # each (K,)
+    page: Page | None = None
     error: InputError | None = None
 
     @property
     def done(self) -> bool:
-        return len(self.points) == len(self.boxes)
+        return self.page is None or self.page.done
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Crop:
-    page: _Page
-    pixels: Image8
-    matrix: Floats
+    def outcome(self) -> Result | InputError:
+        if self.page is not None:
+            return self.page.result()
+        assert self.error is not None
+        return self.error
 
 
 @final
-class PoseModel:
-    """A pose network with what is needed to use it. Made by `load`.
+class Model:
+    """A network with what is needed to use it. Made by `load`.
 
-    spec: what the network was trained to do: input size, keypoints, heatmap codec.
+    spec: what the network was trained to do: its task, input size and labels.
     """
 
-    def __init__(self, engine: Engine, spec: PoseSpec) -> None:
+    def __init__(self, engine: Engine, spec: ModelSpec) -> None:
         self.spec = spec
+        self.task = get_task(spec.task).make(spec)
         self._engine = engine
 
     @property
@@ -94,12 +69,12 @@ class PoseModel:
 
     def __repr__(self) -> str:
         height, width = self.spec.input_size
-        return f"PoseModel({self.spec.name!r}, {self.spec.variant}, {height}x{width})"
+        return f"Model({self.spec.name!r}, {self.spec.network.variant}, {height}x{width})"
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a str is a sequence too; it is one path
         self, image: ImageSource, boxes: ArrayLike | None = None, *, flip_test: bool = False
-    ) -> Poses: ...
+    ) -> Result: ...
 
     @overload
     def predict(
@@ -108,7 +83,7 @@ class PoseModel:
         boxes: Sequence[ArrayLike | None] | None = None,
         *,
         flip_test: bool = False,
-    ) -> list[Poses]: ...
+    ) -> list[Result]: ...
 
     def predict(
         self,
@@ -116,7 +91,7 @@ class PoseModel:
         boxes: ArrayLike | Sequence[ArrayLike | None] | None = None,
         *,
         flip_test: bool = False,
-    ) -> Poses | list[Poses]:
+    ) -> Result | list[Result]:
         """Find the keypoints of every box in a picture, or in each of a list of pictures.
 
         image: a path, a Pillow image, an RGB array (H, W, 3) uint8, or a list of them.
@@ -139,84 +114,73 @@ class PoseModel:
 
     def stream(
         self, jobs: Iterable[Job], *, flip_test: bool = False, batch_size: int = BATCH_SIZE
-    ) -> Iterator[Poses | InputError]:
-        """Yield for each job, in order, its Poses or the error that it met.
+    ) -> Iterator[Result | InputError]:
+        """Yield for each job, in order, its result or the error that it met.
 
         Crops of several pictures share a batch. Only one picture and one batch of crops are held
-        at a time, however many jobs there are and however many boxes they have.
+        at a time, however many jobs there are and however many crops they have.
         """
         batch_size = expect_whole(batch_size, _LARGEST_BATCH, "crops in a batch")
-        waiting: deque[_Page] = deque()
-        batch: list[_Crop] = []
+        waiting: deque[_Slot] = deque()
+        batch: list[Crop] = []
         for job in jobs:
-            page = _Page()
-            waiting.append(page)
-            for crop in self._open(job, page):
+            slot = self._open(job)
+            waiting.append(slot)
+            for crop in slot.page.crops() if slot.page else ():
                 batch.append(crop)
                 if len(batch) >= batch_size:
                     self._run(batch, flip_test)
                     batch = []
             while waiting and waiting[0].done:
-                yield self._result(waiting.popleft())
+                yield waiting.popleft().outcome()
         self._run(batch, flip_test)
-        yield from (self._result(page) for page in waiting)
+        yield from (slot.outcome() for slot in waiting)
 
-    def _open(self, job: Job, page: _Page) -> Iterator[_Crop]:
-        """Read a job's picture, note on its page what was found, and cut the crops one by one."""
+    def _open(self, job: Job) -> _Slot:
+        """Read a job's picture and open it as a page of the task; an error takes its place."""
         try:
             image = read_image(job.image)
-            page.image_size = (image.shape[0], image.shape[1])
-            page.boxes_given = job.boxes is not None
-            page.boxes = _boxes_of(job, page.image_size)
         except InputError as error:
-            page.error = error
-            return
-        for matrix in crop_matrices(page.boxes, self.spec):
-            yield _Crop(page, warp_affine(image, matrix, self.spec.input_size), matrix)
+            return _Slot(error=error)
+        try:
+            return _Slot(self.task.preprocess(image, job.boxes))
+        except InputError as error:
+            name = f"{job.image}: " if isinstance(job.image, str | PathLike) else ""
+            return _Slot(error=InputError(f"{name}{error}"))
 
-    def _run(self, batch: Sequence[_Crop], flip_test: bool) -> None:
-        """Send crops through the network and put the keypoints on their pages."""
+    def _run(self, batch: Sequence[Crop], flip_test: bool) -> None:
+        """Send crops through the network and put what is found in them on their pages."""
         if not batch:
             return
         images = normalise(np.stack([crop.pixels for crop in batch]), self.spec)
-        heatmaps = estimate_heatmaps(self._answer, images, self.spec, flip_test=flip_test)
-        matrices = np.stack([crop.matrix for crop in batch])
-        for crop, points, scores in zip(batch, *locate(heatmaps, matrices, self.spec), strict=True):
-            crop.page.points.append(points)
-            crop.page.scores.append(scores)
-
-    def _answer(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Heatmaps (N, K, h, w) of images (N, 3, H, W), of that shape and finite."""
-        heatmaps = self._engine(images)
-        problem = _misfit(heatmaps, len(images), self.spec)
-        if problem:
-            raise InputError(f"the network does not fit its description ({problem})")
-        return heatmaps
-
-    def _result(self, page: _Page) -> Poses | InputError:
-        if page.error is not None:
-            return page.error
-        count, skeleton = len(page.boxes), self.spec.skeleton
-        scores = np.array(page.scores, np.float32).reshape(count, skeleton.num_keypoints)
-        return Poses(
-            keypoints=np.array(page.points, np.float32).reshape(*scores.shape, 2),
-            keypoint_scores=scores,
-            boxes=xywh_to_xyxy(page.boxes).astype(np.float32),
-            scores=scores.mean(axis=1),
-            skeleton=skeleton,
-            image_size=page.image_size,
-            boxes_given=page.boxes_given,
-        )
+        outputs = infer(self._engine, self.task, images, flip_test=flip_test)
+        for crop, part in zip(batch, self.task.postprocess(outputs, batch), strict=True):
+            crop.page.add(part)
 
 
-def _boxes_of(job: Job, image_size: Size) -> Floats:
-    if job.boxes is None:
-        return whole_image_box(image_size)
-    try:
-        return check_boxes(job.boxes, image_size)
-    except InputError as error:
-        name = f"{job.image}: " if isinstance(job.image, (str, PathLike)) else ""
-        raise InputError(f"{name}{error}") from None
+def infer(
+    engine: Callable[[NDArray[np.float32]], Outputs],
+    task: Task,
+    images: NDArray[np.float32],
+    *,
+    flip_test: bool = False,
+) -> Outputs:
+    """Run a network on images (N, 3, H, W); with `flip_test` the mean with their mirror images."""
+    outputs = engine(images)
+    if not flip_test:
+        return outputs
+    mirrored = task.unflip(engine(np.ascontiguousarray(images[..., ::-1])))
+    pairs = zip(outputs, mirrored, strict=True)
+    return tuple((one + other) * np.float32(0.5) for one, other in pairs)
+
+
+def normalise(crops: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
+    """Turn RGB crops (N, H, W, 3) into the network's input (N, 3, H, W): (x / 255 - mean) / std."""
+    mean, std = (np.array(value, np.float32)[:, None, None] for value in (spec.mean, spec.std))
+    planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2))  # bytes: a quarter of floats
+    images: NDArray[np.float32] = np.subtract(planes, 255 * mean, dtype=np.float32)
+    images /= 255 * std  # one pass less than dividing by 255 first
+    return images
 
 
 def _pair(images: Sequence[ImageSource], boxes: Iterable[ArrayLike | None] | None) -> list[Job]:
@@ -240,13 +204,13 @@ def load(
     device: str = "auto",
     engine: EngineName | None = None,
     threads: int | None = None,
-) -> PoseModel:
+) -> Model:
     """Load a model by its name, or from an .onnx file, a .safetensors checkpoint or a run folder.
 
     device: "auto" takes CUDA where it is there (for checkpoints also Apple's MPS), else the CPU.
         "cpu", "cuda" and "cuda:1" go for every model; a checkpoint takes any device of torch, an
         exported model also "coreml", "directml" or "openvino" where the installed ONNX Runtime has
-        them. Only the CPU was measured. `PoseModel.device` is what was taken.
+        them. Only the CPU was measured. `Model.device` is what was taken.
     engine: what runs an exported model, ONNX Runtime where it is None. Checkpoints and run folders
         run in torch (`hrnet[train]`).
     threads: how many to use on the CPU; None leaves it to the engine, which takes all cores. For a
@@ -272,32 +236,21 @@ def load(
     runner = open_engine(
         path, DEFAULT_ENGINE if engine is None else engine, device=str(device), threads=threads
     )
-    _expect_fit(runner, spec, path)
-    return PoseModel(runner, spec)
+    model = Model(runner, spec)
+    _expect_fit(model, path)
+    return model
 
 
-def _expect_fit(engine: Engine, spec: PoseSpec, path: Path) -> None:
+def _expect_fit(model: Model, path: Path) -> None:
     """Raise InputError where a network's output does not fit its own description."""
+    height, width = model.spec.input_size
     try:
-        answer = engine(np.zeros((1, 3, *spec.input_size), np.float32))
-        problem = _misfit(answer, 1, spec)
+        model.predict(np.zeros((height, width, 3), np.uint8))
     except InputError as error:
-        problem = str(error)
-    if problem:
-        raise InputError(
-            f"the network in {path} does not fit its description ({problem}); export it again"
-        )
+        raise InputError(f"the network in {path} does not fit its description ({error})") from None
 
 
-def _misfit(heatmaps: NDArray[np.float32], count: int, spec: PoseSpec) -> str:
-    """Describe what is wrong with the network's output for `count` crops; "" for nothing."""
-    expected = (count, spec.skeleton.num_keypoints, *spec.heatmap_codec.heatmap_size)
-    if heatmaps.shape != expected:
-        return f"it answers with shape {heatmaps.shape}, not {expected}"
-    return "" if np.isfinite(heatmaps).all() else "it answers with numbers that are not finite"
-
-
-def _load_checkpoint(path: Path, device: str, threads: int | None) -> PoseModel:
+def _load_checkpoint(path: Path, device: str, threads: int | None) -> Model:
     try:
         import torch
 
@@ -313,4 +266,4 @@ def _load_checkpoint(path: Path, device: str, threads: int | None) -> PoseModel:
     if threads is not None:
         torch.set_num_threads(threads)
     model, spec = load_checkpoint(path)
-    return PoseModel(TorchEngine(model, device=str(place)), spec)
+    return Model(TorchEngine(model, device=str(place)), spec)

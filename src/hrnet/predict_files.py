@@ -12,7 +12,7 @@ from typing import BinaryIO, Protocol, final
 from numpy.typing import ArrayLike
 
 from hrnet.data.boxes import BoxFile, image_number
-from hrnet.drawing import JPEG_SIDE_PX, draw_poses, save_drawing
+from hrnet.drawing import JPEG_SIDE_PX, save_drawing
 from hrnet.errors import InputError, one_line
 from hrnet.files import (
     atomic_path,
@@ -22,10 +22,9 @@ from hrnet.files import (
     resolve,
 )
 from hrnet.images import read_image
-from hrnet.predict import BATCH_SIZE, Job, PoseModel
-from hrnet.tasks.pose.result import Poses
+from hrnet.predict import BATCH_SIZE, Model
+from hrnet.tasks import Job, Result
 
-JSON_NAME = "keypoints.json"
 _LONGEST_NAME = 255
 """Bytes in a file's name, on every usual file system."""
 
@@ -34,14 +33,14 @@ _LONGEST_NAME = 255
 class FileResult:
     """The result of one image file.
 
-    image_id: its COCO image id, see `image_ids`. outcome: its poses, or the error where there are
-    none. drawing: the file that they were drawn to. undrawn: the reason why a wanted drawing is
-    missing although there are poses.
+    image_id: its COCO image id, see `image_ids`. outcome: its result, or the error in place of
+    one. drawing: the file that it was drawn to. undrawn: the reason why a wanted drawing is
+    missing although there is a result.
     """
 
     path: Path
     image_id: int
-    outcome: Poses | InputError
+    outcome: Result | InputError
     drawing: Path | None = None
     undrawn: InputError | None = None
 
@@ -50,7 +49,7 @@ class FileResult:
 class Outputs:
     """Where results go; None for what is not wanted.
 
-    folder: for one drawn picture each. json_file: for the keypoints of all.
+    folder: for one drawn picture each. json_file: for the entries of all.
     """
 
     folder: Path | None = None
@@ -75,7 +74,7 @@ class _Append(Protocol):
 
 
 def predict_files(
-    model: PoseModel,
+    model: Model,
     paths: Sequence[Path],
     *,
     boxes: BoxFile | ArrayLike | None = None,
@@ -94,7 +93,8 @@ def predict_files(
     listed = boxes.inputs if isinstance(boxes, BoxFile) else ()
     outputs.check([*paths, *listed])
     ids = image_ids(paths, boxes if isinstance(boxes, BoxFile) else None)
-    drawings = Drawings(outputs.folder, [*paths, *listed]) if outputs.folder else None
+    kind = model.spec.task
+    drawings = Drawings(outputs.folder, [*paths, *listed], kind) if outputs.folder else None
     jobs, early = _jobs(paths, boxes)
     stream = model.stream(jobs.values(), flip_test=flip_test, batch_size=batch_size)
     with _json_list(outputs.json_file) as append:
@@ -144,13 +144,9 @@ def _listed_id(path: Path, boxes: BoxFile | None) -> int | None:
         return None
 
 
-def json_entries(path: Path, image_id: int, poses: Poses) -> list[dict[str, object]]:
-    """A picture's subjects in the COCO keypoint-results form, with the file's name added.
-
-    See `Poses.to_coco`; `boxes_given` is false where the whole picture was taken as one person.
-    """
-    extra = {"file_name": path.as_posix(), "boxes_given": poses.boxes_given}
-    return [{**entry, **extra} for entry in poses.to_coco(image_id)]
+def json_entries(path: Path, image_id: int, result: Result) -> list[dict[str, object]]:
+    """List a picture's JSON entries, see `Result.entries`, with the file's name added."""
+    return [{**entry, "file_name": path.as_posix()} for entry in result.entries(image_id)]
 
 
 class _JsonList:
@@ -177,7 +173,7 @@ class _JsonList:
                 self._separator = ",\n"
         except OSError as error:
             raise InputError(
-                f"the keypoints cannot be written on ({error.strerror}); the file holds those of "
+                f"the results cannot be written on ({error.strerror}); the file holds those of "
                 "the pictures before"
             ) from None
 
@@ -228,21 +224,25 @@ def _json_list(target: Path | None) -> Iterator[_Append]:
 
 @final
 class Drawings:
-    """The drawings of a run in one folder: none takes the name of another or of an input."""
+    """The drawings of a run in one folder: none takes the name of another or of an input.
 
-    def __init__(self, folder: Path, inputs: Iterable[Path]) -> None:
+    kind: what stands behind the name of the picture, "pose" in NAME_pose.jpg.
+    """
+
+    def __init__(self, folder: Path, inputs: Iterable[Path], kind: str) -> None:
         self._folder = folder
+        self._kind = kind
         self._taken = {resolve(path) for path in inputs}
 
-    def add(self, source: Path, poses: Poses) -> tuple[Path | None, InputError | None]:
-        """Draw poses on a file's picture; returns the drawing's file, or the reason for none.
+    def add(self, source: Path, result: Result) -> tuple[Path | None, InputError | None]:
+        """Draw a result on its file's picture; return the drawing's file, or the reason for none.
 
         The picture is read again rather than kept.
         """
         try:
             pixels = read_image(source)  # it may have been changed in the meantime
             target = self._name(source, ".jpg" if max(pixels.shape) <= JPEG_SIDE_PX else ".png")
-            save_drawing(draw_poses(pixels, poses), target)
+            save_drawing(result.draw(pixels), target)
         except (InputError, OSError, ValueError, MemoryError) as error:
             reason = str(error) if isinstance(error, InputError) else f"{source}: {error}"
             return None, InputError(f"{source} was not drawn: {one_line(reason)}")
@@ -251,7 +251,7 @@ class Drawings:
     def _name(self, source: Path, suffix: str) -> Path:
         """Return a free name: NAME_pose.jpg, NAME_pose_2.jpg, ..., the stem cut where too long."""
         for count in itertools.count(1):
-            end = f"_pose{suffix}" if count == 1 else f"_pose_{count}{suffix}"
+            end = f"_{self._kind}{suffix}" if count == 1 else f"_{self._kind}_{count}{suffix}"
             stem = source.stem
             while len(os.fsencode(stem + end)) > _LONGEST_NAME:
                 stem = stem[:-1]

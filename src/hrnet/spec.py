@@ -1,6 +1,6 @@
-"""The description in a model file, so that pictures go in and keypoints come out right."""
+"""Descriptions: of a network (`NetworkSpec`), and of a model that can predict (`ModelSpec`)."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,10 +12,8 @@ from pydantic import (
     model_validator,
 )
 
-from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
 from hrnet.errors import InputError
 from hrnet.geometry import Size
-from hrnet.skeleton import Skeleton
 
 MAX_WINDOW = 64
 """The largest side of HRFormer's windows; attention takes memory by its fourth power."""
@@ -35,23 +33,11 @@ def _check_input_size(size: Size) -> Size:
     return size
 
 
-def _check_blur_kernel(width: int) -> int:
-    if not 3 <= width <= 99 or width % 2 == 0:
-        raise ValueError(f"expected an odd blur_kernel from 3 to 99, got {width}")
-    return width
-
-
 def _check_drop_path(rate: float) -> float:
     if not 0 <= rate < 1:
         raise ValueError(f"expected a drop path from 0 to below 1, got {rate}; 0 keeps all")
     return rate
 
-
-MAX_SIGMA = 1000.0
-"""Beyond it a Gaussian is wider than any heatmap, and smoothing would take any memory."""
-
-LossName = Literal["mse", "ohkm", "cross_entropy"]
-"""A function of `hrnet.losses`."""
 
 MAX_INPUT_PIXELS = 1 << 20
 """Of a crop: 16 of them take 200 MB as the input of a network."""
@@ -59,7 +45,7 @@ MAX_INPUT_PIXELS = 1 << 20
 MAX_DESCRIPTION = 1 << 20
 """Characters of a description; that of 133 keypoints has about 10,000."""
 
-_LEAST, _MOST = 1e-3, 1e3
+LEAST, MOST = 1e-3, 1e3
 """Of what is a factor, a deviation or a mean: far beyond both ends of what works."""
 
 
@@ -115,7 +101,7 @@ class NetworkSpec(NetworkOptions):
     num_outputs: number of keypoints or classes; None is the usual number of the task.
     """
 
-    variant: str
+    variant: Annotated[str, Field(max_length=200)]
     task: str
     num_outputs: int | None = None
 
@@ -143,7 +129,7 @@ class NetworkSpec(NetworkOptions):
     @classmethod
     def from_json(cls, text: str) -> "NetworkSpec":
         """Read a description; raises InputError with one line where it is not one."""
-        _check_length(text)
+        check_length(text)
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
@@ -154,85 +140,71 @@ InputSize = Annotated[Size, AfterValidator(_check_input_size)]
 """(height, width) of a network's input in pixels, multiples of 32."""
 
 
-class PoseSpec(BaseModel):
-    """Everything about a pose model that its weights do not hold.
+class ModelSpec(BaseModel):
+    """Everything about a model that its weights do not hold; each task adds its own fields.
 
-    format: version of this description.
-    variant: the architecture, a key of `hrnet.models.VARIANTS`. name: how the file calls itself.
-    input_size: (height, width) of the crop in pixels, see `InputSize`.
-    codec, sigma, blur_kernel: how heatmaps encode keypoints, see `HeatmapCodec`; heatmaps have
-        stride 4. Without a blur_kernel it follows sigma.
-    activation: "softmax" where the network's maps are logits of a distribution over the pixels
-        (trained by cross-entropy) and are rescaled to Gaussians of height 1, see `SpatialSoftmax`.
-    options: choices within the architecture that its weights need.
-    padding: factor by which a box grows before it is cropped.
+    format: version of this description; 1 is still read, see the tasks' specs.
+    name: the file's own. network: the arguments that the network is built from.
+    input_size: (height, width) of the network's input in pixels.
     mean, std: RGB normalisation of pixels in 0..1.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
-    format: Literal[1] = 1
-    task: Literal["pose"] = "pose"
-    variant: Annotated[str, Field(max_length=200)]
+    format: Literal[2] = 2
     name: Annotated[str, Field(max_length=1000)]
+    network: NetworkSpec
     input_size: InputSize
-    codec: CodecKind = "classic"
-    sigma: float = 2.0
-    blur_kernel: Annotated[int, AfterValidator(_check_blur_kernel)] | None = None
-    activation: Literal["none", "softmax"] = "none"
-    options: NetworkOptions = NetworkOptions()
-    padding: float = 1.25
-    skeleton: Skeleton
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
 
     @model_validator(mode="after")
-    def _check(self) -> "PoseSpec":
+    def _check_image(self) -> "ModelSpec":
         if self.input_size[0] * self.input_size[1] > MAX_INPUT_PIXELS:
             raise ValueError("input_size must have at most 1024 x 1024 pixels in all")
-        if min(self.sigma, self.padding, *self.std) < _LEAST:
-            raise ValueError(f"sigma, padding and std must be above 0, at least {_LEAST:g}")
-        if max(self.padding, *self.std, *map(abs, self.mean)) > _MOST:
-            raise ValueError(f"padding, mean and std must be at most {_MOST:g}")
-        if self.sigma > MAX_SIGMA:
-            raise ValueError(f"sigma must be at most {MAX_SIGMA:g} heatmap pixels")
+        if min(self.std) < LEAST:
+            raise ValueError(f"std must be above 0, at least {LEAST:g}")
+        if max(*self.std, *map(abs, self.mean)) > MOST:
+            raise ValueError(f"mean and std must be at most {MOST:g}")
         return self
 
     @property
-    def heatmap_codec(self) -> HeatmapCodec:
-        height, width = self.input_size
-        heatmap_size = (height // 4, width // 4)
-        kernel = self.blur_kernel or 0
-        return HeatmapCodec(self.codec, self.input_size, heatmap_size, self.sigma, kernel)
+    def task(self) -> str:
+        return self.network.task
 
     @property
-    def network(self) -> NetworkSpec:
-        """The bare network, without what surrounds it."""
-        return NetworkSpec(
-            variant=self.variant,
-            task=self.task,
-            num_outputs=self.skeleton.num_keypoints,
-            **self.options.model_dump(),
-        )
+    def output_names(self) -> tuple[str, ...]:
+        """Names of the network's outputs in an exported file."""
+        return ("output",)
+
+    def facts(self, *, flip_test: bool) -> dict[str, object]:
+        """Return what the metrics of this model depend on beside its weights."""
+        names = set(ModelSpec.model_fields) - {"format", "name", "network"}
+        return {**self.model_dump(include=names), "flip_test": flip_test}
+
+    def words(self) -> list[str]:
+        """Return what a person wants to read of this model beside its variant and size."""
+        return []
 
     def to_json(self) -> str:
         """Write the description as `from_json` reads it."""
         return self.model_dump_json(exclude_none=True)
 
     @classmethod
-    def from_json(cls, text: str) -> "PoseSpec":
+    def from_json(cls, text: str) -> Self:
         """Read a description; raises InputError with one line where it is not one."""
-        _check_length(text)
+        check_length(text)
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
             raise InputError(
-                "not the description of a pose model that this version reads: "
+                "not the description of a model that this version reads: "
                 f"{first_problem(error)}; export the model again with this version of hrnet"
             ) from None
 
 
-def _check_length(text: str) -> None:
+def check_length(text: str) -> None:
+    """Raise InputError for a text that is too long to be a description."""
     if len(text) > MAX_DESCRIPTION:
         raise InputError(
             f"a description of a model has at most {MAX_DESCRIPTION:,} characters, this one has "

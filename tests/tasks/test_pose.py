@@ -7,23 +7,26 @@ from hypothesis import strategies as st
 
 from hrnet.errors import InputError
 from hrnet.geometry import apply_affine
+from hrnet.predict import infer, normalise
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
-from hrnet.tasks.pose.crops import (
-    check_boxes,
-    crop_matrices,
-    estimate_heatmaps,
-    locate,
-    normalise,
-    whole_image_box,
-)
+from hrnet.spec import NetworkSpec
+from hrnet.tasks import Crop
+from hrnet.tasks.pose.crops import check_boxes, crop_matrices, whole_image_box
+from hrnet.tasks.pose.spec import PoseSpec
+from hrnet.tasks.pose.task import Pose
 
 SIDES = Skeleton(("left_hand", "right_hand", "head"), flip_pairs=((0, 1),))
 CODECS = ("classic", "dark", "udp")
 
 
 def make_spec(codec: str = "classic") -> PoseSpec:
-    return PoseSpec(variant="v", name="n", input_size=(128, 96), codec=codec, skeleton=SIDES)
+    return PoseSpec(
+        network=NetworkSpec(variant="v", task="pose", num_outputs=len(SIDES.names)),
+        name="n",
+        input_size=(128, 96),
+        codec=codec,
+        skeleton=SIDES,
+    )
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -42,7 +45,8 @@ def test_locate_undoes_the_crop(
     points = np.array([left, top]) + np.reshape(where, (1, 3, 2)) * (width, height)
     matrices = crop_matrices([[left, top, width, height]], spec)
     heatmaps, _ = spec.heatmap_codec.encode(apply_affine(points, matrices), np.ones((1, 3)))
-    found, scores = locate(heatmaps, matrices, spec)
+    crop = Crop(None, np.zeros((128, 96, 3), np.uint8), matrices[0])
+    ((found, scores),) = Pose(spec).postprocess((heatmaps,), [crop])
     scale = 1 / matrices[0, 0, 0]  # picture pixels in a crop pixel
     bound = {"classic": 2.1, "dark": 0.3, "udp": 0.3}[codec]
     assert np.abs(found - points).max() <= bound * scale
@@ -72,7 +76,7 @@ def test_the_flip_test_averages_with_the_mirrored_answer(codec: str) -> None:
         mirrored = np.pad(mirrored[..., :-1], ((0, 0), (0, 0), (0, 0), (1, 0)), mode="edge")
     answers = iter([heatmaps, mirrored])
     images = np.zeros((2, 3, 128, 96), dtype=np.float32)
-    result = estimate_heatmaps(lambda _: next(answers), images, spec, flip_test=True)
+    (result,) = infer(lambda _: (next(answers),), Pose(spec), images, flip_test=True)
     start = 0 if codec == "udp" else 1  # the shift leaves the first column as it was
     np.testing.assert_allclose(result[..., start:], heatmaps[..., start:], atol=1e-6)
 
@@ -80,12 +84,12 @@ def test_the_flip_test_averages_with_the_mirrored_answer(codec: str) -> None:
 def test_the_flip_test_shows_the_network_the_mirror_image() -> None:
     seen = []
 
-    def network(images: np.ndarray) -> np.ndarray:
+    def network(images: np.ndarray) -> tuple[np.ndarray]:
         seen.append(images)
-        return np.zeros((1, 3, 32, 24), dtype=np.float32)
+        return (np.zeros((1, 3, 32, 24), dtype=np.float32),)
 
     images = np.random.default_rng(0).random((1, 3, 128, 96), dtype=np.float32)
-    estimate_heatmaps(network, images, make_spec(), flip_test=True)
+    infer(network, Pose(make_spec()), images, flip_test=True)
     np.testing.assert_array_equal(seen[1], images[..., ::-1])
 
 

@@ -13,7 +13,8 @@ from PIL import Image
 
 from hrnet.evaluation import evaluate
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 
 NAMES = ("red", "green", "blue")
 SIGMAS = (0.1, 0.1, 0.1)
@@ -55,7 +56,8 @@ def make_model(path: Path, **changes) -> Path:
     from onnx import TensorProto, helper
 
     spec = PoseSpec(
-        **{"variant": "hrnet_w32", "name": "pooling", "input_size": (128, 128)}
+        **{"network": NetworkSpec(variant="hrnet_w32", task="pose", num_outputs=3)}
+        | {"name": "pooling", "input_size": (128, 128)}
         | {"skeleton": Skeleton(NAMES, sigmas=SIGMAS)}
         | changes
     )

@@ -11,12 +11,13 @@ from hrnet.data.augment import NO_AUGMENTATION, Augmentation
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.training.loader import Batch, Collate, CropDataset, EpochBatches, make_loader, normalised
 
 COUNT = 7
 SPEC = PoseSpec(
-    variant="small_hrnet_w16",
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
     name="test",
     input_size=(64, 96),
     codec="udp",

@@ -7,11 +7,12 @@ import pytest
 
 from hrnet.errors import InputError
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import read_checkpoint
 
 SPEC = PoseSpec(
-    variant="small_hrnet_w16",
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=1),
     name="one",
     input_size=(64, 32),
     codec="udp",

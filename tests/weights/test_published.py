@@ -14,7 +14,8 @@ import torch
 
 from hrnet.errors import InputError
 from hrnet.models import VARIANTS, build_network
-from hrnet.spec import NetworkSpec, PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights import published
 from hrnet.weights.published import (
     PublishedWeight,

@@ -14,12 +14,13 @@ from PIL import Image, ImageDraw, ImageFont
 
 from hrnet.check.run import CheckResult
 from hrnet.data.coco import Sample
-from hrnet.drawing import LEFT, MIDDLE, RIGHT, draw_poses
+from hrnet.drawing import MIDDLE
 from hrnet.errors import InputError, printable
 from hrnet.files import atomic_path, make_writable_folder
 from hrnet.geometry import Floats, Image8, Size, apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
 from hrnet.skeleton import Skeleton
+from hrnet.tasks.pose.drawing import LEFT, RIGHT, draw_poses
 from hrnet.tasks.pose.result import Poses
 
 MAX_TILES = 48

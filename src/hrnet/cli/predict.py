@@ -85,18 +85,21 @@ def predict(
     from hrnet.data.boxes import BoxFile
     from hrnet.images import find_images, list_left_out
     from hrnet.predict import load
-    from hrnet.predict_files import JSON_NAME, Outputs, predict_files
+    from hrnet.predict_files import Outputs, predict_files
+    from hrnet.tasks import get_task
 
     # Everything that the user named is checked before any work is done.
     paths, errors, left_out = find_images(sources, recursive=recursive)
     attempted = len(paths) + len(errors)
     printed = json_file == STDOUT
-    file = None if printed else json_file or (out / JSON_NAME if out else None)
-    outputs = Outputs(out, file)
-    outputs.check([*paths, Path(model)])
+    Outputs(out, None if printed else json_file).check([*paths, Path(model)])
     where = parse_boxes(boxes, images_of)
     notes = where.notes if isinstance(where, BoxFile) else ()
     loaded = load(model, device=device, engine=engine, threads=threads)
+    task = get_task(loaded.spec.task)
+    file = None if printed else json_file or (out / f"{task.results}.json" if out else None)
+    outputs = Outputs(out, file)
+    outputs.check([*paths, Path(model)])
 
     # With --json - stdout holds the JSON alone, and the rest goes to stderr.
     results = predict_files(
@@ -116,9 +119,9 @@ def predict(
         lines = (json.dumps(entry, ensure_ascii=False) for entry in shown.entries)
         typer.echo("[\n" + ",\n".join(lines) + "\n]")
     elif shown.done and len(errors) < attempted:
-        if where is None:
-            typer.echo("no boxes given: each whole image was taken as one person")
-        _print_written(outputs)
+        if where is None and task.without_boxes:
+            typer.echo(task.without_boxes)
+        _print_written(outputs, task.results)
     if shown.stopped is not None:
         typer.echo(f"hrnet: stopped after {shown.done} of {len(paths)} images", err=True)
         raise shown.stopped
@@ -146,7 +149,7 @@ def _show(
     keep_json: bool,
 ) -> _Shown:
     """Print each result as it comes, until the last one, Ctrl-C or SIGTERM."""
-    from hrnet.console import print_poses
+    from hrnet.console import print_result
     from hrnet.predict_files import json_entries
 
     shown = _Shown()
@@ -158,7 +161,7 @@ def _show(
             if isinstance(result.outcome, InputError):
                 shown.errors.append(result.outcome)
                 continue
-            print_poses(console, result.path, result.outcome, full=full)
+            print_result(console, result.path, result.outcome, full=full)
             if keep_json:
                 shown.entries += json_entries(result.path, result.image_id, result.outcome)
     except (KeyboardInterrupt, SystemExit) as end:
@@ -168,8 +171,8 @@ def _show(
     return shown
 
 
-def _print_written(outputs: "Outputs") -> None:
-    for what, path in (("pictures", outputs.folder), ("keypoints", outputs.json_file)):
+def _print_written(outputs: "Outputs", results: str) -> None:
+    for what, path in (("pictures", outputs.folder), (results, outputs.json_file)):
         if path is not None:
             typer.echo(f"{what} written to {printable(path)}")
 

@@ -65,6 +65,10 @@ class Sample:
     area: float = nan
     head_size: float | None = None
 
+    @property
+    def name(self) -> str:
+        return f"annotation {self.annotation_id}"
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subject:

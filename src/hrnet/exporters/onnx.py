@@ -1,4 +1,4 @@
-"""Write a pose network as an ONNX file that carries its own description."""
+"""Write a network as an ONNX file that carries its own description."""
 
 import logging
 import tempfile
@@ -17,7 +17,8 @@ from hrnet.errors import InputError
 from hrnet.files import atomic_path
 from hrnet.runtime.engine import METADATA_KEY, open_engine
 from hrnet.runtime.onnxruntime_engine import fold_constants
-from hrnet.spec import PoseSpec
+from hrnet.runtime.torch_engine import TorchEngine
+from hrnet.spec import ModelSpec
 
 TOLERANCE = {False: 1e-4, True: 2e-2}
 """Largest accepted difference to the network, relative to the largest value, without and with
@@ -27,14 +28,15 @@ TOLERANCE = {False: 1e-4, True: 2e-2}
 _OPSET = 18
 
 
-def export_onnx(model: nn.Module, spec: PoseSpec, path: Path, *, half: bool = False) -> float:
-    """Export a network that ends in heatmaps, and compare the file's output with the network's.
+def export_onnx(model: nn.Module, spec: ModelSpec, path: Path, *, half: bool = False) -> float:
+    """Export a network, and compare the file's outputs with the network's.
 
-    model: (N, 3, H, W) -> heatmaps (N, K, H/4, W/4), as `load_checkpoint` returns it.
+    model: (N, 3, H, W) -> the outputs of `spec.output_names`, as `load_checkpoint` gives it.
     half: store the weights in half precision, which halves the file; engines still compute in
         float32.
     The file's input `images` is float32 (N, 3, H, W), normalised as `spec` says, for any N; its
-    output is `heatmaps`. The metadata entry "hrnet" holds the spec as JSON.
+    outputs have the names of the spec, such as `heatmaps`. The metadata entry "hrnet" holds the
+    spec as JSON.
     Returns the largest difference found at batch 1 and 3, relative to the largest value; raises
     InputError, and writes nothing, where it is above `TOLERANCE`.
     """
@@ -56,21 +58,23 @@ def export_onnx(model: nn.Module, spec: PoseSpec, path: Path, *, half: bool = Fa
     return difference
 
 
-def _trace(network: nn.Module, spec: PoseSpec) -> onnx.ModelProto:
+def _trace(network: nn.Module, spec: ModelSpec) -> onnx.ModelProto:
     """Trace the network by torch's older exporter, a tenth of the time of `_capture`."""
     example = torch.zeros(2, 3, *spec.input_size)
     with _quiet_exporter():
         try:
-            proto = _trace_folded(network, example)
+            proto = _trace_folded(network, example, spec.output_names)
         except Exception:  # a torch that has lost this exporter, or what it cannot trace
-            return _capture(network, example)
+            return _capture(network, example, spec.output_names)
     standard = [entry for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
     proto.ClearField("opset_import")
     proto.opset_import.extend(standard)
     return proto
 
 
-def _trace_folded(network: nn.Module, example: torch.Tensor) -> onnx.ModelProto:
+def _trace_folded(
+    network: nn.Module, example: torch.Tensor, names: tuple[str, ...]
+) -> onnx.ModelProto:
     with tempfile.TemporaryDirectory() as folder:
         traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
         torch.onnx.export(
@@ -78,8 +82,8 @@ def _trace_folded(network: nn.Module, example: torch.Tensor) -> onnx.ModelProto:
             (example,),
             str(traced),
             input_names=["images"],
-            output_names=["heatmaps"],
-            dynamic_axes={"images": {0: "batch"}, "heatmaps": {0: "batch"}},
+            output_names=list(names),
+            dynamic_axes={name: {0: "batch"} for name in ("images", *names)},
             opset_version=_OPSET,
             dynamo=False,
         )
@@ -87,12 +91,12 @@ def _trace_folded(network: nn.Module, example: torch.Tensor) -> onnx.ModelProto:
         return onnx.load(str(folded))
 
 
-def _capture(network: nn.Module, example: torch.Tensor) -> onnx.ModelProto:
+def _capture(network: nn.Module, example: torch.Tensor, names: tuple[str, ...]) -> onnx.ModelProto:
     program = torch.onnx.export(
         network,
         (example,),
         input_names=["images"],
-        output_names=["heatmaps"],
+        output_names=list(names),
         dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
         dynamo=True,
         verbose=False,
@@ -145,11 +149,9 @@ def _halve_weights(proto: onnx.ModelProto) -> None:
     proto.graph.node.extend(nodes)
 
 
-def _difference(network: nn.Module, path: Path, batch: int, spec: PoseSpec) -> float:
+def _difference(network: nn.Module, path: Path, batch: int, spec: ModelSpec) -> float:
+    """Return max |file - network| / max |network| on noise."""
     noise = np.random.default_rng(batch).standard_normal((batch, 3, *spec.input_size))
     images = noise.astype(np.float32)
-    with torch.inference_mode():
-        expected = network(torch.from_numpy(images)).numpy()
-    return float(
-        np.abs(open_engine(path, device="cpu")(images) - expected).max() / np.abs(expected).max()
-    )
+    pairs = zip(open_engine(path, device="cpu")(images), TorchEngine(network)(images), strict=True)
+    return max(float(np.abs(one - other).max() / np.abs(other).max()) for one, other in pairs)

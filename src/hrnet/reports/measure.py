@@ -10,14 +10,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.coco import Sample
-from hrnet.evaluation import Examination, Progress, examine, pose_limit, select_poses
+from hrnet.data.coco import KeypointDataset, Sample
+from hrnet.evaluation import EvaluationResult, Progress, judge, open_model, predict_dataset
 from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median_errors
 from hrnet.metrics.keypoints import Floats, oks
 from hrnet.predict import BATCH_SIZE
-from hrnet.protocol import EvaluationResult
 from hrnet.reports.pictures import Pair, draw_pair
-from hrnet.spec import PoseSpec
+from hrnet.spec import ModelSpec
+from hrnet.tasks import DataSource
+from hrnet.tasks.pose.dataset import PoseDataset
+from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
+from hrnet.tasks.pose.spec import PoseSpec
+from hrnet.tasks.pose.task import Pose
 
 MAX_EXAMPLES = 12
 """At most so many of the worst and of the best subjects are shown."""
@@ -99,19 +103,17 @@ def measure(
 
     Raises InputError as `hrnet.evaluation.evaluate` does.
     """
-    found = examine(
-        run,
-        data=data,
-        images=images,
-        category=category,
-        flip_test=flip_test,
-        device=device,
-        threads=threads,
-        batch_size=batch_size,
-        progress=progress,
+    model, runner = open_model(run, device=device, threads=threads)
+    dataset = model.task.dataset(DataSource(data, images, category=category))
+    pairs = predict_dataset(
+        model, dataset, flip_test=flip_test, batch_size=batch_size, progress=progress
     )
-    matched = _match(found)
-    skeleton = found.dataset.skeleton
+    result = judge(model, runner, dataset, pairs, flip_test=flip_test)
+    assert isinstance(model.task, Pose)
+    assert isinstance(dataset, PoseDataset)
+    poses, keypoints = model.task.image_poses(pairs, dataset), dataset.keypoints
+    matched = _match(keypoints, poses)
+    skeleton = keypoints.skeleton
     swaps = count_swaps(
         matched.predicted,
         matched.truth,
@@ -121,13 +123,13 @@ def measure(
         skeleton.flip_pairs,
     )
     least = least_labelled(skeleton.num_keypoints)
-    worst, best = _examples(matched, found.spec, least)
-    parameters, macs = _cost(found.spec)
+    worst, best = _examples(matched, model.task.spec, least)
+    parameters, macs = _cost(model.spec)
     return Findings(
-        result=found.result,
+        result=result,
         parameters=parameters,
         macs=macs,
-        keypoints=_by_keypoint(found, matched, swaps),
+        keypoints=_by_keypoint(keypoints, poses, matched, swaps),
         swap_rate=swaps.rate,
         least_labelled=least,
         worst=worst,
@@ -135,7 +137,7 @@ def measure(
     )
 
 
-def _cost(spec: PoseSpec) -> tuple[int, int]:
+def _cost(spec: ModelSpec) -> tuple[int, int]:
     """Parameters and multiply-adds; torch is loaded here, so that a page without figures does."""
     import torch
 
@@ -152,13 +154,13 @@ def least_labelled(num_keypoints: int) -> int:
     return max(1, num_keypoints // 3)
 
 
-def _match(found: Examination) -> _Matched:
+def _match(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> _Matched:
     """Poses are in the order of the boxes: by image, and within an image as annotated."""
-    samples = sorted(found.dataset.samples, key=lambda sample: sample.image_id)
+    samples = sorted(dataset.samples, key=lambda sample: sample.image_id)
     return _Matched(
         samples=samples,
-        predicted=np.concatenate([image.keypoints for image in found.poses]).astype(np.float64),
-        scores=np.concatenate([image.keypoint_scores for image in found.poses]).astype(np.float64),
+        predicted=np.concatenate([image.keypoints for image in poses]).astype(np.float64),
+        scores=np.concatenate([image.keypoint_scores for image in poses]).astype(np.float64),
         truth=np.stack([sample.keypoints for sample in samples]),
         labelled=np.stack([sample.visibility > 0 for sample in samples]),
         areas=np.array([sample.area for sample in samples]),
@@ -166,13 +168,13 @@ def _match(found: Examination) -> _Matched:
 
 
 def _by_keypoint(
-    found: Examination, matched: _Matched, swaps: Swaps
+    dataset: KeypointDataset, poses: Sequence[ImagePoses], matched: _Matched, swaps: Swaps
 ) -> tuple[KeypointFigures, ...]:
-    skeleton = found.dataset.skeleton
-    scored = [pose for image in found.poses for pose in select_poses(image, skeleton.sigmas)]
-    images = found.dataset.image_paths
-    limit = pose_limit(found.dataset)
-    precisions = ap_by_keypoint(found.dataset.subjects, scored, skeleton.sigmas, images, limit)
+    skeleton = dataset.skeleton
+    scored = [pose for image in poses for pose in select_poses(image, skeleton.sigmas)]
+    images = dataset.image_paths
+    limit = pose_limit(dataset)
+    precisions = ap_by_keypoint(dataset.subjects, scored, skeleton.sigmas, images, limit)
     errors = median_errors(matched.predicted, matched.truth, matched.labelled, matched.areas)
     counts = matched.labelled.sum(axis=0)
     return tuple(

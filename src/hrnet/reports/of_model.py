@@ -33,8 +33,7 @@ def figures(found: Findings) -> Section:
         "figures",
         "Figures",
         tiles([*main, ("left and right swapped", _percent(found.swap_rate))]),
-        f'<ul class="protocol">{lines}<li>{text(found.result.protocol.metric)}, '
-        f"{text(found.result.protocol.decoder)}</li></ul>",
+        f'<ul class="protocol">{lines}<li>{text(str(found.result.protocol["decoder"]))}</li></ul>',
         table(("figure", "0..1", "", "what it is"), rows, numbers=(1,)),
         "<p>Figures are comparable with others of the same pictures, boxes and flip test alone. "
         "A dash stands where nothing could count.</p>",

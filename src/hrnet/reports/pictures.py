@@ -9,11 +9,11 @@ import numpy as np
 from PIL import Image
 
 from hrnet.data.coco import Sample
-from hrnet.drawing import draw_poses
 from hrnet.geometry import Floats, Image8, apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
-from hrnet.spec import PoseSpec
+from hrnet.tasks.pose.drawing import draw_poses
 from hrnet.tasks.pose.result import Poses
+from hrnet.tasks.pose.spec import PoseSpec
 
 HEIGHT_PX = 256
 SIDE_PX = 320

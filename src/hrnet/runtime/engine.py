@@ -9,12 +9,13 @@ from numpy.typing import NDArray
 from hrnet.errors import InputError, one_line
 from hrnet.runtime import EngineName
 from hrnet.runtime.onnx_file import read_metadata
-from hrnet.spec import PoseSpec
+from hrnet.spec import ModelSpec
+from hrnet.tasks import read_spec as parse_spec
 
 DEFAULT_ENGINE: EngineName = "onnxruntime"
 
 METADATA_KEY = "hrnet"
-"""Entry of the ONNX file's metadata that holds the PoseSpec as JSON."""
+"""Entry of the ONNX file's metadata that holds the ModelSpec as JSON."""
 
 
 class Engine(Protocol):
@@ -22,12 +23,12 @@ class Engine(Protocol):
 
     device: str
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Turn normalised crops (N, 3, H, W) into heatmaps (N, K, h, w)."""
+    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """Turn normalised images (N, 3, H, W) into the network's outputs, each with N first."""
         ...
 
 
-def read_spec(path: Path) -> PoseSpec:
+def read_spec(path: Path) -> ModelSpec:
     """Read from an exported model what it was trained to do, without an engine.
 
     Raises InputError where the file is no ONNX model or not one that this package exported.
@@ -38,7 +39,7 @@ def read_spec(path: Path) -> PoseSpec:
             f"expected a model exported by hrnet, but {path} is an ONNX file without its "
             "description; export the checkpoint with `hrnet export`"
         )
-    return PoseSpec.from_json(spec)
+    return parse_spec(spec)
 
 
 def open_engine(

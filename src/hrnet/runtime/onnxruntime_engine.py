@@ -52,10 +52,10 @@ class OnnxRuntimeEngine:
             self._session = _open(path, self.device, threads)
         self._input: str = self._session.get_inputs()[0].name
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         with network_errors():
-            (heatmaps,) = self._session.run(None, {self._input: images})
-            return np.asarray(heatmaps, dtype=np.float32)
+            outputs = self._session.run(None, {self._input: images})
+            return tuple(np.asarray(output, dtype=np.float32) for output in outputs)
 
 
 def _open(path: Path, device: str, threads: int | None) -> onnxruntime.InferenceSession:

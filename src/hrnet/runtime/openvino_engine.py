@@ -43,10 +43,11 @@ class OpenVinoEngine:
         self._of_count: dict[int, openvino.CompiledModel] = {}
         self._seen: Counter[int] = Counter()
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         with network_errors():
             model = self._model_for(images.shape)
-            return np.array(model([images])[0], dtype=np.float32)
+            found = model([images])
+            return tuple(np.array(found[output], np.float32) for output in model.outputs)
 
     def _compile(self, model: openvino.Model) -> openvino.CompiledModel:
         core, name, options = self._settings

@@ -7,14 +7,15 @@ from torch import nn
 
 
 class TorchEngine:
-    """A pose network that has not been exported, on the CPU or a GPU, its `device`."""
+    """A network that has not been exported, on the CPU or a GPU, its `device`."""
 
     def __init__(self, model: nn.Module, *, device: str = "cpu") -> None:
         self.device = device
         self._device = torch.device(device)
         self._model = model.to(self._device).eval()
 
-    def __call__(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         with torch.inference_mode():
-            heatmaps: torch.Tensor = self._model(torch.from_numpy(images).to(self._device))
-        return heatmaps.float().cpu().numpy()
+            found = self._model(torch.from_numpy(images).to(self._device))
+        outputs = (found,) if isinstance(found, torch.Tensor) else found
+        return tuple(output.float().cpu().numpy() for output in outputs)

@@ -8,6 +8,7 @@ A task is a module with a `TASK`, listed by name in `TASKS`. Shared code calls t
     evaluating:  dataset.jobs -> predicting -> evaluate -> metrics
 """
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
@@ -20,12 +21,12 @@ from numpy.typing import ArrayLike, NDArray
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, Image8, Size
 from hrnet.images import ImageSource
+from hrnet.spec import ModelSpec, check_length
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from hrnet.config import Experiment
-    from hrnet.spec import ModelSpec
 
 Outputs = tuple[NDArray[np.float32], ...]
 """What a network returns for a batch: one array or several, the batch first."""
@@ -93,11 +94,12 @@ class Job:
     """One picture to predict on.
 
     boxes: (N, 4) as left, top, width, height in pixels, for tasks that look into boxes; None takes
-    the whole picture.
+    the whole picture. index: of the job among those of its data set.
     """
 
     image: ImageSource
     boxes: ArrayLike | None = None
+    index: int = 0
 
 
 class Sample(Protocol):
@@ -153,15 +155,19 @@ class Dataset(Protocol):
         """To evaluate on, in order; `image` is a path."""
         ...
 
+    def check_result(self, job: Job, result: Result) -> None:
+        """Raise InputError where a picture is not the one that was labelled."""
+        ...
+
     def facts(self) -> Mapping[str, object]:
-        """Return what metrics depend on, for the protocol of an evaluation."""
+        """Return what metrics depend on: `data`, `metric` and what else the task has."""
         ...
 
     def describe(self) -> Sequence[str]:
         """Return the same in lines for a person."""
         ...
 
-    def expect_labels_of(self, spec: "ModelSpec") -> None:
+    def expect_labels_of(self, spec: ModelSpec) -> None:
         """Raise InputError where the labels are not those that a model of that spec predicts."""
         ...
 
@@ -172,7 +178,8 @@ class Task(Protocol):
     The experiment (with its augmentation) is only needed by `batch`.
     """
 
-    spec: "ModelSpec"
+    @property
+    def spec(self) -> ModelSpec: ...
 
     def preprocess(self, image: Image8, boxes: ArrayLike | None) -> Page:
         """Open a picture; InputError for boxes that cannot be cropped."""
@@ -214,14 +221,15 @@ class Task(Protocol):
 class MakeTask(Protocol):
     """The constructor of a `Task`."""
 
-    def __call__(self, spec: "ModelSpec", experiment: "Experiment | None" = None) -> Task: ...
+    def __call__(self, spec: ModelSpec, experiment: "Experiment | None" = None) -> Task: ...
 
 
 @dataclass(frozen=True, slots=True)
 class TaskParts:
     """A task with the parts that are not methods: what is read from files, and what needs torch.
 
-    name: as in specs and recipes. result: the noun for what is found, in the singular and plural.
+    name: as in specs and recipes. results: the noun for what is found, in messages and file names.
+    without_boxes: a note for predictions without boxes, "" for tasks that take none.
     spec: description of a model. experiment: settings of a training.
     network: module with LOSSES (name -> loss of outputs and targets) and, where the network
     predicts by more than its bare outputs, `predictor(network, spec)`; it may import torch.
@@ -230,10 +238,12 @@ class TaskParts:
 
     name: str
     make: MakeTask
-    spec: "type[ModelSpec]"
+    spec: type[ModelSpec]
     experiment: "type[Experiment]"
     network: str
     sections: str | None = None
+    results: str = "results"
+    without_boxes: str = ""
 
 
 TASKS: dict[str, str] = {
@@ -248,3 +258,33 @@ def get_task(name: str) -> TaskParts:
         raise InputError(f"expected a task of {', '.join(TASKS)}, got {name:.60}")
     parts: TaskParts = import_module(TASKS[name]).TASK
     return parts
+
+
+def read_spec(text: str) -> ModelSpec:
+    """Read the description of a model of any task; InputError with one line where it is none."""
+    check_length(text)
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        fields = None
+    network = fields.get("network", fields) if isinstance(fields, dict) else None
+    task = network.get("task") if isinstance(network, dict) else None  # format 1: no network
+    if not isinstance(task, str):
+        raise InputError(
+            "not the description of a model that this version reads: expected JSON with a task; "
+            "export the model again with this version of hrnet"
+        )
+    return get_task(task).spec.from_json(text)
+
+
+def expect_outputs(outputs: Outputs, shapes: Sequence[tuple[int, ...]]) -> None:
+    """Raise InputError unless a network's outputs have these shapes and finite numbers."""
+    got = [tuple(output.shape) for output in outputs]
+    if got != list(shapes):
+        found, wanted = (" and ".join(map(str, which)) for which in (got, shapes))
+        raise InputError(
+            f"the network's output has shape {found}, not {wanted} as its description has it; "
+            "export it again"
+        )
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise InputError("the network's output has NaN or infinity in it; export it again")

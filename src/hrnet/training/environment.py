@@ -10,15 +10,15 @@ from pathlib import Path
 
 import torch
 
-from hrnet.data.coco import KeypointDataset
 from hrnet.files import sha256_of, write_text
 from hrnet.run_folder import ENVIRONMENT
+from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.training.distributed import World
 
 _PACKAGES = ("hrnet", "torch", "numpy", "pillow", "safetensors", "pycocotools")
 
 
-def environment(world: World, datasets: Mapping[str, KeypointDataset]) -> dict[str, object]:
+def environment(world: World, datasets: Mapping[str, PoseDataset]) -> dict[str, object]:
     """Versions, machine, command and data sets (by their role), as plain values for JSON."""
     return {
         "packages": {name: _version(name) for name in _PACKAGES},
@@ -59,14 +59,15 @@ def _device(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _facts(dataset: KeypointDataset) -> dict[str, object]:
-    names = dataset.skeleton.names
+def _facts(dataset: PoseDataset) -> dict[str, object]:
+    names = dataset.keypoints.skeleton.names
+    skeleton = dataset.keypoints.skeleton
     return {
         "annotations": str(dataset.path),
         "sha256": sha256_of(dataset.path),
         "images": len({sample.image_id for sample in dataset.samples}),
         "subjects": len(dataset.samples),
         "keypoints": list(names),
-        "flip_pairs": [[names[left], names[right]] for left, right in dataset.skeleton.flip_pairs],
-        "sigmas": dataset.sigmas_source,
+        "flip_pairs": [[names[left], names[right]] for left, right in skeleton.flip_pairs],
+        "sigmas": dataset.keypoints.sigmas_source,
     }

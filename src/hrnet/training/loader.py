@@ -16,7 +16,7 @@ from hrnet.data.coco import Sample, expect_size
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, Image8, warp_affine
 from hrnet.images import read_image
-from hrnet.spec import PoseSpec
+from hrnet.tasks.pose.spec import PoseSpec
 
 Item = tuple[Image8, Floats, NDArray[np.float32]]
 """A crop (H, W, 3), its keypoints (K, 2) in crop pixels and their weights (K,)."""

@@ -6,12 +6,14 @@ from pathlib import Path
 from torch.utils.data import DataLoader
 
 from hrnet.config import Experiment
-from hrnet.data.coco import KeypointDataset, read_keypoints
 from hrnet.errors import InputError
 from hrnet.evaluation import expect_files
 from hrnet.files import write_text
 from hrnet.run_folder import EXPERIMENT
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks import DataSource
+from hrnet.tasks.pose.dataset import PoseDataset, read_dataset
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.training.distributed import World
 from hrnet.training.environment import environment, write_environment
 from hrnet.training.loader import Batch, CropDataset, EpochBatches, make_loader
@@ -26,8 +28,8 @@ class Job:
     folder: Path
     world: World
     spec: PoseSpec
-    dataset: KeypointDataset
-    validation: KeypointDataset | None
+    dataset: PoseDataset
+    validation: PoseDataset | None
     batches: EpochBatches
     loader: DataLoader[Batch | InputError]
     run: Run
@@ -37,19 +39,23 @@ class Job:
         return self.experiment.train.epochs * len(self.batches)
 
 
-def make_spec(experiment: Experiment, dataset: KeypointDataset) -> PoseSpec:
+def make_spec(experiment: Experiment, dataset: PoseDataset) -> PoseSpec:
     """Describe the model that an experiment trains."""
     model = experiment.model
     return PoseSpec(
-        variant=model.variant,
         name=experiment.name,
         input_size=model.input_size,
         codec=model.codec,
         sigma=model.sigma,
         activation="softmax" if experiment.train.loss == "cross_entropy" else "none",
-        options=model.options,
+        network=NetworkSpec(
+            variant=model.variant,
+            task="pose",
+            num_outputs=dataset.keypoints.skeleton.num_keypoints,
+            **model.options.model_dump(),
+        ),
         padding=model.padding,
-        skeleton=dataset.skeleton,
+        skeleton=dataset.keypoints.skeleton,
     )
 
 
@@ -62,9 +68,8 @@ def prepare(experiment: Experiment, folder: Path, world: World, *, goes_on: bool
     expect_equal_shares(experiment, world)
     if config.precision == "fp16" and world.device.type == "cpu":
         raise InputError("train.precision=fp16 needs a GPU; on a CPU take bf16 or float32")
-    dataset = read_keypoints(
-        experiment.data.annotations, experiment.data.images, experiment.data.category
-    )
+    data = experiment.data
+    dataset = read_dataset(DataSource(data.annotations, data.images, category=data.category))
     validation = _read_validation(experiment, dataset)
     if experiment.run.broken_images == "error":
         expect_files([sample.image_path for sample in dataset.samples])
@@ -100,12 +105,14 @@ def expect_equal_shares(experiment: Experiment, world: World) -> None:
         )
 
 
-def _read_validation(experiment: Experiment, dataset: KeypointDataset) -> KeypointDataset | None:
+def _read_validation(experiment: Experiment, dataset: PoseDataset) -> PoseDataset | None:
     data = experiment.data
     if data.val_annotations is None:
         return None
-    validation = read_keypoints(data.val_annotations, data.val_images or data.images, data.category)
-    if validation.skeleton.names != dataset.skeleton.names:
+    validation = read_dataset(
+        DataSource(data.val_annotations, data.val_images or data.images, category=data.category)
+    )
+    if validation.keypoints.skeleton.names != dataset.keypoints.skeleton.names:
         raise InputError(
             f"{data.val_annotations} has other keypoints than {data.annotations}; "
             "give validation data with the same names in the same order"
@@ -115,7 +122,7 @@ def _read_validation(experiment: Experiment, dataset: KeypointDataset) -> Keypoi
 
 def _load_data(
     experiment: Experiment,
-    dataset: KeypointDataset,
+    dataset: PoseDataset,
     spec: PoseSpec,
     batches: EpochBatches,
     world: World,

@@ -12,7 +12,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from hrnet.config import Experiment
 from hrnet.errors import InputError
 from hrnet.models import Network
-from hrnet.spec import PoseSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.training.distributed import World, synchronise_norms
 from hrnet.training.optim import freeze, make_optimizer
 from hrnet.weights.checkpoint import build_network

@@ -16,7 +16,7 @@ from PIL import Image
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
-from hrnet.evaluation import main_figure
+from hrnet.evaluation import main_metric
 from hrnet.files import atomic_path, exists, is_file, is_folder, make_writable_folder
 from hrnet.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES, STATE
 from hrnet.training.distributed import World, joined
@@ -218,7 +218,7 @@ def _train_epochs(job: Job, journal: Journal | None, request: StopRequest) -> No
 
 def _note_start(job: Job, journal: Journal, figures: dict[str, float]) -> None:
     """Keep what the weights that the training starts from reach: a training may make them worse."""
-    name, score = main_figure(figures)
+    name, score = main_metric(figures)
     save_checkpoint(job.folder / BEST, job.run.weights(), job.spec, job.experiment.to_json())
     job.run.position.best = score
     _add_row(job, journal, {"kind": "start", "step": 0, "epoch": 0, **figures})
@@ -253,7 +253,7 @@ def _finish_epoch(job: Job, journal: Journal, row: Row) -> None:
     run, position = job.run, job.run.position
     save_checkpoint(job.folder / LAST, run.weights(), job.spec, job.experiment.to_json())
     if job.validation and "AP" in row:
-        _, score = main_figure(_numbers(row))
+        _, score = main_metric(_numbers(row))
         if position.best is None or score > position.best:
             position.best, position.best_epoch = score, position.epoch + 1
             with atomic_path(job.folder / BEST) as file:
@@ -350,7 +350,7 @@ def _describe(row: Row) -> str:
     skipped = f"  {row['skipped']} broken pictures skipped" if row["skipped"] else ""
     if "AP" not in row:
         return line + skipped
-    name, score = main_figure(_numbers(row))
+    name, score = main_metric(_numbers(row))
     return f"{line}  {name} {score:.4f}{skipped}"
 
 

@@ -1,13 +1,13 @@
 """Our own checkpoint files: safetensors with the network's description in the header.
 
-No code of a file is run. The header holds `network` (see `NetworkSpec`); `spec` (see `PoseSpec`)
-where all is known that prediction needs; `experiment`, the JSON of the run that made it, or an
-empty object; and `conversion` where the weights came from a foreign file. Files of before the
-header had `network` are read too.
+No code of a file is run. The header holds `spec` (see `ModelSpec`) where all is known that
+prediction needs, else `network` (see `NetworkSpec`); `experiment`, the JSON of the run that
+made it, or an empty object; and `conversion` where the weights came from a foreign file.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from os import PathLike
 from pathlib import Path
 
@@ -20,8 +20,8 @@ from hrnet import models
 from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path, is_file
 from hrnet.models import Network
-from hrnet.models.heads.heatmap import SpatialSoftmax
-from hrnet.spec import NetworkSpec, PoseSpec
+from hrnet.spec import ModelSpec, NetworkSpec
+from hrnet.tasks import get_task, read_spec
 from hrnet.weights.fit import compare, fill
 
 FORMAT = "hrnet"
@@ -30,35 +30,34 @@ FORMAT = "hrnet"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The content of a file of ours; `pose` is None where only the network is described."""
+    """The content of a file of ours; `model` is None where only the network is described."""
 
     state: dict[str, Tensor]
     network: NetworkSpec
-    pose: PoseSpec | None
+    model: ModelSpec | None
 
 
 def save_checkpoint(
     path: str | PathLike[str],
     network: nn.Module | Mapping[str, Tensor],
-    spec: PoseSpec | NetworkSpec,
+    spec: ModelSpec | NetworkSpec,
     experiment: str = "{}",
     conversion: str | None = None,
 ) -> None:
     """Write weights with their description; the file is complete or not there.
 
-    path: by convention ends in .safetensors; `hrnet.load` takes it where `spec` is a PoseSpec.
+    path: by convention ends in .safetensors; `hrnet.load` takes it where `spec` is a ModelSpec.
     network: as `hrnet.create_model` builds it, or its state dict.
     spec: what the network was trained for. experiment, conversion: JSON to keep in the header.
     Raises InputError where a network given as such is not that of `spec` or has weights that are
     not finite, and where the file cannot be written.
     """
-    kind = spec.network if isinstance(spec, PoseSpec) else spec
+    kind = spec.network if isinstance(spec, ModelSpec) else spec
     if isinstance(network, nn.Module):
         network = network.state_dict()
         _expect_described(network, kind)
-    header = {"format": FORMAT, "network": kind.to_json(), "experiment": experiment}
-    if isinstance(spec, PoseSpec):
-        header["spec"] = spec.to_json()
+    field = "spec" if isinstance(spec, ModelSpec) else "network"
+    header = {"format": FORMAT, field: spec.to_json(), "experiment": experiment}
     if conversion is not None:
         header["conversion"] = conversion
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.items()}
@@ -105,42 +104,40 @@ def as_checkpoint(state: dict[str, Tensor], header: dict[str, str]) -> Checkpoin
         return None
     if "network" in header and "spec" not in header:
         return Checkpoint(state, NetworkSpec.from_json(header["network"]), None)
-    pose = PoseSpec.from_json(header.get("spec", ""))
-    return Checkpoint(state, pose.network, pose)
+    model = read_spec(header.get("spec", ""))
+    return Checkpoint(state, model.network, model)
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], PoseSpec]:
-    """Read weights and description of a pose model; InputError with one line for any other file."""
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], ModelSpec]:
+    """Read weights and description of a model; InputError with one line for any other file."""
     found = as_checkpoint(*read_safetensors(path))
     if found is None:
         raise InputError(
             f"{path} is not a checkpoint of this program; make one of it with "
             f"`hrnet convert {path} NEW.safetensors`"
         )
-    if found.network.task != "pose":
-        raise InputError(f"expected a pose model, but {path} is of {found.network.task}")
-    if found.pose is None:
+    if found.model is None:
         raise InputError(
             f"{path} does not say its input size and keypoints; add them with "
             f"`hrnet convert {path} NEW.safetensors --input HxW --skeleton NAME`"
         )
-    return found.state, found.pose
+    return found.state, found.model
 
 
-def build_network(spec: PoseSpec) -> Network:
+def build_network(spec: ModelSpec) -> Network:
     """The bare network of a description, as it is trained."""
     return models.build_network(spec.network)
 
 
-def with_activation(network: nn.Module, spec: PoseSpec) -> nn.Module:
-    """The network as it predicts: heatmaps of Gaussians of height 1."""
-    if spec.activation == "none":
-        return network
-    return nn.Sequential(network, SpatialSoftmax(spec.sigma))
+def with_activation(network: nn.Module, spec: ModelSpec) -> nn.Module:
+    """Return the network as it predicts, see `predictor` of the task's network module."""
+    predictor = getattr(import_module(get_task(spec.task).network), "predictor", None)
+    predicting: nn.Module = predictor(network, spec) if predictor else network
+    return predicting
 
 
-def load_checkpoint(path: Path) -> tuple[nn.Module, PoseSpec]:
-    """Load a checkpoint ready to predict: (N, 3, H, W) -> heatmaps, in eval mode."""
+def load_checkpoint(path: Path) -> tuple[nn.Module, ModelSpec]:
+    """Load a checkpoint ready to predict: (N, 3, H, W) -> its outputs, in eval mode."""
     state, spec = read_checkpoint(path)
     network = build_network(spec)
     fill(network, state, str(path))

@@ -16,7 +16,8 @@ from hrnet.errors import InputError
 from hrnet.files import check_writable_file, exists, is_file
 from hrnet.geometry import Size
 from hrnet.models import Network, build_network
-from hrnet.spec import MAX_WINDOW, NetworkOptions, NetworkSpec, PoseSpec
+from hrnet.spec import MAX_WINDOW, NetworkOptions, NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.cache import fetch
 from hrnet.weights.checkpoint import save_checkpoint
 from hrnet.weights.described import describe_pose, in_words

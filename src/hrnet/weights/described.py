@@ -6,7 +6,8 @@ from hrnet.codecs.heatmap import CodecKind
 from hrnet.errors import InputError
 from hrnet.geometry import Size
 from hrnet.skeleton import Skeleton
-from hrnet.spec import NetworkSpec, PoseSpec, first_problem
+from hrnet.spec import NetworkSpec, first_problem
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.skeletons import published_skeleton, skeleton_names
 from hrnet.weights.source import Source
 
@@ -38,7 +39,7 @@ def describe_pose(
     if skeleton is not None:
         changes["skeleton"] = _skeleton(skeleton, source)
     known = dict(source.pose) if source.pose else {"name": source.spec.variant}
-    known |= {"variant": source.spec.variant, "options": source.spec.options} | changes
+    known |= {"network": source.spec} | changes
     if "input_size" not in known or "skeleton" not in known:
         if changes:
             raise InputError(_needed(source))

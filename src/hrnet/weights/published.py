@@ -22,7 +22,8 @@ from typing import Any
 from hrnet.codecs.heatmap import CodecKind
 from hrnet.errors import InputError
 from hrnet.geometry import Size
-from hrnet.spec import NetworkOptions, NetworkSpec, PoseSpec
+from hrnet.spec import NetworkOptions, NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.skeletons import published_skeleton
 
 
@@ -87,13 +88,12 @@ class PublishedWeight:
         if self.input_size is None:
             return self.network
         return PoseSpec(
-            variant=self.variant,
             name=self.name,
             input_size=self.input_size,
             codec=self.codec,
             sigma=self.sigma,
             blur_kernel=self.blur_kernel,
-            options=self.options,
+            network=self.network,
             skeleton=published_skeleton(self.skeleton),
         )
 

@@ -6,7 +6,8 @@ from pathlib import Path
 from torch import Tensor
 
 from hrnet.errors import InputError
-from hrnet.spec import NetworkOptions, NetworkSpec, PoseSpec
+from hrnet.spec import ModelSpec, NetworkOptions, NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import FORMAT, as_checkpoint, read_safetensors
 from hrnet.weights.fit import FLOATS
 from hrnet.weights.published import PublishedWeight, row_of_file
@@ -34,7 +35,7 @@ class Source:
     spec: NetworkSpec
     state: State
     mapped: int
-    pose: PoseSpec | None = None
+    pose: ModelSpec | None = None
     dropped: tuple[Dropped, ...] = ()
     made: tuple[str, ...] = ()
 
@@ -73,7 +74,7 @@ def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
     own = as_checkpoint(raw.state, raw.header)
     if own is not None:
         count = len(own.state)
-        return Source(str(path), OURS, OURS, own.network, own.state, count, own.pose)
+        return Source(str(path), OURS, OURS, own.network, own.state, count, own.model)
     row = row_of_file(path)
     known = row.options if row else NetworkOptions()
     backbone = row is not None and row.task == "features"
@@ -111,7 +112,7 @@ def _described(row: PublishedWeight, found: NetworkSpec, path: Path) -> PoseSpec
             )
     if not isinstance(row.spec, PoseSpec):
         return None
-    return row.spec.model_copy(update={"options": found.options})
+    return row.spec.model_copy(update={"network": found})
 
 
 def _casts(state: dict[str, Tensor]) -> tuple[str, ...]:

@@ -11,7 +11,8 @@ from PIL import Image
 
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import build_network, save_checkpoint
 
 NAMES = ("nose", "left_hand", "right_hand")
@@ -93,7 +94,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small_hrnet_w16 of three keypoints with random weights."""
     edges, pairs = ((0, 1), (0, 2)), ((1, 2),)
     spec = PoseSpec(
-        variant="small_hrnet_w16",
+        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=len(NAMES)),
         name="random",
         input_size=(64, 64),
         skeleton=Skeleton(NAMES, edges=edges, flip_pairs=pairs),

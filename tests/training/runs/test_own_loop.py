@@ -10,7 +10,10 @@ from hrnet.errors import InputError
 
 def test_a_checkpoint_of_ones_own_network_predicts(tmp_path):
     spec = hrnet.PoseSpec(
-        variant="small_hrnet_w16", name="own", input_size=(64, 64), skeleton=hrnet.Skeleton(("a",))
+        network=hrnet.NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=1),
+        name="own",
+        input_size=(64, 64),
+        skeleton=hrnet.Skeleton(("a",)),
     )
     network = hrnet.create_model("small_hrnet_w16", num_outputs=1)
     file = tmp_path / "own.safetensors"
@@ -24,7 +27,10 @@ def test_a_checkpoint_of_ones_own_network_predicts(tmp_path):
 
 def test_a_checkpoint_of_another_network_than_described_is_refused(tmp_path):
     spec = hrnet.PoseSpec(
-        variant="small_hrnet_w16", name="own", input_size=(64, 64), skeleton=hrnet.Skeleton(("a",))
+        network=hrnet.NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=1),
+        name="own",
+        input_size=(64, 64),
+        skeleton=hrnet.Skeleton(("a",)),
     )
     for network in (
         hrnet.create_model("small_hrnet_w16", num_outputs=2),

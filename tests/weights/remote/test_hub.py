@@ -13,7 +13,8 @@ from safetensors.numpy import load_file, save_file
 
 from hrnet.errors import InputError
 from hrnet.skeleton import Skeleton
-from hrnet.spec import PoseSpec
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.hub import from_hub
 from hrnet.weights.push import model_card, push_to_hub, read_header
 
@@ -85,7 +86,7 @@ def hub(server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def model(tmp_path: Path) -> Path:
     """A file of ours: its header says what it is."""
     spec = PoseSpec(
-        variant="small_hrnet_w16",
+        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=2),
         name="spots",
         input_size=(128, 96),
         skeleton=Skeleton(("red", "green"), edges=((0, 1),)),

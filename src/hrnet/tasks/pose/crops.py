@@ -1,23 +1,11 @@
-"""The way of a top-down pose network from a picture and boxes to keypoints, in numpy.
-
-    boxes --crop_matrices--> matrices --warp_affine--> crops --normalise--> network input
-    --estimate_heatmaps--> heatmaps --locate--> keypoints in pixels of the picture
-
-Source: the official HRNet pose code (Sun et al. 2019); the crop is `geometry.box_to_crop`.
-"""
-
-from collections.abc import Callable
+"""Boxes of a picture, checked, and the affine maps from the picture to their crops."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from hrnet.codecs.heatmap import Maps, flip_heatmaps
 from hrnet.errors import InputError
-from hrnet.geometry import Floats, Size, apply_affine, box_to_crop, crop_matrix, invert_affine
-from hrnet.spec import PoseSpec
-
-Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
-"""Normalised crops (N, 3, H, W) -> heatmaps (N, K, h, w); every `runtime.Engine` is one."""
+from hrnet.geometry import Floats, Size, box_to_crop, crop_matrix
+from hrnet.tasks.pose.spec import PoseSpec
 
 _FAR_PX = 1e7
 """Coordinates beyond this are no pixels of any picture."""
@@ -78,41 +66,3 @@ def crop_matrices(boxes_xywh: ArrayLike, spec: PoseSpec) -> Floats:
     """Affine matrices (N, 2, 3) from the picture to the crops of boxes (N, 4)."""
     center, size = box_to_crop(boxes_xywh, spec.input_size, spec.padding)
     return crop_matrix(center, size, spec.input_size, unbiased=spec.heatmap_codec.unbiased)
-
-
-def normalise(crops: NDArray[np.uint8], spec: PoseSpec) -> NDArray[np.float32]:
-    """Turn RGB crops (N, H, W, 3) into the network's input (N, 3, H, W)."""
-    mean, std = (np.array(value, np.float32)[:, None, None] for value in (spec.mean, spec.std))
-    planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2))  # bytes: a quarter of floats
-    images: NDArray[np.float32] = np.subtract(planes, 255 * mean, dtype=np.float32)
-    images /= 255 * std  # one pass less than dividing by 255 first
-    return images
-
-
-def estimate_heatmaps(
-    network: Network, images: NDArray[np.float32], spec: PoseSpec, *, flip_test: bool = False
-) -> Maps:
-    """Run the network on images (N, 3, H, W); with `flip_test` on their mirror images as well.
-
-    The mirrored answer is mirrored back, moved by one heatmap pixel unless the codec is unbiased
-    (the official SHIFT_HEATMAP; UDP, section 3, makes it needless), and both are averaged.
-    """
-    heatmaps = network(images)
-    if not flip_test:
-        return heatmaps
-    mirrored = network(np.ascontiguousarray(images[..., ::-1]))
-    shift = not spec.heatmap_codec.unbiased
-    returned = flip_heatmaps(mirrored, spec.skeleton.flip_order, shift=shift)
-    return (heatmaps + returned) * np.float32(0.5)
-
-
-def locate(
-    heatmaps: Maps, matrices: ArrayLike, spec: PoseSpec
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Read keypoints (N, K, 2), in pixels of the picture, and scores (N, K) in 0..1 from heatmaps.
-
-    matrices: (N, 2, 3), as the crops were cut.
-    """
-    points, scores = spec.heatmap_codec.decode(heatmaps)
-    located = apply_affine(points, invert_affine(matrices)).astype(np.float32)
-    return located, scores.clip(0, 1)  # a heatmap may peak above 1

@@ -1,4 +1,4 @@
-"""Results of the models: frozen values of numpy arrays, checked when they are made."""
+"""The result of a pose model: frozen numpy arrays, checked when they are made."""
 
 import csv
 import io
@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.drawing import draw_poses, save_drawing
+from hrnet.drawing import save_drawing
 from hrnet.errors import InputError
 from hrnet.files import check_writable_file, write_text
 from hrnet.geometry import Image8, Size
 from hrnet.images import ImageSource
 from hrnet.numbers import to_int
 from hrnet.skeleton import Skeleton
+from hrnet.tasks.pose.drawing import draw_poses
 
 if TYPE_CHECKING:
     import supervision
+    from rich.table import Table
 
 Rows = slice | list[int] | list[bool] | NDArray[np.integer] | NDArray[np.bool_]
 """A choice of subjects: a slice, indices, or True and False for each of them."""
@@ -206,6 +208,22 @@ class Poses:
                 f"{category_id!r:.60}"
             )
         return [self._coco_entry(row, image, category) for row in range(len(self))]
+
+    def entries(self, image_id: int) -> list[dict[str, object]]:
+        """List the subjects as `to_coco`, with `boxes_given` added, for the file of a whole run."""
+        return [{**entry, "boxes_given": self.boxes_given} for entry in self.to_coco(image_id)]
+
+    def summary(self) -> str:
+        """Describe the poses in a few words: how many persons, and the score of each."""
+        from hrnet.tasks.pose.show import summarise
+
+        return summarise(self)
+
+    def tables(self, width: int) -> "Iterator[Table]":
+        """Yield tables of the keypoints for a terminal of `width` columns."""
+        from hrnet.tasks.pose.show import pose_tables
+
+        return pose_tables(self, width)
 
     def _coco_entry(self, row: int, image_id: int, category_id: int) -> dict[str, object]:
         triples = np.column_stack([self.keypoints[row], self.keypoint_scores[row]])

@@ -1,0 +1,165 @@
+"""Annotated subjects of a COCO keypoint file as a data set of the pose task."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+
+from hrnet.data.coco import KeypointDataset, Sample, expect_size, read_keypoints
+from hrnet.data.coco_evaluation import ScoredBoxes, annotated_boxes, read_detections
+from hrnet.errors import InputError
+from hrnet.files import sha256_of
+from hrnet.geometry import Size
+from hrnet.metrics.coco import MAX_POSES, expect_pycocotools
+from hrnet.spec import ModelSpec
+from hrnet.tasks import DataSource, Job, Result
+from hrnet.tasks.pose.evaluation import pose_limit
+from hrnet.tasks.pose.spec import PoseSpec
+
+
+@dataclass(frozen=True, eq=False)
+class PoseDataset:
+    """The subjects of an annotation file, and the boxes to evaluate on.
+
+    boxes: the detector's file, None for the annotated boxes. pages: the boxes of each image, one
+    entry for each of `jobs`. left_out: detections of categories that are not evaluated on.
+    """
+
+    keypoints: KeypointDataset
+    boxes: Path | None
+    pages: tuple[ScoredBoxes, ...]
+    left_out: int
+
+    @property
+    def path(self) -> Path:
+        return self.keypoints.path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.keypoints.notes
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        return self.keypoints.samples
+
+    @property
+    def jobs(self) -> list[Job]:
+        paths = self.keypoints.image_paths
+        return [
+            Job(paths[page.image_id], page.boxes_xywh, index)
+            for index, page in enumerate(self.pages)
+        ]
+
+    @property
+    def has_head_sizes(self) -> bool:
+        """True where PCKh can be measured: annotated boxes, each with a head size."""
+        return self.boxes is None and all(one.head_size is not None for one in self.samples)
+
+    def check_result(self, job: Job, result: Result) -> None:
+        """Raise InputError where a picture has another size than annotated."""
+        size = self._sizes.get(self.pages[job.index].image_id, result.image_size)
+        expect_size(Path(str(job.image)), result.image_size, size)
+
+    @cached_property
+    def _sizes(self) -> dict[int, Size]:
+        """Annotated sizes of the pictures that have samples."""
+        return {sample.image_id: sample.image_size for sample in self.samples}
+
+    def facts(self) -> dict[str, object]:
+        """Return `data`, `boxes` and `metric` of the protocol.
+
+        data: persons are the subjects that count; ignored are crowds and subjects without a
+        labelled keypoint; areas_estimated are persons without an `area` that can be, which got
+        `AREA_OF_BOX` of their box.
+        """
+        skeleton, names = self.keypoints.skeleton, self.keypoints.skeleton.names
+        counted = [one for one in self.keypoints.subjects if one.counts]
+        return {
+            "data": {
+                "annotations": self.path.name,
+                "sha256": sha256_of(self.path),
+                "images": len(self.keypoints.image_paths),
+                "persons": len(counted),
+                "ignored": len(self.keypoints.subjects) - len(counted),
+                "areas_estimated": sum(not one.area_given for one in counted),
+                "keypoints": names,
+                "flip_pairs": [(names[left], names[right]) for left, right in skeleton.flip_pairs],
+                "sigmas": skeleton.sigmas,
+                "sigmas_source": self.keypoints.sigmas_source,
+                "notes": self.notes,
+            },
+            "boxes": {
+                "source": self.boxes.name if self.boxes else "gt",
+                "sha256": sha256_of(self.boxes) if self.boxes else None,
+                "count": self._num_boxes,
+                "left_out": self.left_out,
+            },
+            "metric": self._metric(),
+        }
+
+    def describe(self) -> list[str]:
+        """Describe in lines the subjects, the boxes and the metric."""
+        subjects = self.keypoints.subjects
+        counted = [one for one in subjects if one.counts]
+        estimated = sum(not one.area_given for one in counted)
+        ignored = len(subjects) - len(counted)
+        return [
+            f"data {self.path.name}: {len(counted)} persons in "
+            f"{len(self.keypoints.image_paths)} images"
+            + (f", {estimated} areas estimated" if estimated else "")
+            + (f", {ignored} crowds or without a label" if ignored else "")
+            + f", OKS sigmas: {self.keypoints.sigmas_source}",
+            f"{self._num_boxes} boxes ({self.boxes.name if self.boxes else 'gt'})"
+            + (f", {self.left_out} of other categories left out" if self.left_out else ""),
+            self._metric(),
+            *(f"note: {note}" for note in self.notes),
+        ]
+
+    def expect_labels_of(self, spec: ModelSpec) -> None:
+        """Raise InputError where the annotated keypoints are not those of a model."""
+        assert isinstance(spec, PoseSpec)
+        _expect_same_keypoints(spec, self.keypoints)
+
+    @property
+    def _num_boxes(self) -> int:
+        return sum(len(page.scores) for page in self.pages)
+
+    def _metric(self) -> str:
+        """Name the programs behind the metrics."""
+        poses = pose_limit(self.keypoints)
+        more = f" ({MAX_POSES} in COCO)" if poses > MAX_POSES else ""
+        coco = f"pycocotools {version('pycocotools')}, {poses} poses an image{more}"
+        if not self.has_head_sizes:
+            return coco
+        return (
+            f"{coco}; PCKh of {len(self.samples)} annotated boxes by their head_size, without "
+            "rescoring and suppression"
+        )
+
+
+def read_dataset(source: DataSource) -> PoseDataset:
+    """Read a COCO keypoint file, and the detector's boxes where the source names a file of them.
+
+    Raises InputError with one line for the first error in them.
+    """
+    expect_pycocotools()
+    if source.images is None:
+        raise InputError(f"expected the folder of the pictures of {source.path}; name it (images)")
+    keypoints = read_keypoints(source.path, source.images, source.category)
+    if source.boxes is None:
+        return PoseDataset(keypoints, None, tuple(annotated_boxes(keypoints)), 0)
+    pages, left_out = read_detections(source.boxes, keypoints)
+    return PoseDataset(keypoints, source.boxes, tuple(pages), left_out)
+
+
+def _expect_same_keypoints(spec: PoseSpec, dataset: KeypointDataset) -> None:
+    ours, theirs = spec.skeleton.names, dataset.skeleton.names
+    if ours != theirs:
+        index = next((i for i, (a, b) in enumerate(zip(ours, theirs, strict=False)) if a != b), -1)
+        detail = (
+            f"; keypoint {index + 1} is {ours[index]}, not {theirs[index]}" if index >= 0 else ""
+        )
+        raise InputError(
+            f"the model {spec.name} finds {len(ours)} keypoints and {dataset.path} has "
+            f"{len(theirs)}{detail}; evaluate on annotations of the same keypoints"
+        )

@@ -1,0 +1,87 @@
+"""Metrics of poses: COCO's AP and AR, and PCKh where each subject has a head size.
+
+    poses of an image -> rescoring -> OKS-NMS -> pycocotools
+
+PCKh is of the pose in each annotated box, as it is.
+
+Source: the evaluation of the official HRNet pose code (Sun et al. 2019).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrnet.data.coco import KeypointDataset, Subject
+from hrnet.metrics.coco import ScoredPose, coco_keypoint_metrics, most_poses
+from hrnet.metrics.keypoints import oks_nms, rescore
+from hrnet.metrics.pckh import pckh_figures
+from hrnet.skeleton import COCO_PERSON
+from hrnet.tasks.pose.spec import KEYPOINT_THRESHOLD, NMS_THRESHOLD
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImagePoses:
+    """The poses found in one image, before rescoring and suppression.
+
+    keypoints: (N, K, 2) pixels. keypoint_scores: (N, K). box_scores: (N,), 1 for annotated boxes.
+    areas: (N,) square pixels of the padded crops, which the suppression measures by.
+    """
+
+    image_id: int
+    keypoints: NDArray[np.floating]
+    keypoint_scores: NDArray[np.floating]
+    box_scores: NDArray[np.floating]
+    areas: NDArray[np.floating]
+
+
+def pose_limit(dataset: KeypointDataset) -> int:
+    """Return how many poses of an image count: 20, as in COCO, or as many as the data set needs."""
+    is_coco = dataset.skeleton.names == COCO_PERSON.names
+    return most_poses(dataset.subjects, only_labelled=is_coco)
+
+
+def head_figures(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> dict[str, float]:
+    """Compute PCKh of the poses in the annotated boxes; {} unless each sample has a head size.
+
+    poses: one for each box of `annotated_boxes`, in that order. Returns `pckh_figures`.
+    """
+    samples = sorted(dataset.samples, key=lambda sample: sample.image_id)  # as annotated_boxes
+    sizes = [sample.head_size for sample in samples if sample.head_size is not None]
+    if len(sizes) < len(samples):
+        return {}
+    return pckh_figures(
+        np.concatenate([image.keypoints for image in poses]),
+        np.stack([sample.keypoints for sample in samples]),
+        np.stack([sample.visibility > 0 for sample in samples]),
+        sizes,
+        dataset.skeleton.names,
+    )
+
+
+def evaluate_poses(
+    dataset: KeypointDataset,
+    poses: Iterable[ImagePoses],
+    *,
+    subjects: Sequence[Subject] | None = None,
+) -> dict[str, float]:
+    """Rescore poses, drop near copies in each image and compute COCO's ten figures.
+
+    subjects: what to compare with; all of the data set without it.
+    Returns a dict from AP, AP50, ... AR, ... to 0..1, or -1 where nothing can count.
+    """
+    sigmas = dataset.skeleton.sigmas
+    truth = dataset.subjects if subjects is None else subjects
+    scored = [pose for image in poses for pose in select_poses(image, sigmas)]
+    return coco_keypoint_metrics(
+        truth, scored, sigmas, image_ids=dataset.image_paths, max_poses=pose_limit(dataset)
+    )
+
+
+def select_poses(image: ImagePoses, sigmas: Sequence[float]) -> Iterator[ScoredPose]:
+    """Yield the poses of one image that stay, best first, with their final scores."""
+    scores = rescore(image.box_scores, image.keypoint_scores, threshold=KEYPOINT_THRESHOLD)
+    kept = oks_nms(image.keypoints, scores, image.areas, sigmas, threshold=NMS_THRESHOLD)
+    for row in kept:
+        yield ScoredPose(image.image_id, image.keypoints[row], float(scores[row]))

@@ -1,0 +1,205 @@
+"""The six methods of pose: boxes to crops, heatmaps to keypoints, subjects to AP.
+
+    boxes --crop_matrices--> matrices --warp_affine--> crops --network--> heatmaps
+    --codec.decode--> points in the crop --inverse matrix--> keypoints in pixels of the picture
+
+Source: the official HRNet pose code (Sun et al. 2019); the crop is `geometry.box_to_crop`.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import ArrayLike, NDArray
+
+from hrnet.codecs.heatmap import flip_heatmaps
+from hrnet.config import Experiment
+from hrnet.data.augment import Augmentation, distort, draw_crop
+from hrnet.data.coco import Sample as Subject
+from hrnet.data.coco_evaluation import ScoredBoxes
+from hrnet.geometry import (
+    Floats,
+    Image8,
+    Size,
+    apply_affine,
+    box_to_crop,
+    invert_affine,
+    warp_affine,
+    xywh_to_xyxy,
+)
+from hrnet.spec import ModelSpec
+from hrnet.tasks import (
+    Crop,
+    Dataset,
+    DataSource,
+    Job,
+    Outputs,
+    Result,
+    Sample,
+    TaskParts,
+    expect_outputs,
+)
+from hrnet.tasks.pose.crops import check_boxes, crop_matrices, whole_image_box
+from hrnet.tasks.pose.dataset import PoseDataset, read_dataset
+from hrnet.tasks.pose.evaluation import ImagePoses, evaluate_poses, head_figures
+from hrnet.tasks.pose.result import Poses
+from hrnet.tasks.pose.spec import PoseSpec
+
+Part = tuple[NDArray[np.float32], NDArray[np.float32]]
+"""Keypoints (K, 2) in pixels of the picture and scores (K,) in 0..1 of one crop."""
+
+
+class PosePage:
+    """A picture with its boxes, and the keypoints that have come in so far."""
+
+    def __init__(self, image: Image8, boxes: ArrayLike | None, spec: PoseSpec) -> None:
+        self._image: Image8 | None = image  # until the last crop is cut
+        self._image_size: Size = (image.shape[0], image.shape[1])
+        self._spec = spec
+        self._boxes_given = boxes is not None
+        self._boxes: Floats = (
+            whole_image_box(self._image_size)
+            if boxes is None
+            else check_boxes(boxes, self._image_size)
+        )
+        self._parts: list[Part] = []
+
+    def crops(self) -> Iterator[Crop]:
+        """Cut the crop of each box."""
+        assert self._image is not None
+        for matrix in crop_matrices(self._boxes, self._spec):
+            yield Crop(self, warp_affine(self._image, matrix, self._spec.input_size), matrix)
+        self._image = None
+
+    def add(self, part: object) -> None:
+        """Take the keypoints of the next crop."""
+        self._parts.append(cast(Part, part))  # as `postprocess` gave it
+
+    @property
+    def done(self) -> bool:
+        return len(self._parts) == len(self._boxes)
+
+    def result(self) -> Poses:
+        """Join the keypoints of all boxes; a subject's score is the mean of its keypoints'."""
+        count, points = len(self._boxes), self._spec.skeleton.num_keypoints
+        scores = np.array([scores for _, scores in self._parts], np.float32).reshape(count, points)
+        keypoints = np.array([points for points, _ in self._parts], np.float32)
+        return Poses(
+            keypoints=keypoints.reshape(count, points, 2),
+            keypoint_scores=scores,
+            boxes=xywh_to_xyxy(self._boxes).astype(np.float32),
+            scores=scores.mean(axis=1),
+            skeleton=self._spec.skeleton,
+            image_size=self._image_size,
+            boxes_given=self._boxes_given,
+        )
+
+
+class Pose:
+    """Top-down pose estimation: each box of a picture is one subject."""
+
+    def __init__(self, spec: ModelSpec, experiment: Experiment | None = None) -> None:
+        assert isinstance(spec, PoseSpec)
+        self._spec = spec
+        self._augmentation = experiment.augmentation if experiment else Augmentation()
+
+    @property
+    def spec(self) -> PoseSpec:
+        return self._spec
+
+    def preprocess(self, image: Image8, boxes: ArrayLike | None) -> PosePage:
+        """Open a picture with its boxes; None takes the whole picture as one subject."""
+        return PosePage(image, boxes, self.spec)
+
+    def unflip(self, outputs: Outputs) -> Outputs:
+        """Mirror heatmaps back, and move them by one pixel unless the codec is unbiased.
+
+        That is the official SHIFT_HEATMAP; UDP, section 3, makes it needless.
+        """
+        (heatmaps,) = self._expect_fit(outputs)
+        shift = not self.spec.heatmap_codec.unbiased
+        return (flip_heatmaps(heatmaps, self.spec.skeleton.flip_order, shift=shift),)
+
+    def postprocess(self, outputs: Outputs, crops: Sequence[Crop]) -> Iterable[Part]:
+        """Read the keypoints and their scores from the heatmaps of each crop."""
+        (heatmaps,) = self._expect_fit(outputs, len(crops))
+        points, scores = self.spec.heatmap_codec.decode(heatmaps)
+        matrices = np.stack([crop.matrix for crop in crops])
+        located = apply_affine(points, invert_affine(matrices)).astype(np.float32)
+        return zip(located, scores.clip(0, 1), strict=True)  # a heatmap may peak above 1
+
+    @staticmethod
+    def dataset(source: DataSource) -> PoseDataset:
+        """Read a COCO keypoint file, see `tasks.pose.dataset`."""
+        return read_dataset(source)
+
+    def batch(
+        self, samples: Sequence[Sample], pictures: Sequence[Image8], rngs: Sequence[Generator]
+    ) -> tuple[Image8, dict[str, NDArray[np.float32]]]:
+        """Draw a crop of each sample; return crops (N, H, W, 3) uint8 and targets.
+
+        The targets are heatmaps (N, K, h, w) and weights (N, K) of the keypoints.
+        """
+        spec, codec = self.spec, self.spec.heatmap_codec
+        crops, points, weights = [], [], []
+        for sample, picture, rng in zip(samples, pictures, rngs, strict=True):
+            assert isinstance(sample, Subject)
+            matrix, located, weight = draw_crop(
+                sample,
+                spec.skeleton,
+                spec.input_size,
+                spec.padding,
+                self._augmentation,
+                rng,
+                codec.unbiased,
+            )
+            crop = warp_affine(picture, matrix, spec.input_size)
+            crops.append(distort(crop, self._augmentation, rng))
+            points.append(located)
+            weights.append(weight)
+        heatmaps, kept = codec.encode(np.stack(points), np.stack(weights))
+        return np.stack(crops), {"heatmaps": heatmaps, "weights": kept}
+
+    def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
+        """Compute COCO's ten metrics, after PCKh where each annotated box has a head size."""
+        assert isinstance(dataset, PoseDataset)
+        found = self.image_poses(pairs, dataset)
+        heads = head_figures(dataset.keypoints, found) if dataset.has_head_sizes else {}
+        return heads | evaluate_poses(dataset.keypoints, found)
+
+    def image_poses(
+        self, pairs: Sequence[tuple[Job, Result]], dataset: PoseDataset
+    ) -> list[ImagePoses]:
+        """Join the poses of each image with the boxes that they were found in."""
+        return [self._joined(dataset.pages[job.index], poses) for job, poses in pairs]
+
+    def _joined(self, page: ScoredBoxes, poses: Result) -> ImagePoses:
+        assert isinstance(poses, Poses)
+        _, crop_size = box_to_crop(page.boxes_xywh, self.spec.input_size, self.spec.padding)
+        return ImagePoses(
+            image_id=page.image_id,
+            keypoints=poses.keypoints,
+            keypoint_scores=poses.keypoint_scores,
+            box_scores=page.scores,
+            areas=crop_size.prod(axis=-1),
+        )
+
+    def _expect_fit(self, outputs: Outputs, count: int | None = None) -> Outputs:
+        """Return outputs that are finite heatmaps of `count` crops; InputError for others."""
+        count = len(outputs[0]) if count is None else count
+        codec, points = self.spec.heatmap_codec, self.spec.skeleton.num_keypoints
+        expect_outputs(outputs, [(count, points, *codec.heatmap_size)])
+        return outputs
+
+
+TASK = TaskParts(
+    name="pose",
+    make=Pose,
+    spec=PoseSpec,
+    experiment=Experiment,
+    network="hrnet.tasks.pose.network",
+    sections="hrnet.tasks.pose.sections",
+    results="keypoints",
+    without_boxes="no boxes given: each whole image was taken as one person",
+)
