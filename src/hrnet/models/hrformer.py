@@ -181,12 +181,14 @@ def make_backbone(
         config, config.drop_path if options.drop_path is None else options.drop_path
     )
 
+    # Attention and feed-forward network of one block of one stream.
     def block(width: int, num_heads: int, rate: float) -> Block:
         attention = WindowAttention(
             width, num_heads, window=window, use_table=position == "table", shared=shared
         )
         return Block(attention, width, width * config.mlp_ratio, rate)
 
+    # The blocks of one module; all streams have the same drop rates.
     def body(stage: StageConfig, depth: int) -> Parallel:
         drops = rates[depth : depth + stage.num_blocks]
         streams = zip(stage.widths, config.num_heads, strict=False)
@@ -195,6 +197,7 @@ def make_backbone(
             for width, heads in streams
         )
 
+    # One path of an exchange to a higher stream.
     def up(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
         mode, corners = ("bilinear", align_corners) if bilinear else ("nearest", None)
         resize = nn.Upsample(scale_factor=2**steps, mode=mode, align_corners=corners)
@@ -220,12 +223,12 @@ def make_backbone(
     return backbone
 
 
-def _ocr_v3(channels: tuple[int, ...], num_outputs: int, align_corners: bool) -> nn.Module:
+def _ocr_v3(channels: tuple[int, ...], count: int, align: bool) -> nn.Module:
     """Make the OCR head of the published "V3" networks, with grouped 7x7 convolutions."""
     return OCRHead.for_hrformer(
         channels,
-        num_outputs,
-        align_corners=align_corners,
+        count,
+        align_corners=align,
         kernel=7,
         groups=math.gcd(sum(channels), 512),
     )
@@ -238,11 +241,16 @@ FAMILY = Family(
     options=("head", "upsampling", "align_corners", "relative_position", "window", "drop_path"),
     heads={
         ("segmentation", "ocr"): Head(
-            lambda c, n, align: OCRHead.for_hrformer(c, n, align_corners=align), PIXEL_CLASSES
+            lambda channels, count, align: OCRHead.for_hrformer(
+                channels, count, align_corners=align
+            ),
+            PIXEL_CLASSES,
         ),
         ("segmentation", "ocr_v3"): Head(_ocr_v3, PIXEL_CLASSES),
         ("classification", None): Head(
-            lambda c, n, _: ClassificationHead(c, n, depthwise=True), IMAGE_CLASSES, he_init=True
+            lambda channels, count, _: ClassificationHead(channels, count, depthwise=True),
+            IMAGE_CLASSES,
+            he_init=True,
         ),
     },
 )

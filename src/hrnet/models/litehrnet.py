@@ -262,5 +262,5 @@ FAMILY = Family(
     variants=VARIANTS,
     make_backbone=make_backbone,
     options=("head", "align_corners", "exchange"),
-    heads={("pose", "v1"): Head(lambda c, n, _: LiteHead(c, n), KEYPOINTS)},
+    heads={("pose", "v1"): Head(lambda channels, count, _: LiteHead(channels, count), KEYPOINTS)},
 )

@@ -1,4 +1,4 @@
-"""The V2p head: the joined streams, pooled to the pyramid that a detector reads.
+"""The V2p head: the joined streams, pooled to a feature pyramid for a detector.
 
 Wang et al. 2020, figure 4c; "HRFPN" in the published detectors.
 """
