@@ -87,6 +87,7 @@ class NetworkStatistics:
     def activation_bytes(self) -> int:
         return max(part.activation_bytes for part in self.parts)
 
+
 def measure(model: nn.Module, input_size: Size) -> NetworkStatistics:
     """Measure the cost of a network for one image of `input_size` (height, width), in eval mode.
 

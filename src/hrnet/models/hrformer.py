@@ -13,7 +13,7 @@ Input of any size. Three things follow the published code where it departs from 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -157,6 +157,17 @@ def _drop_rates(config: HRFormerConfig, last: float) -> list[float]:
     return rates
 
 
+def _path_up(mode: str, align_corners: bool) -> Callable[[int, int, int], nn.Sequential]:
+    """Return the maker of an exchange's paths to higher streams."""
+
+    def make(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
+        corners = align_corners if mode == "bilinear" else None  # nearest has no such choice
+        resize = nn.Upsample(scale_factor=2**steps, mode=mode, align_corners=corners)
+        return project_up(in_channels, out_channels, resize)
+
+    return make
+
+
 def make_backbone(
     config: HRFormerConfig, options: NetworkOptions, *, num_outputs: int | None = None
 ) -> HighResBackbone:
@@ -197,18 +208,12 @@ def make_backbone(
             for width, heads in streams
         )
 
-    # One path of an exchange to a higher stream.
-    def up(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
-        mode, corners = ("bilinear", align_corners) if bilinear else ("nearest", None)
-        resize = nn.Upsample(scale_factor=2**steps, mode=mode, align_corners=corners)
-        return project_up(in_channels, out_channels, resize)
-
     parts = BackboneParts(
         stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
         body=body,
         transition=conv_transition,
         down=separable_down,
-        up=up,
+        up=_path_up("bilinear" if bilinear else "nearest", align_corners),
         sum=resized_sum(align_corners),
     )
     backbone = HighResBackbone(
