@@ -1,4 +1,4 @@
-"""What networks cost: by hand on tiny modules, and equal to counts of the published networks."""
+"""Costs of networks: by hand on tiny modules, and equal to counts of the published networks."""
 
 import json
 from collections import Counter
@@ -31,7 +31,7 @@ def macs_by_stage(statistics: NetworkStatistics) -> Counter[str]:
 
 
 def by_kind(macs: Mapping[str, int]) -> dict[str, int]:
-    """Whether a linear layer becomes addmm or mm depends on how its input lies in memory."""
+    """A linear layer becomes addmm or mm by the memory layout of its input; join both."""
     kinds: Counter[str] = Counter()
     for operation, count in macs.items():
         kinds["linear" if operation in ("addmm", "mm") else operation] += count

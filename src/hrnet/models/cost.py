@@ -99,6 +99,7 @@ def measure(model: nn.Module, input_size: Size) -> NetworkStatistics:
         raise InputError(
             f"expected height and width of 1 to {MAX_SIDE} pixels, got {_text(input_size)}"
         )
+    # Run a copy on the meta device, where only shapes are computed.
     twin = _on_meta(model).eval()
     images = torch.empty(1, 3, *input_size, device="meta")
     watch = _Watch(twin, images)
@@ -158,6 +159,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._add(images)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        # torch's registry counts two operations for each multiply-add.
         result = func(*args, **(kwargs or {}))
         packet = func.overloadpacket
         if packet in flop_registry:
@@ -181,6 +183,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return dict(totals)
 
     def _add(self, tensor: Tensor) -> None:
+        # A storage counts from here until it is freed, which `finalize` reports.
         key = _key(tensor)
         if key in self._known:  # a view, or written in place
             return
@@ -205,6 +208,7 @@ def _key(tensor: Tensor) -> int:
 @contextmanager
 def _watched_parts(model: nn.Module, watch: _Watch) -> Iterator[None]:
     """Set the watch's part while each part's module runs, and its caller's part afterwards."""
+    # The parts of the modules that are running, the innermost last.
     callers: list[str] = []
 
     def before(module: nn.Module, _: object) -> None:

@@ -143,8 +143,10 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x + drop(attention(norm(x))), channels last
         tokens = x.permute(0, 2, 3, 1)  # (N, H, W, C)
         tokens = tokens + self.drop_path(self.attention(self.attention_norm(tokens)))
+        # x + drop(feed_forward(norm(x))), channels first as convolutions need them
         normed = self.feed_forward_norm(tokens).permute(0, 3, 1, 2)  # (N, C, H, W)
         out: Tensor = tokens.permute(0, 3, 1, 2) + self.drop_path(self.feed_forward(normed))
         return out
@@ -179,6 +181,7 @@ def make_backbone(
 
     Raises InputError for a window below 1, and for widths that the heads do not divide.
     """
+    # The choices, of the options or as usual.
     window = config.window if options.window is None else options.window
     if window < 1:
         raise InputError(
@@ -223,6 +226,7 @@ def make_backbone(
         num_outputs=num_outputs,
         any_size=True,
     )
+    # T5's table belongs to the backbone; the layers only refer to it.
     if shared is not None:
         backbone.add_module("relative_position", shared)
     return backbone

@@ -47,6 +47,7 @@ class ObjectContext(nn.Module):
         query = self.query(pixels).flatten(2).transpose(1, 2)  # (N, h*w, key_channels)
         key = self.key(objects).flatten(2)  # (N, key_channels, K)
         value = self.value(objects).flatten(2).transpose(1, 2)  # (N, K, key_channels)
+        # softmax over the classes of q k / sqrt(d), then the weighted mean of the values
         share = (torch.matmul(query, key) * self.scale).softmax(dim=2)
         context = torch.matmul(share, value).transpose(1, 2)  # (N, key_channels, h*w)
         out: Tensor = self.out(context.reshape(pixels.shape[0], -1, *pixels.shape[-2:]))
@@ -103,11 +104,12 @@ class OCRHead(nn.Module):
         return cls(aux, pixels, num_classes, context_bias=True)
 
     def forward(self, streams: list[Tensor]) -> tuple[Tensor, Tensor]:
-        # A first segmentation of the joined streams gives one vector a class; attention from the
-        # pixels to these is the context, which is joined with the pixels and classified.
+        # A first segmentation, the auxiliary logits.
         joined = join_streams(streams, align_corners=self.aux.align_corners)
         aux = self.aux.classify(joined)
         pixels = self.pixels(joined)
+        # One vector a class, and attention from all pixels to them.
         context = self.context(pixels, gather_objects(pixels, aux))
+        # Context and pixels together give the second logits.
         mixed = self.dropout(self.join(torch.cat([context, pixels], dim=1)))
         return aux, self.classifier(mixed)
