@@ -39,7 +39,7 @@ PARTS = {
     "dark": [0, 1, 8],  # on the border, inside, near the border
     "flip": np.s_[:, :, 3:5],
 }
-"""What is kept of an array, by its name or its group; other arrays are kept whole."""
+"""The kept part of an array, by its name or its group; other arrays are kept whole."""
 
 
 def part_of(arrays: Arrays) -> Arrays:

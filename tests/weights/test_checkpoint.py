@@ -11,6 +11,7 @@ from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import (
+    as_checkpoint,
     build_network,
     load_checkpoint,
     read_checkpoint,
@@ -194,3 +195,29 @@ def test_a_failed_loading_leaves_the_network_as_it_was(network):
         fill(network, state, "source")
     for key, value in network.state_dict().items():
         assert torch.equal(value, before[key])
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "num_outputs"),
+    [
+        ('{"variant": "hrnet_w32", "num_keypoints": 16}', "pose", 16),
+        ('{"variant": "hrnet_w32", "task": "pose", "num_keypoints": 5}', "pose", 5),
+        ('{"variant": "hrnet_w32", "task": "segmentation", "num_classes": 59}', "segmentation", 59),
+        ('{"variant": "hrnet_w32", "task": "detection", "num_classes": null}', "detection", None),
+        ('{"variant": "hrnet_w32", "task": "pose", "num_outputs": 3}', "pose", 3),
+    ],
+)
+def test_descriptions_of_older_versions_are_read(text, task, num_outputs):
+    found = as_checkpoint({}, {"format": "hrnet", "network": text})
+    assert found is not None
+    expected = NetworkSpec(variant="hrnet_w32", task=task, num_outputs=num_outputs)
+    assert (found.network, found.model) == (expected, None)
+    again = as_checkpoint({}, {"format": "hrnet", "network": expected.to_json()})
+    assert again == found
+
+
+@pytest.mark.parametrize("other", ["num_classes", "num_outputs"])
+def test_a_description_with_two_counts_is_refused(other):
+    text = json.dumps({"variant": "a", "task": "pose", "num_keypoints": 3, other: 3})
+    with pytest.raises(InputError, match=r"num_(keypoints|classes): Extra inputs"):
+        as_checkpoint({}, {"format": "hrnet", "network": text})

@@ -12,6 +12,7 @@ from os import PathLike
 from pathlib import Path
 
 import torch
+from pydantic import model_validator
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
@@ -95,6 +96,23 @@ def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         raise InputError(f"{path} is not a readable safetensors file: {one_line(error)}") from None
 
 
+class _StoredSpec(NetworkSpec):
+    """The description in a header; before `num_outputs` it had a count for each task."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, fields: object) -> object:
+        if not isinstance(fields, dict):
+            return fields
+        counts = ("num_keypoints", "num_classes")
+        known = {k: v for k, v in fields.items() if k not in counts or v is not None}
+        current = {"task": "pose", **known}
+        given = [name for name in counts if name in current]
+        if len(given) == 1 and "num_outputs" not in current:  # else refused as unknown fields
+            current["num_outputs"] = current.pop(given[0])
+        return current
+
+
 def as_checkpoint(state: dict[str, Tensor], header: dict[str, str]) -> Checkpoint | None:
     """Read the header of a safetensors file; None where it is not of ours.
 
@@ -103,7 +121,8 @@ def as_checkpoint(state: dict[str, Tensor], header: dict[str, str]) -> Checkpoin
     if header.get("format") != FORMAT:
         return None
     if "network" in header and "spec" not in header:
-        return Checkpoint(state, NetworkSpec.from_json(header["network"]), None)
+        stored = _StoredSpec.from_json(header["network"])
+        return Checkpoint(state, NetworkSpec.model_validate(stored.model_dump()), None)
     model = read_spec(header.get("spec", ""))
     return Checkpoint(state, model.network, model)
 
