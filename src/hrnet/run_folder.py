@@ -1,4 +1,7 @@
-"""The names of what a run folder holds, besides its checkpoints (`weights.catalog`)."""
+"""The names of what a run folder holds."""
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+"""Checkpoints: of the last epoch, and of the best one by the task's first metric."""
 
 EXPERIMENT = "experiment.json"
 """The settings; `--config` takes them to repeat the run."""

@@ -11,7 +11,7 @@ from hrnet.errors import InputError, one_line, printable
 from hrnet.files import is_file
 
 if TYPE_CHECKING:
-    from hrnet.weights.published import PublishedWeight
+    from hrnet.weights.published.rows import PublishedWeight
 
 FAMILIES = ("hrnet", "litehrnet", "hrformer")
 """Values of --family."""
@@ -75,8 +75,8 @@ def list_weights(
     Columns: name, score, size, licence, and whether the file can be downloaded. On a terminal they
     are a table; in a pipe tabs part them, and - stands for what is unknown.
     """
-    from hrnet.weights.cache import cache_folder
-    from hrnet.weights.published import rows
+    from hrnet.weights.published.cache import cache_folder
+    from hrnet.weights.published.rows import rows
 
     if family not in (None, *FAMILIES):
         raise InputError(f"expected --family as one of {', '.join(FAMILIES)}, got {family!r}")
@@ -84,8 +84,8 @@ def list_weights(
         row
         for row in rows()
         if _fits(row.name, pattern)
-        and family in (None, _family(row.variant))
-        and task in (None, row.task)
+        and family in (None, _family(row.network.variant))
+        and task in (None, row.network.task)
         and dataset in (None, row.dataset)
     ]
     if not found:
@@ -100,8 +100,8 @@ def list_weights(
 @app.command(epilog=FETCH_EXAMPLES)
 def fetch(names: Names) -> None:
     """Download weights into the cache, and print where each file is."""
-    from hrnet.weights.cache import fetch as fetch_row
-    from hrnet.weights.published import find_row
+    from hrnet.weights.published.cache import fetch as fetch_row
+    from hrnet.weights.published.rows import find_row
 
     _each([find_row(name) for name in names], lambda row: printable(fetch_row(row)))
 
@@ -120,9 +120,9 @@ def verify(
 
     Prints name, result and SHA-256; the exit code is 2 if a file is not as published.
     """
-    from hrnet.weights.cache import raw_path
-    from hrnet.weights.cache import verify as verify_row
-    from hrnet.weights.published import find_row, rows
+    from hrnet.weights.published.cache import raw_path
+    from hrnet.weights.published.cache import verify as verify_row
+    from hrnet.weights.published.rows import find_row, rows
 
     if bool(names) == everything:
         raise InputError("expected either names of weights or --all")
@@ -143,7 +143,7 @@ def verify(
 @app.command(epilog=FOLDER_EXAMPLES)
 def folder() -> None:
     """Print the cache folder; HRNET_CACHE names another one."""
-    from hrnet.weights.cache import cache_folder
+    from hrnet.weights.published.cache import cache_folder
 
     typer.echo(printable(cache_folder()))
 
@@ -160,7 +160,7 @@ def _family(variant: str) -> str:
 
 def _size(row: "PublishedWeight") -> str:
     """The size of the file where it is published or the file is there; - where neither."""
-    from hrnet.weights.cache import raw_path
+    from hrnet.weights.published.cache import raw_path
 
     path = raw_path(row)
     num_bytes = path.stat().st_size if is_file(path) else row.size_bytes
@@ -168,7 +168,7 @@ def _size(row: "PublishedWeight") -> str:
 
 
 def _state(row: "PublishedWeight") -> str:
-    from hrnet.weights.cache import raw_path
+    from hrnet.weights.published.cache import raw_path
 
     if is_file(raw_path(row)):
         return "in the cache"

@@ -14,7 +14,7 @@ from hrnet.reports.measure import Findings, measure
 from hrnet.reports.page import Drawing, make_page
 from hrnet.reports.pictures import small_picture
 from hrnet.reports.read import RunFolder, read_run
-from hrnet.weights.catalog import BEST, LAST
+from hrnet.run_folder import BEST, LAST
 
 REPORT = "report.html"
 """The page's usual name in a run folder."""

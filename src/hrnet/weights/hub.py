@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hrnet.errors import InputError, one_line
-from hrnet.weights.cache import offline
+from hrnet.weights.published.cache import offline
 
 HUB_PREFIX = "hf://"
 """The beginning of the name of a model on the hub."""

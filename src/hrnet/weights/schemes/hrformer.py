@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from hrnet.errors import InputError
-from hrnet.weights.schemes.form import Row
+from hrnet.weights.schemes.keymap import Row
 
 _INDEX = "relative_position_index"
 _TABLE = "relative_position_bias_table"

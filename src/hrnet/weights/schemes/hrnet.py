@@ -5,7 +5,7 @@ Source of their names: state dictionaries of the official code of Sun et al. 201
 the names of the classification repository throughout.
 """
 
-from hrnet.weights.schemes.form import Row, conv_norm
+from hrnet.weights.schemes.keymap import Row, conv_norm
 
 
 def block(ours: str, theirs: str, num_convs: int) -> list[Row]:

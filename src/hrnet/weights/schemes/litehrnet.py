@@ -4,7 +4,7 @@ Source of their names: state dictionaries of the official code of Yu et al. 2021
 LiteHRNet shares.
 """
 
-from hrnet.weights.schemes.form import Row
+from hrnet.weights.schemes.keymap import Row
 
 _CONV_NORM = (("conv", "conv"), ("norm", "bn"))
 """A ConvNorm of ours is a ConvModule there."""

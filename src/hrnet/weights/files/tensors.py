@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from hrnet.weights.unpickle import Builder, Placeholder
+from hrnet.weights.files.unpickle import Builder, Placeholder
 
 MAX_GROWTH: Final = 16
 """All tensors of a file, each counted in full, may take that many times the size of the file."""

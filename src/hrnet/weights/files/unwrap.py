@@ -13,8 +13,8 @@ from torch import Tensor
 
 from hrnet.errors import InputError, one_line
 from hrnet.spec import Task
-from hrnet.weights.schemes import BACKBONES, FORMS
-from hrnet.weights.schemes.form import Dropped, State, Taken
+from hrnet.weights.schemes import BACKBONES, KEY_MAPS
+from hrnet.weights.schemes.keymap import Dropped, State, Taken
 
 _WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
 """Parts of names that DataParallel, torch.compile and the like put between others."""
@@ -139,15 +139,15 @@ def _leaves(
 def _places(names: Collection[str]) -> list[_Place]:
     """Where networks are, in the order of the file; of one network the outermost place."""
     found: dict[str, _Place] = {}
-    for form in (*FORMS, *BACKBONES):
+    for key_map in (*KEY_MAPS, *BACKBONES):
         for name in names:
-            before = name.removesuffix(form.marks[0])
+            before = name.removesuffix(key_map.required_keys[0])
             if before == name or (before and not before.endswith(".")):
                 continue
-            place, known = _Place(before, form.task != "features"), found.get(name)
+            place, known = _Place(before, key_map.task != "features"), found.get(name)
             if known and (known.has_head > place.has_head or len(known.before) <= len(before)):
                 continue
-            if all(before + mark in names for mark in form.marks):
+            if all(before + key in names for key in key_map.required_keys):
                 found[name] = place
     places = {found[name].before: found[name] for name in names if name in found}
     return list(places.values())

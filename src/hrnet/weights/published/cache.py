@@ -16,10 +16,8 @@ from typing import Protocol
 
 from hrnet.console import show_progress
 from hrnet.errors import InputError, one_line
-from hrnet.files import atomic_path, is_file, make_writable_folder, read_json
-from hrnet.weights.download import download
-from hrnet.weights.integrity import check_is_no_text, mismatch
-from hrnet.weights.lock import exclusive
+from hrnet.files import atomic_path, exclusive, is_file, make_writable_folder, read_json
+from hrnet.weights.published.download import check_is_no_text, download, mismatch
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _LARGEST_NOTE = 10_000

@@ -12,8 +12,8 @@ from typing import Final
 
 from hrnet.errors import InputError, one_line
 from hrnet.files import is_file
-from hrnet.weights.rebuild import TensorMaker
-from hrnet.weights.unpickle import CappedFile, Placeholder, unpickler
+from hrnet.weights.files.tensors import TensorMaker
+from hrnet.weights.files.unpickle import CappedFile, Placeholder, unpickler
 
 __all__ = ["Placeholder", "read_torch_file"]
 
