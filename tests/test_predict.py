@@ -159,7 +159,7 @@ def test_a_checkpoint_and_a_run_folder_predict_too(spots, tmp_path: Path, monkey
 
     from hrnet.models import create_model
     from hrnet.skeleton import COCO_PERSON
-    from hrnet.spec import PoseSpec
+    from hrnet.tasks.pose.spec import PoseSpec
     from hrnet.weights.checkpoint import save_checkpoint
 
     threads: list[int] = []

@@ -8,7 +8,7 @@ from PIL import Image
 
 from hrnet.check.run import check_dataset
 from hrnet.check.sheet import MAX_TILES, write_report
-from hrnet.drawing import LEFT, RIGHT
+from hrnet.tasks.pose.drawing import LEFT, RIGHT
 
 
 @pytest.fixture

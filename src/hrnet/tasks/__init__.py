@@ -285,11 +285,8 @@ def expect_outputs(outputs: Outputs, shapes: Sequence[tuple[int, ...]]) -> None:
     if got != list(shapes):
         found, wanted = (" and ".join(map(str, which)) for which in (got, shapes))
         raise InputError(
-            f"the network does not fit its description: its output has shape {found}, not "
-            f"{wanted}; export it again"
-        )
-    if not all(np.isfinite(output).all() for output in outputs):
-        raise InputError(
-            "the network does not fit its description: its output has numbers that are not finite; "
+            f"the network's output has shape {found}, not {wanted} as its description has it; "
             "export it again"
         )
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise InputError("the network's output has NaN or infinity in it; export it again")
