@@ -182,7 +182,7 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
     misfit = compare(network.state_dict(), state)
     if misfit.names:
         raise InputError(
-            f"{source} does not fit the network: {misfit}; check variant and keypoints"
+            f"{source} does not fit the network: {misfit}; check variant and number of outputs"
         )
     check_values(state, source)
     network.load_state_dict(state)

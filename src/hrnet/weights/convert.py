@@ -18,12 +18,12 @@ from hrnet.spec import MAX_WINDOW, ModelSpec, NetworkOptions, NetworkSpec
 from hrnet.tasks import TASKS, get_task
 from hrnet.weights.checkpoint import check_values, fill, save_checkpoint
 from hrnet.weights.files.unwrap import OTHER
-from hrnet.weights.load import Source, open_source
 from hrnet.weights.published.cache import fetch
 from hrnet.weights.published.rows import describe, find_row
 from hrnet.weights.schemes.hrformer import resize_bias_table
 from hrnet.weights.schemes.keymap import Dropped
 from hrnet.weights.schemes.recognise import in_words
+from hrnet.weights.source import Source, open_source
 
 CONVERTER_VERSION = 2
 """Bump when `convert_file` writes another file for the same input."""

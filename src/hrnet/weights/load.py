@@ -1,64 +1,22 @@
 """Networks with weights, from any file: ours, one of a known project, or published by name."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from hrnet.errors import InputError
 from hrnet.models import Network, build_network
-from hrnet.spec import ModelSpec, NetworkOptions, NetworkSpec
 from hrnet.weights.catalog import find_checkpoint
-from hrnet.weights.checkpoint import (
-    FLOATS,
-    FORMAT,
-    as_checkpoint,
-    compare,
-    fill,
-    read_safetensors,
-)
-from hrnet.weights.files.torchfile import read_torch_file
-from hrnet.weights.files.unwrap import expect_whole, unwrap
-from hrnet.weights.published.rows import PublishedWeight, row_of_file
+from hrnet.weights.checkpoint import as_checkpoint, compare, fill
+from hrnet.weights.files.unwrap import expect_whole
 from hrnet.weights.schemes import BACKBONES, family_of
 from hrnet.weights.schemes.keymap import NEW_HEAD, Dropped, State, Taken, drop_lower_rows
 from hrnet.weights.schemes.recognise import fitting_key_maps, in_words, recognise
-
-OURS = "hrnet"
-"""The naming scheme of our own files."""
+from hrnet.weights.source import open_source, read_raw
 
 _BACKBONE = "backbone."
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The network of a file, with its weights by our names.
-
-    name: of the file. scheme, writers: the naming scheme and the projects that write such files.
-    model: the task's description, None where neither file nor catalogue has it. mapped: how many
-    tensors came from the file. dropped, made: what was left out or added, and why.
-    """
-
-    name: str
-    scheme: str
-    writers: str
-    network: NetworkSpec
-    state: State
-    mapped: int
-    model: ModelSpec | None = None
-    dropped: tuple[Dropped, ...] = ()
-    made: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """The tensors of a file by its own names, and its header if it has one."""
-
-    state: State
-    header: dict[str, str]
-    dropped: tuple[Dropped, ...] = ()
 
 
 def load_network(source: str | PathLike[str], *, device: str | torch.device = "cpu") -> Network:
@@ -96,85 +54,13 @@ def load_weights(
     )
 
 
-def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
-    """Read a file, recognise its network, and bring its tensors to our names.
-
-    options: in place of what the catalogue or other files of the project have. Of a file that is
-    catalogued as a backbone nothing else is taken, since its head is not ours. Raises InputError
-    for a file that is not exactly a network that can be built.
-    """
-    # A file of ours describes itself.
-    raw = _read_raw(path)
-    own = as_checkpoint(raw.state, raw.header)
-    if own is not None:
-        count = len(own.state)
-        return Source(str(path), OURS, OURS, own.network, own.state, count, own.model)
-    # The catalogue has the options of a published file, which its weights do not show.
-    row = row_of_file(path)
-    known = row.network.options if row else NetworkOptions()
-    asked = known.model_copy(update=options.model_dump(exclude_none=True) if options else {})
-    # Find the key mapping and the variant.
-    backbone = row is not None and row.network.task == "features"
-    found = recognise(raw.state, str(path), asked, backbone=backbone)
-    if not backbone:
-        expect_whole(found.network.task, raw.dropped, str(path))
-    return Source(
-        str(path),
-        found.key_map.scheme,
-        found.key_map.writers,
-        found.network,
-        found.taken.state,
-        found.taken.mapped,
-        _catalogued(row, found.network, path) if row else None,
-        dropped=(*raw.dropped, *found.taken.dropped),
-        made=(*found.taken.made, *_casts(found.taken.state)),
-    )
-
-
 def _find(source: str | PathLike[str]) -> Path:
     return find_checkpoint(source if isinstance(source, str) else Path(source))
 
 
-def _read_raw(path: Path) -> RawFile:
-    """Read a .safetensors file or one of torch.save; InputError for any other file."""
-    if path.suffix == ".onnx":
-        raise InputError(f"{path} is an exported model; name the checkpoint that it was made of")
-    if path.suffix != ".safetensors":
-        taken = unwrap(read_torch_file(path), str(path))
-        return RawFile(taken.state, {}, taken.dropped)
-    state, header = read_safetensors(path)
-    if header.get("format") == FORMAT:
-        return RawFile(state, header)
-    taken = unwrap(state, str(path))
-    return RawFile(taken.state, header, taken.dropped)
-
-
-def _catalogued(row: PublishedWeight, found: NetworkSpec, path: Path) -> ModelSpec | None:
-    """Return the catalogue's description; InputError where the file holds another network."""
-    for name in ("variant", "task", "num_keypoints", "num_classes"):
-        expected, held = getattr(row.network, name), getattr(found, name)
-        if expected not in (None, held):
-            raise InputError(
-                f"{path} is catalogued as {row.name} with {name} {expected}, but its weights are "
-                f"of {held}; rename the file if it is another one"
-            )
-    spec = row.spec
-    return spec.model_copy(update={"network": found}) if isinstance(spec, ModelSpec) else None
-
-
-def _casts(state: dict[str, Tensor]) -> tuple[str, ...]:
-    """Count the weights of other precisions, which a network holds in float32."""
-    kinds = [value.dtype for value in state.values()]
-    return tuple(
-        f"float32 of {kinds.count(kind)} tensors of {str(kind).removeprefix('torch.')}"
-        for kind in FLOATS[1:]
-        if kind in kinds
-    )
-
-
 def _whole(model: Network, path: Path) -> Taken:
     """Return all of a file's tensors by the model's names."""
-    raw = _read_raw(path)
+    raw = read_raw(path)
     own = as_checkpoint(raw.state, raw.header)
     if own is not None:
         return Taken(own.state)
@@ -195,7 +81,7 @@ def _whole(model: Network, path: Path) -> Taken:
 
 def _backbone(model: Network, path: Path) -> Taken:
     """Return the tensors of a file's backbone, with the model's own head."""
-    raw = _read_raw(path)
+    raw = read_raw(path)
     own = as_checkpoint(raw.state, raw.header)
     taken = _own_backbone(own.state) if own else _foreign_backbone(model, raw.state, path)
     # Leave out the exchange's paths to lower streams where the model has none of them.

@@ -84,7 +84,7 @@ def test_the_catalogue_describes_files_that_it_knows(pose, tmp_path, monkeypatch
         page="",
         source="",
     )
-    monkeypatch.setattr("hrnet.weights.load.row_of_file", lambda path: row)
+    monkeypatch.setattr("hrnet.weights.source.row_of_file", lambda path: row)
     out = tmp_path / "a.safetensors"
     convert_file(pose[0], out)
     spec = read_checkpoint(out)[1]
@@ -93,7 +93,7 @@ def test_the_catalogue_describes_files_that_it_knows(pose, tmp_path, monkeypatch
     assert read_checkpoint(out)[1].input_size == (96, 96)
 
     other = find_row("hrnet_w32-coco-256x192")
-    monkeypatch.setattr("hrnet.weights.load.row_of_file", lambda path: other)
+    monkeypatch.setattr("hrnet.weights.source.row_of_file", lambda path: other)
     with pytest.raises(InputError, match=r"catalogued as .* variant hrnet_w32, but its weights"):
         convert_file(pose[0], out)
 
@@ -108,7 +108,7 @@ def test_of_a_catalogued_backbone_nothing_else_is_taken(tmp_path, monkeypatch):
         page="",
         source="",
     )
-    monkeypatch.setattr("hrnet.weights.load.row_of_file", lambda path: row)
+    monkeypatch.setattr("hrnet.weights.source.row_of_file", lambda path: row)
     report = convert_file(path, tmp_path / "a.safetensors")
     assert report.network.task == "features"
     assert {"tensors beside the backbone"} < {part.what for part in report.dropped}
