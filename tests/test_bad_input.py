@@ -325,7 +325,7 @@ def test_a_network_that_does_not_fit_its_description(
         (
             {
                 "skeleton": Skeleton(("a", "b")),
-                "network": spec.network.model_copy(update={"num_keypoints": 2}),
+                "network": spec.network.model_copy(update={"num_outputs": 2}),
             },
             "shape (1, 3, 32, 24), not (1, 2, 32, 24)",
         ),

@@ -20,7 +20,7 @@ from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import save_checkpoint, with_activation
 
 SPEC = PoseSpec(
-    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=5),
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
     name="five",
     input_size=(64, 96),
     codec="udp",

@@ -20,7 +20,7 @@ from hrnet.weights.checkpoint import (
 )
 
 SPEC = PoseSpec(
-    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=5),
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
     name="five",
     input_size=(64, 32),
     codec="udp",
@@ -161,7 +161,7 @@ SPOILERS = {
     "other variant": (lambda path: set_network(path, variant="hrnet_w32"), "does not fit"),
     "odd size": (lambda path: set_spec(path, input_size=[100, 64]), "multiples of 32"),
     "wrong K": (
-        lambda path: set_network(path, skeleton={"names": ["a", "b"]}, num_keypoints=2),
+        lambda path: set_network(path, skeleton={"names": ["a", "b"]}, num_outputs=2),
         "0 tensors missing, 0 unknown, 2 of another shape, such as head.conv.bias",
     ),
     "missing tensor": (

@@ -4,12 +4,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from pydantic import ValidationError
 
 from hrnet.cli.sizes import parse_size
-from hrnet.errors import InputError, printable
+from hrnet.errors import printable
 from hrnet.extras import needing
-from hrnet.spec import NetworkOptions, first_problem
 from hrnet.tasks import TASKS, get_task
 
 EXAMPLES = """\b
@@ -102,12 +100,11 @@ def convert(
         "sigma": sigma,
         "blur_kernel": blur_kernel,
     }
-    try:
-        options = NetworkOptions(
-            align_corners=align_corners, relative_position=relative_position, window=window
-        )
-    except ValidationError as error:
-        raise InputError(first_problem(error)) from None
+    options = {
+        "align_corners": align_corners,
+        "relative_position": relative_position,
+        "window": window,
+    }
     with needing("converting"):
         from hrnet.weights.convert import convert_file
     given = {name: value for name, value in facts.items() if value is not None}

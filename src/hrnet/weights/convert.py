@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from hrnet.errors import InputError
 from hrnet.files import check_writable_file, exists, is_file
 from hrnet.models import Network, build_network
-from hrnet.spec import MAX_WINDOW, ModelSpec, NetworkOptions, NetworkSpec
+from hrnet.spec import MAX_WINDOW, ModelSpec, NetworkOptions, NetworkSpec, first_problem
 from hrnet.tasks import TASKS, get_task
 from hrnet.weights.checkpoint import check_values, fill, save_checkpoint
 from hrnet.weights.files.unwrap import OTHER
@@ -103,16 +105,16 @@ def convert_file(
     dst: str | PathLike[str],
     *,
     facts: Mapping[str, object] | None = None,
-    options: NetworkOptions | None = None,
+    options: NetworkOptions | Mapping[str, object] | None = None,
 ) -> ConversionReport:
     """Convert a file of weights of any known project, or published weights by name, to one of ours.
 
     facts: fields of the task's description that prediction needs, where catalogue and file lack
         them or others are wanted: {"input_size": (256, 192), "skeleton": "coco"} for pose, with
         "codec", "sigma" and "blur_kernel" if need be. See `PoseSpec`.
-    options: what weights do not show, such as align_corners, in place of what is usual for files of
-        the scheme. A window brings HRFormer's tables of position biases to windows of that side,
-        by interpolation; that is another network, whose score is not known.
+    options: choices that weights do not show, such as {"align_corners": True}, in place of those
+        usual for files of the scheme. "window" brings HRFormer's tables of position biases to
+        windows of that side, by interpolation; that is another network, whose score is unknown.
 
     Writes `dst`, a .safetensors file, whole or not at all. Raises InputError for a file that is not
     exactly a network that can be built, and for facts and options that do not fit it.
@@ -121,11 +123,11 @@ def convert_file(
     if target.suffix != ".safetensors":
         raise InputError(f"expected a .safetensors file to write, got {target}; name one")
     check_writable_file(target, [path])
-    # Read the file, and put the options that were asked for into its description.
-    asked = (options or NetworkOptions()).model_dump(exclude_none=True)
-    window = asked.pop("window", None)
-    source = open_source(path, NetworkOptions(**asked))
-    source = replace(source, network=source.network.model_copy(update=asked))
+    # Read the file; the given options go before those of catalogue and scheme.
+    given = _checked(options or {})
+    window = given.pop("window", None)
+    source = open_source(path, NetworkOptions(**given))
+    source = replace(source, network=source.network.model_copy(update=given))
     if window is not None:
         source = _with_window(source, window)
     # Describe the model as far as it is known, and build the network to see that all weights fit.
@@ -135,6 +137,14 @@ def convert_file(
     report = _report(source, network, spec)
     save_checkpoint(target, network.state_dict(), spec, conversion=report.to_json())
     return report
+
+
+def _checked(options: NetworkOptions | Mapping[str, object]) -> dict[str, Any]:
+    """Return the options that are set; InputError for one that does not exist or a wrong value."""
+    try:
+        return NetworkOptions.model_validate(options).model_dump(exclude_none=True)
+    except ValidationError as error:
+        raise InputError(f"cannot convert: {first_problem(error)}") from None
 
 
 def _described(source: Source, facts: Mapping[str, object]) -> ModelSpec | NetworkSpec:

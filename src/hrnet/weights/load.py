@@ -7,11 +7,11 @@ from pathlib import Path
 import torch
 
 from hrnet.errors import InputError
-from hrnet.models import Network, build_network
+from hrnet.models import Network, build_network, family_of
 from hrnet.weights.catalog import find_checkpoint
 from hrnet.weights.checkpoint import as_checkpoint, compare, fill
 from hrnet.weights.files.unwrap import expect_whole
-from hrnet.weights.schemes import BACKBONES, family_of
+from hrnet.weights.schemes import BACKBONES
 from hrnet.weights.schemes.keymap import NEW_HEAD, Dropped, State, Taken, drop_lower_rows
 from hrnet.weights.schemes.recognise import fitting_key_maps, in_words, recognise
 from hrnet.weights.source import open_source, read_raw

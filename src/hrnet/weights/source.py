@@ -98,7 +98,7 @@ def read_raw(path: Path) -> RawFile:
 
 def _catalogued(row: PublishedWeight, found: NetworkSpec, path: Path) -> ModelSpec | None:
     """Return the catalogue's description; InputError where the file holds another network."""
-    for name in ("variant", "task", "num_keypoints", "num_classes"):
+    for name in ("variant", "task", "num_outputs"):
         expected, held = getattr(row.network, name), getattr(found, name)
         if expected not in (None, held):
             raise InputError(

@@ -29,7 +29,7 @@ def foreign(path, variant, scheme="official", wrap=files.openmmlab, **options):
 @pytest.fixture(scope="module")
 def pose(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "pose.pth"
-    return foreign(path, SMALL, "mmpose 1.x", num_keypoints=17)
+    return foreign(path, SMALL, "mmpose 1.x", num_outputs=17)
 
 
 def header(path):
@@ -77,7 +77,7 @@ def test_our_own_file_is_described_later(pose, tmp_path):
 def test_the_catalogue_describes_files_that_it_knows(pose, tmp_path, monkeypatch):
     row = PublishedWeight(
         name="small-coco-64x32",
-        network=NetworkSpec(variant=SMALL, task="pose", num_keypoints=17),
+        network=NetworkSpec(variant=SMALL, task="pose", num_outputs=17),
         facts={"input_size": (64, 32), "skeleton": "coco", "codec": "dark"},
         dataset="coco",
         scheme="mmpose",
@@ -162,12 +162,12 @@ def test_windows_are_interpolated_where_asked_for(tmp_path):
         tmp_path / "a.pth", "hrformer_tiny", wrap=files.swin, task="classification"
     )
     out = tmp_path / "a.safetensors"
-    report = convert_file(path, out, options=NetworkOptions(window=9))
-    assert report.network == network.spec.model_copy(update={"window": 9, "num_classes": 1000})
+    report = convert_file(path, out, options={"window": 9})
+    assert report.network == network.spec.model_copy(update={"window": 9, "num_outputs": 1000})
     assert any("for windows of 9, interpolated" in made for made in report.made)
     assert load_network(out).spec.window == 9
     with pytest.raises(InputError, match="expected a window of 1 or more, got 0"):
-        convert_file(path, out, options=NetworkOptions(window=0))
+        convert_file(path, out, options={"window": 0})
 
 
 def test_half_precision_is_brought_to_float32(pose, tmp_path):

@@ -122,9 +122,5 @@ def _tables() -> list[dict[str, Any]]:
 
 
 def _row(facts: dict[str, Any]) -> PublishedWeight:
-    network = dict(facts["network"])
-    if "num_outputs" in network:
-        count = "num_keypoints" if network["task"] == "pose" else "num_classes"
-        network[count] = network.pop("num_outputs")
-    mirrors = tuple(facts.get("mirrors", ()))
-    return PublishedWeight(**{**facts, "network": NetworkSpec(**network), "mirrors": mirrors})
+    network, mirrors = NetworkSpec(**facts["network"]), tuple(facts.get("mirrors", ()))
+    return PublishedWeight(**{**facts, "network": network, "mirrors": mirrors})

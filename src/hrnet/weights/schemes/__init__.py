@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping
 from torch import Tensor
 
 from hrnet.errors import InputError
-from hrnet.models.create import VARIANTS
-from hrnet.models.hrformer import HRFormerConfig
-from hrnet.models.litehrnet import LiteHRNetConfig
+from hrnet.models import family_of, usual_head
 from hrnet.spec import NetworkSpec
 from hrnet.weights.schemes import (
     backbones,
@@ -32,15 +30,6 @@ KEY_MAPS: tuple[KeyMap, ...] = (
 
 BACKBONES: tuple[KeyMap, ...] = backbones.KEY_MAPS
 """Backbones without a head, or with one that is not ours."""
-
-
-def family_of(variant: str) -> str:
-    """Return the family of a variant, or of a network with a config of one's own by its name."""
-    config = VARIANTS.get(variant)
-    name = type(config).__name__ if config else variant.removeprefix("custom ")
-    if name == HRFormerConfig.__name__:
-        return "hrformer"
-    return "litehrnet" if name == LiteHRNetConfig.__name__ else "hrnet"
 
 
 def to_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> State:
@@ -71,7 +60,7 @@ def _find_key_map(spec: NetworkSpec, scheme: str) -> KeyMap:
 
 
 def _key_maps_of(spec: NetworkSpec) -> Iterator[KeyMap]:
-    default = {"pose": "v1", "segmentation": "v2"}.get(spec.task)
+    default = usual_head(spec.task)
     for one in (*KEY_MAPS, *BACKBONES):
         same_head = (one.options.head or default) == (spec.head or default)
         if one.family == family_of(spec.variant) and one.task == spec.task and same_head:

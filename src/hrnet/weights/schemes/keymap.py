@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from hrnet.errors import InputError
-from hrnet.spec import NetworkOptions, Task
+from hrnet.spec import NetworkOptions
 
 Row = tuple[str, str]
 State = dict[str, Tensor]
@@ -67,7 +67,7 @@ class KeyMap:
     scheme: str
     writers: str
     family: str
-    task: Task
+    task: str
     rows: tuple[Row, ...]
     required_keys: tuple[str, ...]
     output_layer: str = ""

@@ -7,11 +7,10 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from hrnet.errors import InputError, one_line
-from hrnet.models.create import VARIANTS
-from hrnet.models.hrformer import HRFormerConfig
-from hrnet.spec import NetworkOptions, NetworkSpec, Task, first_problem
+from hrnet.models import FAMILIES, VARIANTS, hrformer
+from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 from hrnet.weights.checkpoint import Misfit, compare, expected_state
-from hrnet.weights.schemes import BACKBONES, KEY_MAPS, family_of
+from hrnet.weights.schemes import BACKBONES, KEY_MAPS
 from hrnet.weights.schemes.hrformer import table_window
 from hrnet.weights.schemes.keymap import KeyMap, State, Taken
 
@@ -86,7 +85,7 @@ def fitting_key_maps(
 
 
 def in_words(network: NetworkSpec) -> str:
-    """Describe a network in a few words: "hrnet_w32 for pose, num_keypoints 17"."""
+    """Describe a network in a few words: "hrnet_w32 for pose, num_outputs 17"."""
     options = network.model_dump(exclude_none=True, exclude={"variant", "task"})
     parts = [f"{network.variant} for {network.task}", *(f"{k} {v}" for k, v in options.items())]
     return ", ".join(parts)
@@ -114,7 +113,7 @@ def _candidates(key_map: KeyMap, width: int) -> list[str]:
     """List the variants of a mapping's family, the nearest in width first."""
     # Two names of one body: for pose it is called small_hrnet_w16, and w18_small_v1 otherwise.
     hidden = "hrnet_w18_small_v1" if key_map.task == "pose" else "small_hrnet_w16"
-    names = (name for name in VARIANTS if family_of(name) == key_map.family and name != hidden)
+    names = (name for name in FAMILIES[key_map.family].variants if name != hidden)
     return sorted(names, key=lambda name: abs(VARIANTS[name].stages[-1].widths[0] - width))
 
 
@@ -122,16 +121,12 @@ def _network(
     key_map: KeyMap, variant: str, state: State, options: NetworkOptions, source: str
 ) -> NetworkSpec:
     """Describe a variant with the options of the mapping, of the caller and of the tensors."""
-    counts: dict[Task, str] = {
-        "pose": "num_keypoints",
-        "segmentation": "num_classes",
-        "classification": "num_classes",
-    }
     settings = key_map.options.model_dump(exclude_none=True)
     settings |= options.model_dump(exclude_none=True, exclude={"head", "window"})
     settings |= _window(variant, state)
-    if key_map.task in counts:
-        settings[counts[key_map.task]] = _num_outputs(key_map, state)
+    if key_map.output_layer:
+        # Without outputs no network fits; the usual number gives the error with the nearest one.
+        settings["num_outputs"] = _num_outputs(key_map, state) or None
     try:
         return NetworkSpec(variant=variant, task=key_map.task, **settings)
     except ValidationError as error:
@@ -152,9 +147,9 @@ def _first_side(value: Tensor) -> int:
 
 def _window(variant: str, state: State) -> dict[str, int]:
     """Return the side of HRFormer's windows, where it is not the variant's own."""
-    config = VARIANTS[variant]
+    config = hrformer.VARIANTS.get(variant)
     table = next((value for name, value in state.items() if name.endswith(_TABLE)), None)
-    if not isinstance(config, HRFormerConfig) or table is None:
+    if config is None or table is None:
         return {}
     window = table_window(table)
     return {} if window == config.window else {"window": window}
