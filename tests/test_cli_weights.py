@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hrnet.cli.weights import FAMILIES as OPTIONS
 from hrnet.cli.weights import app
 from hrnet.errors import InputError
+from hrnet.models import FAMILIES
 from hrnet.weights.published import rows as published
 
 WEIGHTS = b"PK\x03\x04" + bytes(range(256)) * 100
@@ -96,6 +98,7 @@ def test_the_families_are_all_there_is(weights: Weights) -> None:
         for family in ("hrnet", "litehrnet", "hrformer")
     ]
     assert sum(counts) == len(published.rows())
+    assert tuple(FAMILIES) == OPTIONS
 
 
 @pytest.mark.parametrize(

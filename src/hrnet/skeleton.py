@@ -60,6 +60,7 @@ class Skeleton:
     def __post_init__(self) -> None:
         if not self.names:
             raise InputError("a skeleton needs at least one keypoint name, got none")
+        # Bound all counts before anything is computed with them.
         counts = (len(self.names), len(self.edges), max(map(len, self.names)))
         most = (MOST_KEYPOINTS, MOST_BONES, LONGEST_NAME)
         if any(count > limit for count, limit in zip(counts, most, strict=True)):
@@ -67,6 +68,7 @@ class Skeleton:
                 "a skeleton has at most {} keypoints, {} bones and {} letters in a name, "
                 "got {}, {} and {}".format(*most, *counts)
             )
+        # Names must differ, and be text that UTF-8 can hold.
         if len(set(self.names)) != len(self.names):
             twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
             raise InputError(
@@ -78,6 +80,7 @@ class Skeleton:
                 f"keypoint names must be text that can be written, got "
                 f"{unwritable[0]!a:.60}; rename it"
             )
+        # Without sigmas all keypoints get the usual one.
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
         if len(self.sigmas) != len(self.names) or not all(1e-6 <= s <= 1e6 for s in self.sigmas):
@@ -85,6 +88,7 @@ class Skeleton:
                 f"expected {len(self.names)} positive sigmas, one for each keypoint, "
                 f"got {list(self.sigmas)}; give one for each name or leave them out"
             )
+        # All indices must be those of names, and a keypoint mirrors one other at most.
         upper_body = [(index,) for index in self.upper_body]
         groups = (("edge", self.edges), ("flip pair", self.flip_pairs), ("upper body", upper_body))
         for kind, members in groups:

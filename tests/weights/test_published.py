@@ -1,5 +1,7 @@
 """The table of published weights says what can be said, and leaves out nothing silently."""
 
+import json
+import math
 import re
 import tomllib
 from collections import Counter
@@ -15,7 +17,8 @@ import torch
 
 from hrnet.errors import InputError
 from hrnet.models import build_network, family_of
-from hrnet.spec import NetworkSpec
+from hrnet.spec import IMAGENET_MEAN, IMAGENET_STD, ModelSpec, NetworkSpec
+from hrnet.tasks import TASKS, get_task, read_spec
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.published import rows as published
 from hrnet.weights.published.rows import (
@@ -68,16 +71,50 @@ def test_the_facts_have_their_form(row: PublishedWeight) -> None:
 
 @pytest.mark.parametrize("row", ROWS)
 def test_it_says_its_network(row: PublishedWeight) -> None:
-    spec, task = row.spec, row.network.task
-    assert (task == "pose") == isinstance(spec, PoseSpec)
-    if isinstance(spec, PoseSpec):
-        assert PoseSpec.from_json(spec.to_json()) == spec
-        assert spec.network == row.network
-        assert spec.name == row.name
-        assert row.network.num_outputs == len(spec.skeleton.names)
+    spec, network = row.spec, row.network
+    counted = ("pose", "segmentation", "classification")
+    assert bool(network.num_outputs) == (network.task in counted)
+    assert (network.task in TASKS) == isinstance(spec, ModelSpec)
+    assert NetworkSpec.from_json(network.to_json()) == network
+    if isinstance(spec, ModelSpec):
+        assert type(spec) is get_task(network.task).spec
+        assert read_spec(spec.to_json()) == spec
+        assert (spec.name, spec.network) == (row.name, network)
+        assert network.num_outputs == len(spec.labels)
     else:
-        assert NetworkSpec.from_json(spec.to_json()) == spec
-        assert bool(row.network.num_outputs) == (task in ("segmentation", "classification"))
+        assert spec == network
+
+
+def test_classification_has_the_test_settings_of_its_source() -> None:
+    """By hand from the sources, against slips of the table."""
+    found = [row for row in rows() if row.network.task == "classification"]
+    assert all({"input_size", "resize", "interpolation", "classes"} == set(r.facts) for r in found)
+    usual = {"input_size": [224, 224], "resize": 256, "classes": "imagenet"}
+    for name, differs in {
+        "hrnet_w18-imagenet": {"interpolation": "bilinear"},
+        "hrnet_w48-imagenet-official": {"interpolation": "bilinear"},
+        "hrnet_w18_small_v1-imagenet-timm_gluon": {"interpolation": "bicubic"},
+        "hrnet_w18-imagenet-timm_ms_aug": {"interpolation": "bilinear", "resize": 235},
+        "hrformer_base-imagenet": {"interpolation": "bicubic"},
+    }.items():
+        assert find_row(name).facts == usual | differs, name
+
+
+def test_classification_has_the_test_settings_of_timm(golden_dir: Path) -> None:
+    file = golden_dir.parent / "golden_tasks" / "cls_protocol.json"
+    if not file.exists():
+        pytest.skip(f"{file} is not there")
+    by_page = {row.page: row for row in rows()}
+    for name, given in json.loads(file.read_text())["timm_default_cfgs"].items():
+        facts = by_page[f"https://huggingface.co/timm/{name}"].facts
+        size = given.get("test_input_size", given["input_size"])[1:]
+        share = given.get("test_crop_pct", given["crop_pct"])
+        assert facts["input_size"] == size
+        assert (facts["resize"], facts["interpolation"]) == (
+            math.floor(size[0] / share),
+            given["interpolation"],
+        )
+        assert (tuple(given["mean"]), tuple(given["std"])) == (IMAGENET_MEAN, IMAGENET_STD)
 
 
 def kind(row: PublishedWeight) -> tuple[str, str]:

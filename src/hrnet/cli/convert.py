@@ -93,6 +93,7 @@ def convert(
 
     The architecture is detected. Options give what prediction needs and the file does not hold.
     """
+    # Options of the task's description and of the network, where they are given.
     facts = {
         "input_size": parse_size(input_size) if input_size else None,
         "skeleton": skeleton,
@@ -109,6 +110,7 @@ def convert(
         from hrnet.weights.convert import convert_file
     given = {name: value for name, value in facts.items() if value is not None}
     result = convert_file(source, out, facts=given, options=options)
+    # Print the report, the result, and what is still missing for prediction.
     if report:
         typer.echo("\n".join(map(printable, result.lines())))
     typer.echo(printable(f"{out}: {result.summary()}"))

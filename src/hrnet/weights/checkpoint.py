@@ -35,7 +35,7 @@ _COUNTERS = ("num_batches_tracked", "n_averaged")  # the second is of averaged w
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The content of a file of ours; `model` is None where only the network is described."""
+    """A file of ours; `model` is None where only the network is described."""
 
     state: dict[str, Tensor]
     network: NetworkSpec
@@ -76,14 +76,17 @@ def save_checkpoint(
     Raises InputError where a network given as such is not that of `spec` or has weights that are
     not finite, and where the file cannot be written.
     """
+    # A network can be compared with its description; a bare state dict may be a part of one.
     kind = spec.network if isinstance(spec, ModelSpec) else spec
     if isinstance(network, nn.Module):
         network = network.state_dict()
         _expect_described(network, kind)
+    # Describe it in the header, which other programs can read too.
     field = "spec" if isinstance(spec, ModelSpec) else "network"
     header = {"format": FORMAT, field: spec.to_json(), "experiment": experiment}
     if conversion is not None:
         header["conversion"] = conversion
+    # Write weights in the layout of safetensors: on the CPU and contiguous.
     tensors = {key: value.detach().cpu().contiguous() for key, value in network.items()}
     with atomic_path(Path(path)) as temporary:
         temporary.write_bytes(save(tensors, header))

@@ -23,11 +23,13 @@ def push_to_hub(
     repository is made if need be; weights and model card go there in one commit. The file is
     published as it is: its header holds the settings of the run, paths of the data included.
     token: of the hub; without it the one that `hf auth login` or HF_TOKEN gave.
-    Raises InputError with one line for whatever is in the way.
+    Raises InputError with one line where the file is none of ours or the hub refuses it.
     """
+    # Read the file before anything is sent.
     path = find_model(model)
     card = model_card(read_header(path), name)
     check_hub_name(name)
+    # Put weights and card there in one commit.
     hub = import_hub()
     files = {FILE_NAME: path, "README.md": card.encode()}
     commit = [hub.CommitOperationAdd(place, content) for place, content in files.items()]

@@ -63,10 +63,10 @@ def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
     # The catalogue has the options of a published file, which its weights do not show.
     row = row_of_file(path)
     known = row.network.options if row else NetworkOptions()
-    asked = known.model_copy(update=options.model_dump(exclude_none=True) if options else {})
+    merged = options.over(known) if options else known
     # Find the key mapping and the variant.
     backbone = row is not None and row.network.task == "features"
-    found = recognise(raw.state, str(path), asked, backbone=backbone)
+    found = recognise(raw.state, str(path), merged, backbone=backbone)
     if not backbone:
         expect_whole(found.network.task, raw.dropped, str(path))
     return Source(

@@ -1,8 +1,8 @@
-"""The files of the repositories that first published a network, for each family and task.
+"""Key mappings of the repositories that first published a network, for each family and task.
 
-Their names are those of `hrnet.py`, `litehrnet.py` and `hrformer.py`; here is what stands before
-them and which head goes with them. The prefixes `module.` and `model.` of whole files are taken off
-before (`weights/unwrap.py`).
+Their names are those of `hrnet.py`, `litehrnet.py` and `hrformer.py`; this file adds the prefixes
+and the heads. `weights/files/unwrap.py` removes the prefixes `module.` and `model.` of whole files
+before.
 """
 
 from collections.abc import Callable, Mapping
@@ -73,7 +73,7 @@ _SEGMENTATION = replace(
     rows=(*hrnet.BACKBONE, *hrnet.SEGMENTATION),
     required_keys=(HRNET_BODY, "last_layer.3.weight"),
     output_layer="last_layer.3",
-    # Branch HRNet-OCR aligns corners, the other branches do not; the weights do not tell.
+    # Branch HRNet-OCR aligns corners, the other branches do not; the weights are alike.
     options=NetworkOptions(align_corners=True),
 )
 
@@ -158,4 +158,4 @@ KEY_MAPS: tuple[KeyMap, ...] = (
     replace(_HRFORMER_OCR, options=NetworkOptions(head="ocr_v3")),
     replace(CLASSIFICATION, scheme="timm", writers="timm"),
 )
-"""timm's HRNet has the official names throughout; it stands here so that it can be asked for."""
+"""timm's HRNet has the official names; it is listed so that `to_upstream` takes the name."""
