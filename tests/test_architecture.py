@@ -20,7 +20,7 @@ SRC = ROOT / "src"
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "extras", "files", "numbers", "run_folder", "skeleton", "geometry"),
-    ("codecs", "spec", "images", "metrics", "drawing", "models", "losses"),
+    ("codecs", "spec", "images", "metrics", "drawing", "markup", "models", "losses"),
     ("data",),
     ("config",),
     ("tasks",),
@@ -46,6 +46,7 @@ TORCH_FREE = (
     "data",
     "metrics",
     "drawing",
+    "markup",
     "console",
     "runtime",
     "tasks",
@@ -260,6 +261,7 @@ SHARED = (
     "console",
     "evaluation",
     "exporters",
+    "markup",
     "predict",
     "predict_files",
     "reports",

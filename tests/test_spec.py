@@ -80,6 +80,19 @@ def test_a_drop_path_is_written_where_one_was_asked_for(rate):
     assert pose.network.drop_path == network.options.drop_path == rate
 
 
+def test_a_description_of_format_1_is_read_as_one_of_today():
+    """As files before had it: the network's fields stood among the model's."""
+    old = {"format": 1, "task": "pose", "variant": "hrnet_w32", "name": "mine"}
+    old |= {"input_size": [256, 192], "options": {"head": "v2"}}
+    old |= {"skeleton": json.loads(SPEC.to_json())["skeleton"]}
+    network = SPEC.network.model_copy(update={"head": "v2"})
+    for spec in (PoseSpec.from_json(json.dumps(old)), read_spec(json.dumps(old))):
+        assert spec == SPEC.model_copy(update={"network": network})
+    for broken in ({"options": 5}, {"variant": None}, {"skeleton": []}, {"task": "oops"}):
+        with pytest.raises(InputError, match=r"not the description|expected a task"):
+            read_spec(json.dumps(old | broken))
+
+
 @pytest.mark.parametrize(
     ("text", "task", "num_outputs"),
     [
@@ -122,19 +135,6 @@ def test_wrong_descriptions_of_networks_are_refused_in_one_line(text, message):
 def test_a_network_has_no_usual_task():
     with pytest.raises(ValidationError, match="task"):
         NetworkSpec.model_validate({"variant": "hrnet_w32"})
-
-
-def test_a_description_of_format_1_is_read_as_one_of_today():
-    """As files before had it: the network's fields stood among the model's."""
-    old = {"format": 1, "task": "pose", "variant": "hrnet_w32", "name": "mine"}
-    old |= {"input_size": [256, 192], "options": {"head": "v2"}}
-    old |= {"skeleton": json.loads(SPEC.to_json())["skeleton"]}
-    network = SPEC.network.model_copy(update={"head": "v2"})
-    for spec in (PoseSpec.from_json(json.dumps(old)), read_spec(json.dumps(old))):
-        assert spec == SPEC.model_copy(update={"network": network})
-    for broken in ({"options": 5}, {"variant": None}, {"skeleton": []}, {"task": "oops"}):
-        with pytest.raises(InputError, match=r"not the description|expected a task"):
-            read_spec(json.dumps(old | broken))
 
 
 def changed(**changes: object) -> str:

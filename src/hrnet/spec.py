@@ -115,7 +115,7 @@ class NetworkSpec(NetworkOptions):
         counts = [data.get(name) for name in ("num_keypoints", "num_classes")]
         given = [count for count in counts if count is not None]
         if len(given) > 1 or (given and "num_outputs" in data):
-            return data  # refused as unknown fields
+            return {"task": "pose", **data}  # the counts are refused as unknown fields
         fields = {k: v for k, v in data.items() if k not in ("num_keypoints", "num_classes")}
         return {"task": "pose", **fields, **({"num_outputs": given[0]} if given else {})}
 

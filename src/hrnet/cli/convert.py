@@ -7,7 +7,7 @@ import typer
 
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import printable
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 from hrnet.tasks import TASKS, get_task
 
 EXAMPLES = """\b
@@ -106,7 +106,7 @@ def convert(
         "relative_position": relative_position,
         "window": window,
     }
-    with needing("converting"):
+    with packages_for("converting"):
         from hrnet.weights.convert import convert_file
     given = {name: value for name, value in facts.items() if value is not None}
     result = convert_file(source, out, facts=given, options=options)

@@ -12,7 +12,7 @@ import typer
 
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import InputError
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 from hrnet.files import check_writable_file, write_text
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def _stored(pattern: str | None, tasks: Collection[str]) -> Iterator[Cost]:
 
 
 def _counted(pattern: str | None, tasks: Collection[str]) -> Iterator[Cost]:
-    with needing("counting"):
+    with packages_for("counting"):
         from hrnet.models import VARIANTS
 
     variants = _matching(VARIANTS, pattern)
@@ -192,7 +192,7 @@ def info(
 ) -> None:
     """Show the cost of a network, part by part: parameters, multiply-adds and memory."""
     spec = _read_spec(variant, task, num_outputs, options or [])
-    with needing("`hrnet info`"):
+    with packages_for("`hrnet info`"):
         from hrnet.models import FAMILIES, family_of
         from hrnet.models.cost import measure
 
