@@ -47,14 +47,13 @@ from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size, warp_affine
 from hrnet.images import read_image
 from hrnet.losses import mse
-from hrnet.models import Network
+from hrnet.models import Network, build_network
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.training.distributed import joined
 from hrnet.training.loader import Collate, CropDataset, EpochBatches, ending_workers, make_loader
 from hrnet.training.optim import set_training
 from hrnet.training.prepare import Job, prepare
 from hrnet.training.step import update
-from hrnet.weights.checkpoint import build_network
 
 PICTURE: Size = (480, 640)
 KEYPOINTS = 17
@@ -149,7 +148,7 @@ class Plain:
         self.job = like.job
         config = like.job.experiment.train
         spec = like.job.spec
-        own = build_network(spec)
+        own = build_network(spec.network)
         state = like.job.run.network.state_dict()
         own.load_state_dict({name: value.contiguous() for name, value in state.items()})
         self.network: nn.Module = own if network == "ours" else of_mmpose(own)

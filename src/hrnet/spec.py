@@ -1,5 +1,6 @@
 """Descriptions: of a network (`NetworkSpec`), and of a model that can predict (`ModelSpec`)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -162,6 +163,25 @@ class ModelSpec(BaseModel):
     def output_names(self) -> tuple[str, ...]:
         """Names of the network's outputs in an exported file."""
         return ("output",)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the outputs, in order, such as those of keypoints or classes."""
+        return ()
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> Self | None:
+        """Describe a model by facts of a catalogue, of its file and of a user, by field.
+
+        A task may take shorthands in place of fields. None where no more than `name` and `network`
+        is known. Raises InputError where facts are missing or do not fit.
+        """
+        if facts.keys() <= {"name", "network"}:
+            return None
+        try:
+            return cls.model_validate(facts)
+        except ValidationError as error:
+            raise InputError(first_problem(error)) from None
 
     def facts(self, *, flip_test: bool) -> dict[str, object]:
         """Return what the metrics of this model depend on beside its weights."""

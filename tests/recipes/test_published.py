@@ -15,7 +15,7 @@ from hrnet.models.hrformer import VARIANTS as HRFORMERS
 from hrnet.models.hrformer import DropPath
 from hrnet.recipes import RECIPES, get_recipe
 from hrnet.spec import NetworkOptions
-from hrnet.weights.published import find_row
+from hrnet.weights.published.rows import find_row
 
 # name: GPUs, images a GPU, sigma, score
 HRNET = {
@@ -122,7 +122,7 @@ def test_what_a_training_starts_from_can_be_downloaded(name):
         return
     assert train.init is not None
     row = find_row(train.init)
-    assert (row.variant, row.dataset) == (experiment.model.variant, "imagenet")
+    assert (row.network.variant, row.dataset) == (experiment.model.variant, "imagenet")
     assert row.url
     assert not train.init_head
     assert override(experiment, ["train.init=null"]).train.init is None

@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from hrnet.models import build_network
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.weights.checkpoint import build_network, save_checkpoint
+from hrnet.weights.checkpoint import save_checkpoint
 
 NAMES = ("nose", "left_hand", "right_hand")
 HOSTILE = "<script>alert('&')</script>"
@@ -101,7 +102,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("checkpoint") / "best.safetensors"
-    save_checkpoint(path, build_network(spec).state_dict(), spec)
+    save_checkpoint(path, build_network(spec.network).state_dict(), spec)
     return path
 
 

@@ -7,18 +7,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hrnet.errors import InputError
+from hrnet.models import build_network
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import (
     as_checkpoint,
-    build_network,
+    fill,
     load_checkpoint,
     read_checkpoint,
     save_checkpoint,
     with_activation,
 )
-from hrnet.weights.fit import fill
 
 SPEC = PoseSpec(
     network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
@@ -35,7 +35,7 @@ SPEC = PoseSpec(
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return build_network(SPEC).eval()
+    return build_network(SPEC.network).eval()
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ def test_the_header_is_readable_by_others(file):
 
 
 def test_channels_last_weights_are_saved_as_any_other(network, file):
-    turned = build_network(SPEC).to(memory_format=torch.channels_last)
+    turned = build_network(SPEC.network).to(memory_format=torch.channels_last)
     fill(turned, network.state_dict(), "test")
     other = file.with_name("other.safetensors")
     save_checkpoint(other, turned.state_dict(), SPEC, '{"name": "run"}')
@@ -95,7 +95,7 @@ def test_channels_last_weights_are_saved_as_any_other(network, file):
 
 
 def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
-    network = build_network(SPEC)
+    network = build_network(SPEC.network)
     with torch.no_grad():
         next(network.parameters())[0] = float("nan")
     with pytest.raises(
@@ -115,7 +115,7 @@ def test_softmax_makes_heatmaps_of_height_one(file):
     assert (heatmaps >= 0).all()
     volume = 2 * torch.pi * SPEC.sigma**2
     torch.testing.assert_close(heatmaps.sum(dim=(2, 3)), torch.full((1, 5), volume))
-    bare = build_network(spec)
+    bare = build_network(spec.network)
     assert with_activation(bare, SPEC) is bare
 
 

@@ -15,7 +15,8 @@ from hrnet.files import is_file, read_json, resolve
 from hrnet.geometry import Size
 from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.skeleton import COCO_PERSON
-from hrnet.weights.catalog import find_model, rows
+from hrnet.weights.catalog import find_model
+from hrnet.weights.published.rows import rows
 
 VARIANT = "small_hrnet_w16"
 """The variant of the embedded model, whose weights are at hand without a download."""

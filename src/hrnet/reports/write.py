@@ -18,8 +18,8 @@ from hrnet.predict import BATCH_SIZE
 from hrnet.reports.evaluated import Evaluated, evaluate_run
 from hrnet.reports.page import Drawing, make_page
 from hrnet.reports.read import RunFolder, read_run
+from hrnet.run_folder import BEST, LAST
 from hrnet.tasks import DataSource
-from hrnet.weights.catalog import BEST, LAST
 
 REPORT = "report.html"
 """The page's usual name in a run folder."""

@@ -246,6 +246,7 @@ class TaskParts:
 
     name: as in specs and recipes. results: the noun for what is found, in messages and file names.
     without_boxes: a note for predictions without boxes, "" for tasks that take none.
+    hub_tag: the task's name on the Hugging Face hub, "" where it has none.
     spec: description of a model. experiment: settings of a training.
     network: module with LOSSES (name -> loss of outputs and targets) and, where the network
     predicts by more than its bare outputs, `predictor(network, spec)`; it may import torch.
@@ -260,6 +261,7 @@ class TaskParts:
     sections: str | None = None
     results: str = "results"
     without_boxes: str = ""
+    hub_tag: str = ""
 
 
 TASKS: dict[str, str] = {

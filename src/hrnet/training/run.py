@@ -11,11 +11,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
-from hrnet.models import Network
+from hrnet.models import Network, build_network
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.training.distributed import World, synchronise_norms
 from hrnet.training.optim import freeze, make_optimizer
-from hrnet.weights.checkpoint import build_network
 from hrnet.weights.load import load_weights
 
 
@@ -81,7 +80,7 @@ def start(experiment: Experiment, spec: PoseSpec, world: World, *, goes_on: bool
     """
     config = experiment.train
     torch.manual_seed(config.seed)
-    network = build_network(spec)
+    network = build_network(spec.network)
     if config.init is not None and not goes_on:
         try:
             load_weights(network, config.init, new_head=not config.init_head)

@@ -18,8 +18,7 @@ from hrnet.errors import InputError
 from hrnet.files import atomic_path, parse_json
 from hrnet.numbers import to_float, to_int
 from hrnet.training.run import Position, Run
-from hrnet.weights.checkpoint import read_safetensors
-from hrnet.weights.fit import compare
+from hrnet.weights.checkpoint import compare, read_safetensors
 
 _FORMAT = "hrnet-training-1"
 

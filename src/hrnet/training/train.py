@@ -17,8 +17,8 @@ from PIL import Image
 from hrnet.config import Experiment
 from hrnet.errors import InputError
 from hrnet.evaluation import main_metric
-from hrnet.files import atomic_path, exists, is_file, is_folder, make_writable_folder
-from hrnet.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES, STATE
+from hrnet.files import atomic_path, exclusive, exists, is_file, is_folder, make_writable_folder
+from hrnet.run_folder import BEST, ENVIRONMENT, EXPERIMENT, LAST, LOG, PICTURES, STATE
 from hrnet.training.distributed import World, joined
 from hrnet.training.journal import Clock, Journal, Row, TensorBoard, keep_rows, writing
 from hrnet.training.loader import Batch, ending_workers
@@ -28,9 +28,7 @@ from hrnet.training.state import load_state, save_state
 from hrnet.training.step import run_lr, update
 from hrnet.training.stop import StopRequest, stop_request
 from hrnet.training.validate import draw_validation, validate
-from hrnet.weights.catalog import BEST, LAST
 from hrnet.weights.checkpoint import save_checkpoint
-from hrnet.weights.lock import exclusive
 
 
 def train(

@@ -16,7 +16,7 @@ from hrnet.data.imports.run import import_annotations
 from hrnet.errors import InputError
 from hrnet.geometry import box_to_crop
 from hrnet.recipes import common
-from hrnet.weights.skeletons import published_skeleton
+from hrnet.skeleton import published_skeleton
 
 JOINTS = [[100.0 + k, 50.0 + 2 * k] for k in range(16)]
 

@@ -18,12 +18,12 @@ from safetensors.torch import load_file
 
 from hrnet.config import read_experiment
 from hrnet.errors import InputError
+from hrnet.files import exclusive
 from hrnet.run_folder import STATE
 from hrnet.training import train as module
 from hrnet.training.state import save_state
 from hrnet.training.stop import stop_request
 from hrnet.training.train import train
-from hrnet.weights.lock import exclusive
 
 from .discs import differ, experiment_of, rows_of, write_discs
 

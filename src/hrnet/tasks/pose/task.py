@@ -202,4 +202,5 @@ TASK = TaskParts(
     sections="hrnet.tasks.pose.sections",
     results="keypoints",
     without_boxes="no boxes given: each whole image was taken as one person",
+    hub_tag="keypoint-detection",
 )
