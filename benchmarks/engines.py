@@ -2,7 +2,7 @@
 
 Run on a quiet machine, with both engines installed (`pip install '.[openvino]'`):
 python benchmarks/engines.py [MODEL] [--rounds N] [--batches 1 16]. MODEL is a model's name or an
-.onnx file. A call is what `hrnet predict` makes: `runtime.engine.open_engine`, then numpy in and
+.onnx file. A call is what `hrnet predict` makes: `runtime.open_engine`, then numpy in and
 numpy out, float32. Both engines live in one process and take turns call by call, each going first
 in every second round; between the calls is a pause, because an engine's threads spin for a while
 after a call and would take time from the other. The medians are printed, and the median of the
@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError, one_line
-from hrnet.runtime.engine import Engine, EngineName, open_engine, read_spec
+from hrnet.runtime import Engine, EngineName, open_engine, read_spec
 from hrnet.weights.catalog import find_model
 
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)

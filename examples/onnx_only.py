@@ -1,4 +1,4 @@
-"""Predict with an exported model without hrnet: python onnx_only.py model.onnx photo.jpg x,y,w,h"""
+"""Find keypoints without hrnet: python onnx_only.py model.onnx photo.jpg x,y,w,h"""
 
 import json
 import sys
@@ -13,18 +13,20 @@ spec = json.loads(session.get_modelmeta().custom_metadata_map["hrnet"])
 image = ImageOps.exif_transpose(Image.open(photo)).convert("RGB")
 x, y, width, height = map(float, box.split(","))
 
-# Cut the crop. The box grows to the aspect of the input, then by the padding; pairs are (x, y).
+# Cut the crop: the box grows to the aspect of the input, then by the padding. Pairs are (x, y).
 size = np.array(spec["input_size"][::-1])
 edge = 1 if spec["codec"] == "udp" else 0  # UDP measures from pixel centre to pixel centre
 high = max(height, width * size[1] / size[0]) * spec["padding"]
-step = np.array([high * size[0] / size[1], high]) / (size - edge)  # picture pixels in a crop pixel
+step = np.array([high * size[0] / size[1], high]) / (size - edge)  # image pixels per crop pixel
 corner = np.array([x + width / 2, y + height / 2]) - step * (size - edge) / 2
 (a, e), (c, f) = step, corner + 0.5 - step / 2  # Pillow's pixel centres are at 0.5
 crop = image.transform(tuple(size), Image.Transform.AFFINE, (a, 0, c, 0, e, f), Image.BILINEAR)
 
-# Run the network, and find the peak of each keypoint's map.
+# Normalise the crop and run the network.
 pixels = (np.asarray(crop) / 255 - spec["mean"]) / spec["std"]
 (maps,) = session.run(None, {"images": pixels.transpose(2, 0, 1)[None].astype(np.float32)})[0]
+
+# Find the peak of each keypoint's map, and map it to the image.
 kernel = spec.get("blur_kernel") or max(round(6 * spec["sigma"] - 1) // 2 * 2 + 1, 3)
 taps = np.exp(-((np.arange(kernel) - kernel // 2) ** 2) / (2 * (0.15 * kernel + 0.35) ** 2))
 for name, heat in zip(spec["skeleton"]["names"], maps, strict=True):
@@ -41,6 +43,6 @@ for name, heat in zip(spec["skeleton"]["names"], maps, strict=True):
         xx, yy = p[1, 2] - 2 * p[1, 1] + p[1, 0], p[2, 1] - 2 * p[1, 1] + p[0, 1]
         xy = (p[2, 2] - p[2, 1] - p[1, 2] + 2 * p[1, 1] - p[1, 0] - p[0, 1] + p[0, 0]) / 2
         move = -np.linalg.solve([[xx, xy], [xy, yy]], slope)
-    stride = (size - edge) / (np.array(heat.shape[::-1]) - edge)  # crop pixels in a map's pixel
+    stride = (size - edge) / (np.array(heat.shape[::-1]) - edge)  # crop pixels per map pixel
     left, top = corner + (np.array([column, row]) + move) * stride * step
     print(f"{name:16} {left:7.1f} {top:7.1f}  {peak:.2f}")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from hrnet.errors import InputError
 from hrnet.predict import load
-from hrnet.runtime.engine import read_spec
+from hrnet.runtime import read_spec
 from hrnet.skeleton import Skeleton
 
 ONNX_WITHOUT_SPEC = "expected a model exported by hrnet"

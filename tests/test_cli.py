@@ -202,6 +202,43 @@ def test_summaries_in_the_list_of_commands_are_whole(run) -> None:
         assert "..." not in text.partition("Commands:")[2]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("predict", "a.jpg", "--fold"), "No such option: --fold"),
+        (("predict",), "Missing argument 'IMAGE"),
+        (("evaluate", "default"), "Missing option '--data' / '-d'"),
+        (("predict", "a.jpg", "--batch-size", "0"), "Invalid value for '--batch-size': "),
+        (("predict", "a.jpg", "--engine", "x"), "'x' is not one of 'onnxruntime', 'openvino'"),
+        (("predictt",), "No such command 'predictt'"),
+    ],
+)
+def test_wrong_arguments_are_one_line(run, arguments: tuple[str, ...], words: str) -> None:
+    code, text, errors = run(*arguments)
+    assert (code, text) == (2, "")
+    assert errors.startswith("hrnet: error: ")
+    assert words in errors
+    assert len(errors.splitlines()) == 1
+    assert errors.endswith(" --help`\n")
+
+
+def test_keypoints_are_not_evaluated_without_an_image_folder(
+    run, spot_model: Path, tmp_path: Path
+) -> None:
+    code, text, errors = run("evaluate", spot_model, "--data", tmp_path / "val.json")
+    assert (code, text) == (2, "")
+    assert "expected the image folder of" in errors
+    assert "--images" in errors
+    assert len(errors.splitlines()) == 1
+
+
+def test_a_group_without_a_command_shows_its_help(run) -> None:
+    code, text, errors = run("data")
+    assert code in (0, 2)  # by the release of typer
+    assert "Commands:" in text + errors
+    assert "hrnet: error" not in errors
+
+
 def test_ctrl_c_while_the_program_is_loaded(tmp_path: Path) -> None:
     (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
     done = subprocess.run(

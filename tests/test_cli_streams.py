@@ -44,7 +44,7 @@ def test_a_full_disk_behind_stdout(predict) -> None:
     done, entries = predict("> /dev/full")
     assert done.returncode == 2
     assert done.stderr.decode().splitlines() == [
-        "hrnet: error: what was printed is not whole: No space left on device"
+        "hrnet: error: the printed output is incomplete: No space left on device"
     ]
     assert len(entries) == len(NAMES)
 
@@ -63,4 +63,4 @@ def test_any_command_notes_a_full_disk(arguments: str) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     last = done.stderr.splitlines()[-1]
-    assert last == "hrnet: error: what was printed is not whole: No space left on device"
+    assert last == "hrnet: error: the printed output is incomplete: No space left on device"

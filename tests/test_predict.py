@@ -194,9 +194,12 @@ def test_checkpoints_say_what_they_need(monkeypatch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"device": "cuda"}, "device cuda is none that this ONNX Runtime has .*onnxruntime-gpu"),
-        ({"device": "cpu:1"}, "device cpu:1 is none"),
-        ({"device": "gpu", "engine": "openvino"}, "device gpu is none that OpenVINO finds"),
+        (
+            {"device": "cuda"},
+            "device cuda is not available, this ONNX Runtime has .*onnxruntime-gpu",
+        ),
+        ({"device": "cpu:1"}, "device cpu:1 is not available"),
+        ({"device": "gpu", "engine": "openvino"}, "device gpu is not available, OpenVINO finds"),
         ({"engine": "tensorflow"}, "expected onnxruntime or openvino"),
         ({"threads": 0}, "expected 1 to 1024 threads, got 0"),
         ({"threads": 2.0}, "expected 1 to 1024 threads"),

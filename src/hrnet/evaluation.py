@@ -18,8 +18,7 @@ from PIL import features
 from hrnet.errors import InputError
 from hrnet.files import is_file, sha256_of
 from hrnet.predict import BATCH_SIZE, Model, load
-from hrnet.runtime import EngineName
-from hrnet.runtime.engine import DEFAULT_ENGINE
+from hrnet.runtime import DEFAULT_ENGINE, EngineName
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Dataset, DataSource, Job, Result
 from hrnet.weights.catalog import find_model

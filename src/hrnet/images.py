@@ -270,6 +270,7 @@ def _grey_levels(levels: NDArray[Any], name: str) -> NDArray[np.uint8]:
 
 def _from_array(array: NDArray[Any]) -> Image8:
     """Check an image array and convert it to RGB."""
+    # Check shape, type and size.
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 3, 4) or array.size == 0:
         raise InputError(
@@ -282,6 +283,7 @@ def _from_array(array: NDArray[Any]) -> Image8:
         )
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
         raise _too_large("the image array")
+    # RGB is returned as it is; grey and RGBA are converted.
     if channels == 3:
         return array
     grey_or_rgba = array[..., 0] if array.ndim == 3 and channels == 1 else array

@@ -21,7 +21,7 @@ _LONGEST_TEXT = 32
 
 
 def to_int(value: object) -> int | None:
-    """Convert 3, 3.0, "3" and "3.0" to the int 3; return None for anything else."""
+    """Convert a whole number to int: 3, 3.0, "3" and "3.0" give 3; None for anything else."""
     number = _number_in(value) if isinstance(value, str) else _plain(value)
     if number is None or not abs(number) <= LARGEST_INT or number != int(number):
         return None

@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hrnet.errors import InputError
 from hrnet.images import ImageSource, read_image
 from hrnet.numbers import expect_whole
-from hrnet.runtime import EngineName
-from hrnet.runtime.engine import DEFAULT_ENGINE, Engine, open_engine, read_spec
+from hrnet.runtime import DEFAULT_ENGINE, Engine, EngineName, open_engine, read_spec
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Crop, Job, Outputs, Page, Result, Task, get_task
 from hrnet.weights.catalog import find_model

@@ -13,7 +13,7 @@ from hrnet.errors import InputError
 from hrnet.exporters.onnx import TOLERANCE, export_onnx
 from hrnet.models import build_network
 from hrnet.models.heads.heatmap import SpatialSoftmax
-from hrnet.runtime.engine import open_engine, read_spec
+from hrnet.runtime import open_engine, read_spec
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.pose.spec import PoseSpec

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from hrnet.errors import InputError
-from hrnet.runtime.engine import EngineName, open_engine, read_spec
+from hrnet.runtime import EngineName, open_engine, read_spec
 from hrnet.runtime.onnxruntime_engine import onnxruntime
 from hrnet.runtime.torch_engine import TorchEngine
 

@@ -1,10 +1,10 @@
-"""The command line: one typed function a subcommand, heavy imports inside the functions."""
+"""The command line: one typed function per subcommand, with heavy imports inside the functions."""
 
 import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -27,8 +27,8 @@ from hrnet.errors import InputError, one_line
 
 app = typer.Typer(
     name="hrnet",
-    help="High-resolution networks: keypoints of persons from photos.",
-    epilog="`hrnet COMMAND --help` has the options and examples of a command.",
+    help="High-resolution networks (HRNet): find keypoints or classes in images, and train.",
+    epilog="Run `hrnet COMMAND --help` for the options of a command, with examples.",
     context_settings={"help_option_names": ["-h", "--help"]},
     no_args_is_help=True,
     add_completion=True,
@@ -54,7 +54,7 @@ def _options(
         ),
     ] = False,
 ) -> None:
-    """High-resolution networks: keypoints of persons from photos."""
+    """Take the options of `hrnet` itself."""
 
 
 app.command(epilog=PREDICT_EXAMPLES)(predict)
@@ -71,16 +71,15 @@ app.add_typer(data_app)
 
 
 def main() -> None:
-    """Run the command line; whatever cannot be used gives one line on stderr and exit code 2.
+    """Run the command line; bad input prints one line on stderr and exits with code 2.
 
-    SIGTERM and the end of the terminal end a command as an exit does, so that temporary files are
-    removed.
+    SIGTERM and SIGHUP end a command by SystemExit, so that temporary files are removed.
     """
     with guarded_streams() as stdout, _signals_end_the_command():
         code = _run()
         stdout.flush()
         if stdout.error is not None:
-            _print_error(f"what was printed is not whole: {stdout.error.strerror}")
+            _print_error(f"the printed output is incomplete: {stdout.error.strerror}")
             code = code or 2
     if code:
         sys.exit(code)
@@ -88,10 +87,11 @@ def main() -> None:
 
 @contextmanager
 def _signals_end_the_command() -> Iterator[None]:
+    """Raise SystemExit on SIGTERM and SIGHUP during the block."""
     numbers = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
     before = {number: signal.getsignal(number) for number in numbers}
     for number, handler in before.items():
-        if handler != signal.SIG_IGN:  # nohup asks for just that
+        if handler != signal.SIG_IGN:  # such as under nohup
             signal.signal(number, _terminate)
     try:
         yield
@@ -105,10 +105,13 @@ def _terminate(number: int, frame: object) -> None:
 
 
 def _run() -> int:
+    """Run the command and return its exit code; errors of the user are printed as one line."""
     try:
-        app()
+        return app(prog_name="hrnet", standalone_mode=False) or 0  # the code of typer.Exit
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except _USAGE_ERROR as error:
+        _print_usage_error(cast(typer.BadParameter, error))
     except InputError as error:
         _print_error(error)
     except OSError as error:
@@ -117,6 +120,19 @@ def _run() -> int:
     except (MemoryError, RecursionError) as error:
         _print_error(f"the input is too large ({type(error).__name__}); use a smaller one")
     return 2
+
+
+_USAGE_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+"""Base class of all errors in the arguments of a command; typer has no public name for it."""
+
+
+def _print_usage_error(error: typer.BadParameter) -> None:
+    """Print wrong arguments as one line; a group without a command prints its help."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+        return
+    command = error.ctx.command_path if error.ctx else "hrnet"
+    _print_error(f"{error.format_message().rstrip('.')}; see `{command} --help`")
 
 
 def _print_error(error: object) -> None:

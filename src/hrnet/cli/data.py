@@ -97,7 +97,7 @@ def check(
         ),
     ] = None,
 ) -> None:
-    """Check labelled pictures: counts, broken files, and errors that would spoil a training.
+    """Check labelled images: counts, broken files, wrong labels.
 
     All images are decoded. The exit code is 2 if there are errors; warnings leave it at 0.
     """
@@ -151,8 +151,9 @@ def split(
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draw.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
-    """Split data by their images into parts, as new files; the images stay where they are.
+    """Split labelled images into parts, as new annotation files.
 
+    The images stay where they are.
     Keypoints: with --category the parts hold that category alone; with --val 0 there is one part.
     Classes: each class is split, and copies of one image stay together.
     """

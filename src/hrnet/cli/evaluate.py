@@ -6,42 +6,54 @@ from typing import Annotated
 import typer
 
 from hrnet.cli.data import Category
-from hrnet.cli.options import BatchSize, Device, Engine, FlipTest, Threads
+from hrnet.cli.options import BatchSize, Device, Engine, FlipTest, ModelArgument, Threads
 from hrnet.errors import printable
 
 EXAMPLES = """\b
 Examples:
   hrnet evaluate default --data val.json --images images/ --flip-test
   hrnet evaluate runs/w32 --data val.json --images images/ --boxes detections.json --json ap.json
+  hrnet evaluate runs/pets --data pets/val/
 """
 
 JsonFile = Annotated[
     Path | None,
-    typer.Option("--json", "-j", metavar="FILE", help="Write the metrics and the protocol here."),
+    typer.Option(
+        "--json", "-j", metavar="FILE", help="Write the metrics, and how they were measured, here."
+    ),
 ]
 
 
 def evaluate(
-    model: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODEL",
-            help="A model's name, an .onnx file, a .safetensors checkpoint or a run folder.",
+    model: ModelArgument,
+    data: Annotated[
+        Path,
+        typer.Option(
+            "--data",
+            "-d",
+            metavar="FILE|DIR",
+            help="Labelled images. For keypoints: a COCO keypoint file. For classes: a folder with "
+            "one folder per class, or a list of images and classes (.csv, .txt).",
         ),
     ],
-    data: Annotated[
-        Path, typer.Option("--data", "-d", metavar="FILE", help="COCO keypoint annotations.")
-    ],
     images: Annotated[
-        Path, typer.Option("--images", "-i", metavar="DIR", help="The folder of their images.")
-    ],
+        Path | None,
+        typer.Option(
+            "--images",
+            "-i",
+            metavar="DIR",
+            help="Image folder. Needed for keypoints; for a list of classes, if its paths are not "
+            "relative to the list.",
+        ),
+    ] = None,
     boxes: Annotated[
         str,
         typer.Option(
             "--boxes",
             "-b",
             metavar="gt|FILE",
-            help="gt: the annotated boxes; FILE: those of a detector, as COCO results.",
+            help="Keypoints only. Boxes to evaluate on: gt (ground truth) are the annotated boxes; "
+            "FILE holds those of a detector, as COCO results.",
         ),
     ] = "gt",
     json_file: JsonFile = None,
@@ -52,16 +64,20 @@ def evaluate(
     threads: Threads = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Measure COCO AP and AR on annotated images.
+    """Compute the metrics of a model on labelled images.
 
-    Annotations with head sizes, such as those of MPII, give PCKh too.
+    Keypoints: COCO's AP and AR, and PCKh if every annotation has a head size, as in MPII.
+    Classes: top-1 and top-5 accuracy, and the mean accuracy over the classes.
     """
     from hrnet.console import make_console, print_metrics, show_progress
     from hrnet.evaluation import evaluate as evaluate_model
     from hrnet.files import check_writable_file, write_text
 
+    # Check the output before the long part.
     if json_file is not None:
-        check_writable_file(json_file, [data, images, Path(model), Path(boxes)])
+        check_writable_file(
+            json_file, [data, *([images] if images else []), Path(model), Path(boxes)]
+        )
     with show_progress("evaluating") as progress:
         result = evaluate_model(
             model,
@@ -76,6 +92,7 @@ def evaluate(
             batch_size=batch_size,
             progress=progress,
         )
+    # Print the metrics and how they were measured, and write them.
     print_metrics(make_console(), result.metrics)
     typer.echo("\n".join(map(printable, result.summary().splitlines())))
     if json_file is not None:

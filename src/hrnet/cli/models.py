@@ -191,7 +191,7 @@ def info(
         ),
     ] = None,
 ) -> None:
-    """Show parameters, multiply-adds and memory of a network."""
+    """Show parameters, multiply-adds and memory of a network, by part."""
     spec = _read_spec(variant, task, num_outputs, options or [])
     with packages_for("`hrnet info`"):
         from hrnet.models import FAMILIES, family_of
@@ -220,7 +220,6 @@ def _read_spec(
 
     from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 
-    # Values stay text; the spec's fields parse them.
     values: dict[str, object] = {"variant": variant, "task": task, "num_outputs": num_outputs}
     for option in options:
         name, equals, value = option.partition("=")
@@ -275,7 +274,6 @@ _OPERATIONS = {
 
 
 def _explain(statistics: "NetworkStatistics") -> Iterator[str]:
-    # Group torch's operations by kind, as shares of all multiply-adds.
     shares: Counter[str] = Counter()
     for operation, macs in statistics.macs_by_operation.items():
         shares[_OPERATIONS.get(operation, operation)] += macs

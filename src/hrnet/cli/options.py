@@ -1,4 +1,4 @@
-"""Options that several commands share, called and explained the same everywhere."""
+"""Options of several commands, with the same names and help texts everywhere."""
 
 from typing import Annotated
 
@@ -12,32 +12,44 @@ Model = Annotated[
         "--model",
         "-m",
         metavar="MODEL",
-        help="A model's name, an .onnx file, a .safetensors checkpoint or a run folder.",
+        help="Model: a name (see `hrnet weights list`), an .onnx file, a .safetensors checkpoint "
+        "or the folder of a training run.",
+    ),
+]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A name (see `hrnet weights list`), an .onnx file, a .safetensors checkpoint or the "
+        "folder of a training run.",
     ),
 ]
 FlipTest = Annotated[
     bool,
     typer.Option(
-        "--flip-test", help="Average with the mirrored image: a bit better, half as fast."
+        "--flip-test", help="Average with the mirrored image: slightly better, half as fast."
     ),
 ]
 Device = Annotated[
     str,
     typer.Option(
         metavar="DEVICE",
-        help="auto, cpu, cuda, cuda:1, mps (checkpoints), coreml, directml or openvino (.onnx).",
+        help="auto, cpu, cuda or cuda:1; checkpoints also mps; .onnx files also coreml, directml "
+        "or openvino.",
     ),
 ]
 Engine = Annotated[
     EngineName | None,
     typer.Option(
         metavar="onnxruntime|openvino",
-        help="What runs an .onnx file (default: onnxruntime).",
+        help="Program that runs an .onnx file (default: onnxruntime).",
     ),
 ]
 Threads = Annotated[
     int | None,
-    typer.Option("--threads", "-t", metavar="N", help="CPU threads (default: all cores)."),
+    typer.Option(
+        "--threads", "-t", metavar="N", help="Number of CPU threads (default: all cores)."
+    ),
 ]
 BatchSize = Annotated[
     int,
@@ -46,6 +58,6 @@ BatchSize = Annotated[
         metavar="N",
         min=1,
         max=4096,
-        help="Crops that go through the network together.",
+        help="Number of crops per call of the network; more needs more memory.",
     ),
 ]

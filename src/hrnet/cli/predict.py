@@ -30,10 +30,10 @@ Examples:
 STDOUT = Path("-")
 
 _FULL_TABLES = 5
-"""Up to this many images the keypoints are printed; above, one line an image."""
+"""Number of images up to which results are printed in full; above, one line per image."""
 
 Sources = Annotated[
-    list[str], typer.Argument(metavar="IMAGE", help="Images, folders or glob patterns.")
+    list[str], typer.Argument(metavar="IMAGE", help="Image files, folders or glob patterns.")
 ]
 Boxes = Annotated[
     str | None,
@@ -41,28 +41,36 @@ Boxes = Annotated[
         "--boxes",
         "-b",
         metavar="FILE|X,Y,W,H",
-        help="The persons' boxes (left, top, width, height): one for every image, or a JSON "
-        'file of COCO annotations, COCO detections or {"file.jpg": [[x,y,w,h], ...]} '
-        "(default: each whole image is a person).",
+        help="Keypoints only. Boxes of the people as left, top, width, height in pixels: one box "
+        "for all images, or a JSON file: COCO annotations, COCO detections or "
+        '{"file.jpg": [[x,y,w,h], ...]} (default: each whole image is one person).',
     ),
 ]
 ImagesOf = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="With COCO detections: the annotation file that lists the images' ids and names.",
+        help="COCO annotation file with the image names for --boxes of COCO detections, which have "
+        "only image ids.",
     ),
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", metavar="DIR", help="Write drawn images and keypoints.json here."),
+    typer.Option(
+        "--out",
+        "-o",
+        metavar="DIR",
+        help="Folder to write to: each image with its result drawn on it, and one JSON file.",
+    ),
 ]
 JsonFile = Annotated[
     Path | None,
-    typer.Option("--json", "-j", metavar="FILE", help="Write the keypoints here; - prints them."),
+    typer.Option(
+        "--json", "-j", metavar="FILE", help="Write the results here as JSON; - prints them."
+    ),
 ]
 Recursive = Annotated[
-    bool, typer.Option("--recursive", "-r", help="Search folders inside a folder, too.")
+    bool, typer.Option("--recursive", "-r", help="Also search the subfolders of folders.")
 ]
 
 
@@ -80,7 +88,7 @@ def predict(
     threads: Threads = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Find the keypoints of persons in images."""
+    """Find keypoints or classes in images, depending on the model."""
     from hrnet.console import make_console
     from hrnet.data.boxes import BoxFile
     from hrnet.images import find_images, list_left_out
@@ -88,7 +96,7 @@ def predict(
     from hrnet.predict_files import Outputs, predict_files
     from hrnet.tasks import get_task
 
-    # Everything that the user named is checked before any work is done.
+    # Find the images, and check all inputs and outputs before any work is done.
     paths, errors, left_out = find_images(sources, recursive=recursive)
     attempted = len(paths) + len(errors)
     printed = json_file == STDOUT
@@ -101,7 +109,7 @@ def predict(
     outputs = Outputs(out, file)
     outputs.check([*paths, Path(model)])
 
-    # With --json - stdout holds the JSON alone, and the rest goes to stderr.
+    # Predict. With --json - stdout holds the JSON alone, and everything else goes to stderr.
     results = predict_files(
         loaded, paths, boxes=where, outputs=outputs, flip_test=flip_test, batch_size=batch_size
     )
@@ -109,12 +117,12 @@ def predict(
     shown = _show(results, console, full=len(paths) <= _FULL_TABLES, keep_json=printed)
     errors += shown.errors
 
-    # The results come first, also where Ctrl-C ended the run; the errors are last.
+    # Print the notes and the written files, also after Ctrl-C; the errors come last.
     for note in notes:
         console.print(f"note: {one_line(note)}", soft_wrap=True)
     if left_out:
         listed = printable(list_left_out(left_out))
-        console.print(f"left out, of no kind that is read in folders: {listed}", soft_wrap=True)
+        console.print(f"skipped, not image files: {listed}", soft_wrap=True)
     if printed:
         lines = (json.dumps(entry, ensure_ascii=False) for entry in shown.entries)
         typer.echo("[\n" + ",\n".join(lines) + "\n]")
@@ -130,9 +138,10 @@ def predict(
 
 @dataclass(slots=True)
 class _Shown:
-    """The outcome of a run: how many results, their errors, the signal that ended it, if any.
+    """Outcome of a run.
 
-    entries: their JSON, where it is to be printed.
+    done: number of results. entries: their JSON, if it is to be printed. stopped: the exception
+    of the signal that ended the run.
     """
 
     done: int = 0
@@ -148,7 +157,7 @@ def _show(
     full: bool,
     keep_json: bool,
 ) -> _Shown:
-    """Print each result as it comes, until the last one, Ctrl-C or SIGTERM."""
+    """Print the results one by one, until the last one, Ctrl-C or SIGTERM."""
     from hrnet.console import print_result
     from hrnet.predict_files import json_entries
 
@@ -156,6 +165,7 @@ def _show(
     try:
         for result in results:
             shown.done += 1
+            # A bad image is an error for the end; an image without its drawing has a result too.
             if result.undrawn is not None:
                 shown.errors.append(result.undrawn)
             if isinstance(result.outcome, InputError):
@@ -166,19 +176,19 @@ def _show(
                 shown.entries += json_entries(result.path, result.image_id, result.outcome)
     except (KeyboardInterrupt, SystemExit) as end:
         shown.stopped = end
-        with suppress(KeyboardInterrupt, SystemExit):  # lets the run write what is finished
+        with suppress(KeyboardInterrupt, SystemExit):  # closes the JSON file
             results.throw(end)
     return shown
 
 
 def _print_written(outputs: "Outputs", results: str) -> None:
-    for what, path in (("pictures", outputs.folder), (results, outputs.json_file)):
+    for what, path in (("images", outputs.folder), (results, outputs.json_file)):
         if path is not None:
             typer.echo(f"{what} written to {printable(path)}")
 
 
 def _report_errors(errors: list[InputError], attempted: int) -> None:
-    """End with exit code 2 if there are errors: one line for one source, a list for a batch."""
+    """Exit with code 2 if there are errors: one line for a single source, else a list."""
     if not errors:
         return
     if attempted == 1:
@@ -192,16 +202,23 @@ def _report_errors(errors: list[InputError], attempted: int) -> None:
 def parse_boxes(
     text: str | None, images_of: Path | None = None
 ) -> "BoxFile | list[list[float]] | None":
-    """Read --boxes: four numbers for every image, a JSON list of such, or the name of a file."""
+    """Parse --boxes: four numbers for all images, a JSON list of them, or a file.
+
+    images_of: the value of --images-of. Raises InputError for anything else.
+    """
+    # Any text without a comma is a file name.
     is_file = text is not None and ("," not in text or exists(Path(text)))
     if images_of is not None and not is_file:
-        raise InputError("expected --boxes FILE, a list of COCO detections, with --images-of FILE")
+        raise InputError(
+            "expected --boxes FILE with COCO detections where --images-of is used; add it"
+        )
     if text is None:
         return None
     if is_file:
         from hrnet.data.boxes import read_boxes
 
         return read_boxes(Path(text), images_of)
+    # Numbers: x,y,w,h or [[x,y,w,h], ...].
     rows = _listed_boxes(text) if text.lstrip().startswith("[") else [_plain_box(text)]
     boxes = [row for row in rows if row is not None]
     if len(boxes) < len(rows) or not boxes:

@@ -1,4 +1,4 @@
-"""Keep a command going where its terminal cannot take what it prints."""
+"""Streams for stdout and stderr that keep a command running when printing fails."""
 
 import errno
 import io
@@ -11,10 +11,10 @@ from typing import TextIO, final
 
 @final
 class GuardedStream:
-    """A text stream whose failures to write are noted instead of raised.
+    """A text stream that records write errors instead of raising them.
 
-    After the first failure, such as a full disk, the rest goes nowhere: results in files matter
-    more than lines on a terminal. error: that failure; a reader that went away is none.
+    After the first error, such as a full disk, all further output is dropped, so that the command
+    can still finish its result files. error: the first error; a closed pipe is not recorded.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -22,40 +22,41 @@ class GuardedStream:
         self.error: OSError | None = None
 
     def write(self, text: str) -> int:
-        """Write as the stream does; never raises OSError."""
+        """Write to the stream, without raising OSError."""
         try:
             return self._stream.write(text)
         except OSError as error:
-            self._give_up(error)
+            self._drop_output(error)
             return len(text)
 
     def flush(self) -> None:
-        """Flush as the stream does; never raises OSError."""
+        """Flush the stream, without raising OSError."""
         try:
             self._stream.flush()
         except OSError as error:
-            self._give_up(error)
+            self._drop_output(error)
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
-    def _give_up(self, error: OSError) -> None:
+    def _drop_output(self, error: OSError) -> None:
+        """Record an error, and send all further output to the null device."""
         if error.errno != errno.EPIPE:
             self.error = self.error or error
-        # What is still buffered must go somewhere, or Python complains when it exits.
+        # Also redirect the file descriptor: Python flushes its buffer at exit.
         try:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
-        except (OSError, ValueError):  # no real file is behind the stream
+        except (OSError, ValueError):  # not a stream of a file
             return
 
 
 @contextmanager
 def guarded_streams() -> Iterator[GuardedStream]:
-    """Guard stdout and stderr while a command runs; yields the guard of stdout.
+    """Replace stdout and stderr by guarded streams; yield that of stdout.
 
-    Letters that their encodings lack are printed as escapes. A closed stream takes everything.
+    Characters that the encoding lacks are printed as escapes. Output to a closed stream is dropped.
     """
     before = sys.stdout, sys.stderr
     guards = [_guard(stream) for stream in before]
@@ -69,7 +70,8 @@ def guarded_streams() -> Iterator[GuardedStream]:
 
 
 def _guard(stream: TextIO | None) -> GuardedStream:
-    if stream is None:  # the command was started with this stream closed
+    """Return a guarded stream for stdout or stderr, which is None if it was closed."""
+    if stream is None:
         return GuardedStream(io.StringIO())
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""From a model's name, file or run folder to a file that predicts without torch."""
+"""Export a model by its name, file or run folder."""
 
 from os import PathLike
 from pathlib import Path
@@ -11,14 +11,15 @@ from hrnet.weights.checkpoint import load_checkpoint
 
 
 def export(model: str | PathLike[str], out: str | PathLike[str], *, half: bool = False) -> float:
-    """Write a checkpoint as an ONNX file that carries its own description.
+    """Export a checkpoint to an ONNX file that includes the model's spec.
 
-    model: a model's name, a .safetensors checkpoint of ours or the folder of a run, of which the
-        best checkpoint is taken. out: the .onnx file; `hrnet.load` takes it.
-    half: store the weights in half precision: half the file, computed in float32 all the same.
-    Returns the largest difference between the answers of file and network, relative to the largest
-    value. Raises InputError where one of the two cannot be used, or the difference is too large.
+    model: a model's name, a .safetensors checkpoint of hrnet, or a run folder, of which the best
+        checkpoint is exported. out: the .onnx file; `hrnet.load` reads it.
+    half: store the weights in half precision, which halves the file; it still computes in float32.
+    Returns the largest difference between the outputs of file and network, relative to the largest
+    output. Raises InputError if `model` or `out` cannot be used, or the difference is too large.
     """
+    # Find the checkpoint, and check the output file before any work is done.
     source, file = find_checkpoint(model if isinstance(model, str) else Path(model)), Path(out)
     if source.suffix != ".safetensors":
         raise InputError(f"expected a .safetensors checkpoint or a run folder, got {source}")

@@ -1,4 +1,4 @@
-"""Write a network as an ONNX file that carries its own description."""
+"""Export a network to an ONNX file that includes the model's spec."""
 
 import logging
 import tempfile
@@ -15,40 +15,42 @@ from torch import nn
 
 from hrnet.errors import InputError
 from hrnet.files import atomic_path
-from hrnet.runtime.engine import METADATA_KEY, open_engine
+from hrnet.runtime import METADATA_KEY, open_engine
 from hrnet.runtime.onnxruntime_engine import fold_constants
 from hrnet.runtime.torch_engine import TorchEngine
 from hrnet.spec import ModelSpec
 
 TOLERANCE = {False: 1e-4, True: 2e-2}
-"""Largest accepted difference to the network, relative to the largest value, without and with
-`half`: half precision keeps 11 bits of a weight, and a peak sums thousands of products."""
-
+"""`half` -> largest accepted difference to the network, relative to its largest output. Half
+precision keeps 11 bits of a weight, and an output sums thousands of products."""
 
 _OPSET = 18
 
 
 def export_onnx(model: nn.Module, spec: ModelSpec, path: Path, *, half: bool = False) -> float:
-    """Export a network, and compare the file's outputs with the network's.
+    """Export a network, and compare the outputs of the file with those of the network.
 
-    model: (N, 3, H, W) -> the outputs of `spec.output_names`, as `load_checkpoint` gives it.
+    model: (N, 3, H, W) -> the outputs of `spec.output_names`, as `load_checkpoint` returns it.
     half: store the weights in half precision, which halves the file; engines still compute in
         float32.
-    The file's input `images` is float32 (N, 3, H, W), normalised as `spec` says, for any N; its
-    outputs have the names of the spec, such as `heatmaps`. The metadata entry "hrnet" holds the
-    spec as JSON.
-    Returns the largest difference found at batch 1 and 3, relative to the largest value; raises
-    InputError, and writes nothing, where it is above `TOLERANCE`.
+    The input of the file is `images`, float32 (N, 3, H, W), normalised by the spec's mean and std,
+    for any N. Its outputs have the names of the spec, such as `heatmaps`. The metadata entry
+    "hrnet" holds the spec as JSON.
+    Returns the largest difference at batch sizes 1 and 3, relative to the largest output. Raises
+    InputError, and writes nothing, if it is above `TOLERANCE`.
     """
     network = model.cpu().eval()
     with atomic_path(path) as temporary:
+        # Make the graph.
         proto = _trace(network, spec)
         _strip(proto)
         if half:
             _halve_weights(proto)
+        # Add the spec, and save.
         entry = proto.metadata_props.add()
         entry.key, entry.value = METADATA_KEY, spec.to_json()
         onnx.save(proto, str(temporary))
+        # Compare with the network; the block must end with an error if the file is wrong.
         difference = max(_difference(network, temporary, batch, spec) for batch in (1, 3))
         if not difference <= TOLERANCE[half]:
             raise InputError(
@@ -59,13 +61,14 @@ def export_onnx(model: nn.Module, spec: ModelSpec, path: Path, *, half: bool = F
 
 
 def _trace(network: nn.Module, spec: ModelSpec) -> onnx.ModelProto:
-    """Trace the network by torch's older exporter, a tenth of the time of `_capture`."""
+    """Trace the network by torch's older exporter, in a tenth of the time of `_capture`."""
     example = torch.zeros(2, 3, *spec.input_size)
     with _quiet_exporter():
         try:
             proto = _trace_folded(network, example, spec.output_names)
-        except Exception:  # a torch that has lost this exporter, or what it cannot trace
+        except Exception:  # torch without this exporter, or a network it cannot trace
             return _capture(network, example, spec.output_names)
+    # Declare the standard operator set alone; ONNX Runtime adds its own, which are not used.
     standard = [entry for entry in proto.opset_import if entry.domain in ("", "ai.onnx")]
     proto.ClearField("opset_import")
     proto.opset_import.extend(standard)
@@ -75,6 +78,7 @@ def _trace(network: nn.Module, spec: ModelSpec) -> onnx.ModelProto:
 def _trace_folded(
     network: nn.Module, example: torch.Tensor, names: tuple[str, ...]
 ) -> onnx.ModelProto:
+    """Trace the network for any batch size, and compute the constant parts of its graph."""
     with tempfile.TemporaryDirectory() as folder:
         traced, folded = Path(folder) / "traced.onnx", Path(folder) / "folded.onnx"
         torch.onnx.export(
@@ -92,6 +96,7 @@ def _trace_folded(
 
 
 def _capture(network: nn.Module, example: torch.Tensor, names: tuple[str, ...]) -> onnx.ModelProto:
+    """Export by torch's newer exporter, for any batch size."""
     program = torch.onnx.export(
         network,
         (example,),
@@ -102,13 +107,13 @@ def _capture(network: nn.Module, example: torch.Tensor, names: tuple[str, ...]) 
         verbose=False,
     )
     if program is None:
-        raise RuntimeError("torch.onnx.export gave no program")
+        raise RuntimeError("torch.onnx.export returned no program")
     return program.model_proto
 
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Silence the exporter's notes about torch itself, and about torchvision being absent."""
+    """Suppress the exporter's messages about torch itself and a missing torchvision."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -121,7 +126,7 @@ def _quiet_exporter() -> Iterator[None]:
 
 
 def _strip(proto: onnx.ModelProto) -> None:
-    """Take out what the exporter notes about the source code: a tenth of a small model's file."""
+    """Remove the exporter's notes on the source code, a tenth of a small model's file."""
     for item in (*proto.graph.node, *proto.graph.value_info, *proto.graph.initializer):
         item.ClearField("metadata_props")
         item.ClearField("doc_string")
@@ -130,20 +135,23 @@ def _strip(proto: onnx.ModelProto) -> None:
 
 
 def _halve_weights(proto: onnx.ModelProto) -> None:
-    """Store every float32 weight as float16, with a cast that engines fold when they load.
+    """Store every float32 weight as float16, followed by a cast that engines fold when loading.
 
-    Biases stay, and so do the factors of a Resize: OpenCV takes them as they stand in the file.
+    Vectors stay float32: biases, which are small, and the scales of a Resize, which OpenCV reads
+    from the file without the cast.
     """
     casts = []
     for tensor in proto.graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT or len(tensor.dims) < 2:
             continue
+        # weight -> weight_half -> Cast -> weight
         name = tensor.name
         values = numpy_helper.to_array(tensor).astype(np.float16)
         tensor.CopyFrom(numpy_helper.from_array(values, f"{name}_half"))
         casts.append(
             onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT)
         )
+    # The casts come first: nodes are in the order of their inputs.
     nodes = [*casts, *proto.graph.node]
     proto.graph.ClearField("node")
     proto.graph.node.extend(nodes)

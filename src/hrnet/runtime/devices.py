@@ -1,4 +1,4 @@
-"""The choice of a device, and a look whether it computes faster in half precision."""
+"""Choice of a torch device and of its precision."""
 
 from pathlib import Path
 from typing import Literal
@@ -9,9 +9,9 @@ from hrnet.errors import InputError, one_line
 
 
 def pick_device(name: str) -> torch.device:
-    """The device of that name; "auto" takes CUDA, then Apple's MPS, then the CPU.
+    """Return the torch device of a name; "auto" takes CUDA, else Apple's MPS, else the CPU.
 
-    Raises InputError where there is no such device.
+    Raises InputError if there is no such device.
     """
     if name != "auto":
         try:
@@ -33,15 +33,15 @@ _TRAINED_ON = {"cpu", "cuda", "mps", "xpu"}
 
 
 def first_sentence(error: Exception) -> str:
-    """The first sentence of an error of torch, whole; the others are about how to debug torch."""
+    """Return the first sentence of a torch error; the rest is about debugging torch."""
     line = one_line(str(error).strip().partition("\n")[0]).partition(". ")[0]
     return line.rstrip(".") or type(error).__name__
 
 
 def fast_precision(device: torch.device) -> Literal["float32", "bf16"]:
-    """bf16 where the device multiplies it by itself, which pays; float32 elsewhere.
+    """Return bf16 if the device has instructions for it, else float32.
 
-    Of processors only Linux tells.
+    For CPUs this is only known on Linux; elsewhere it is float32.
     """
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported() else "float32"

@@ -1,4 +1,4 @@
-"""Import inference engines without their telemetry, and turn their errors into one line."""
+"""Import inference engines without telemetry, and turn their errors into one line."""
 
 import os
 import sys
@@ -8,21 +8,21 @@ from contextlib import contextmanager
 from hrnet.errors import InputError, one_line
 
 ORT_SWITCH = "ORT_DISABLE_TELEMETRY"
-"""The environment variable that ONNX Runtime reads when it is loaded; "1" turns telemetry off."""
+"""Environment variable that ONNX Runtime reads when imported; "1" turns telemetry off."""
 
 _OPENVINO_SENDER = "openvino_telemetry"
 
 
 @contextmanager
 def no_telemetry() -> Iterator[None]:
-    """Let the engines that are imported in this block send nothing and keep no device id.
+    """Disable the telemetry of engines imported in this block: no events, no stored device id.
 
-    ONNX Runtime is asked by its environment variable; a value that the user has set stays.
-    OpenVINO sends an event on import where its package for that is installed, and goes without
-    where it is not: it is hidden for the time of the block.
+    ONNX Runtime has an environment variable for it; a value set by the user is kept. OpenVINO
+    sends an event on import if the package openvino_telemetry is installed, and works without it:
+    that package is hidden during the block.
     """
     os.environ.setdefault(ORT_SWITCH, "1")
-    if _OPENVINO_SENDER in sys.modules:  # the program has it in use already
+    if _OPENVINO_SENDER in sys.modules:  # already imported by the program
         yield
         return
     sys.modules[_OPENVINO_SENDER] = None  # type: ignore[assignment]  # import fails on None
@@ -34,7 +34,7 @@ def no_telemetry() -> Iterator[None]:
 
 @contextmanager
 def network_errors() -> Iterator[None]:
-    """Turn an error of a running network into an InputError; each engine has types of its own."""
+    """Turn any error of a running network into an InputError; each engine has its own types."""
     try:
         yield
     except Exception as error:

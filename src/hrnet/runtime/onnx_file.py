@@ -1,8 +1,8 @@
 """Read the metadata of an ONNX file without the `onnx` package and without loading the weights.
 
-An ONNX file is one protobuf message, ModelProto: a row of fields, each with a key (number and wire
-type) and a value. Of these only field 14, metadata_props, is decoded; all others, the graph among
-them, are skipped by their length. Sources: onnx.proto3 of ONNX, the protobuf encoding guide.
+An ONNX file is one protobuf message, ModelProto: a sequence of fields, each with a key (number and
+wire type) and a value. Only field 14, metadata_props, is decoded; all others, such as the graph,
+are skipped by their length. Sources: onnx.proto3 of ONNX, the protobuf encoding guide.
 """
 
 import os
@@ -18,17 +18,17 @@ _KEY, _VALUE = 1, 2  # fields of StringStringEntryProto
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5  # wire types
 _LARGEST_METADATA = 1 << 24
 _MOST_FIELDS = 10_000
-"""Of a model's top level: versions, names, one graph, and few sets of operators and functions."""
+"""Limit for the top level: versions, names, one graph, a few operator sets and functions."""
 
 
 class _NotProtobufError(Exception):
-    """The bytes break the protobuf encoding."""
+    """The bytes are no valid protobuf message."""
 
 
 def read_metadata(path: Path) -> dict[str, str]:
-    """Return the metadata_props of an ONNX file.
+    """Return the metadata_props of an ONNX file as a dict.
 
-    Raises InputError where the file is missing or is not an ONNX model.
+    Raises InputError if the file is missing or no ONNX model.
     """
     if not is_file(path):
         raise InputError(f"expected a model file, but {path} does not exist")
@@ -48,7 +48,7 @@ def read_metadata(path: Path) -> dict[str, str]:
 
 
 def _top_level(stream: BinaryIO, size: int) -> dict[str, str] | None:
-    """Collect the metadata entries; None where the message holds no graph."""
+    """Collect the metadata entries; None if the message has no graph."""
     entries: dict[str, str] = {}
     has_graph = False
     total = 0
@@ -66,6 +66,7 @@ def _top_level(stream: BinaryIO, size: int) -> dict[str, str] | None:
 
 
 def _read_entry(stream: BinaryIO, end: int) -> dict[int, str]:
+    """Read a StringStringEntryProto up to `end`: field number -> text."""
     entry: dict[int, str] = {}
     for number, wire, length in _fields(stream, end):
         if wire != _BYTES:
@@ -75,12 +76,14 @@ def _read_entry(stream: BinaryIO, end: int) -> dict[int, str]:
 
 
 def _fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (number, wire type, length of the value in bytes) and expect the caller to move on."""
+    """Yield (number, wire type, length of the value in bytes); the caller moves past the value."""
     for _ in range(_MOST_FIELDS):
         if stream.tell() >= end:
             return
+        # key = number * 8 + wire type
         key = _varint(stream)
         number, wire = key >> 3, key & 7
+        # The length of the value follows from its wire type.
         if wire == _VARINT:
             start = stream.tell()
             _varint(stream)
@@ -92,6 +95,7 @@ def _fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int, int]]:
             length = _varint(stream)
         else:
             raise _NotProtobufError
+        # A value must end within the message.
         if number == 0 or stream.tell() + length > end:
             raise _NotProtobufError
         yield number, wire, length
@@ -99,6 +103,7 @@ def _fields(stream: BinaryIO, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def _varint(stream: BinaryIO) -> int:
+    """Read an integer of 7 bits a byte, lowest first; the high bit is set except in the last."""
     value = 0
     for shift in range(0, 70, 7):
         byte = stream.read(1)

@@ -1,4 +1,4 @@
-"""ONNX Runtime as an engine."""
+"""The engine ONNX Runtime."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ with no_telemetry():
     import onnxruntime
 
 _FATAL_ONLY = 4
-"""Errors come as exceptions too, and become one line."""
+"""Log level; errors are raised as exceptions anyway."""
 
 _PROVIDER = "ExecutionProvider"
 _DIRECTML = "directml"
@@ -22,21 +22,22 @@ _PACKAGES = {
     _DIRECTML: "onnxruntime-directml",
     "openvino": "onnxruntime-openvino",
 }
-"""Device -> the package to install in place of `onnxruntime`."""
+"""Device -> the package to install instead of `onnxruntime`."""
 
 _WHICH = dict.fromkeys(("cuda", "tensorrt", "migraphx", "rocm", _DIRECTML), "device_id")
 _WHICH["openvino"] = "device_type"
-"""Device -> the option of its provider that takes what stands behind the colon: cuda:1."""
+"""Device -> the provider option for the part after the colon, as in cuda:1."""
 
 
 class OnnxRuntimeEngine:
-    """An exported model in ONNX Runtime; `device` is the one that it runs on.
+    """An exported model in ONNX Runtime, on its `device`.
 
-    device: "cpu", or another that the installed ONNX Runtime has a provider for: "cuda", "cuda:1",
-        "coreml", "directml", "openvino", "openvino:GPU"; "auto" takes CUDA where it is there.
-        What a provider cannot run falls to the CPU, operator by operator. All in float32: TF32 is
-        off on CUDA. Only the CPU was measured.
-    Raises InputError where the device is not there.
+    device: "cpu", or any with a provider in the installed ONNX Runtime: "cuda", "cuda:1",
+        "coreml", "directml", "openvino", "openvino:GPU"; "auto" takes CUDA if it works, else the
+        CPU. Operators that a provider lacks run on the CPU. All in float32: TF32 is off on CUDA.
+        Only the CPU was measured.
+    threads: CPU threads; None uses all cores.
+    Raises InputError if the device is missing.
     """
 
     def __init__(self, path: Path, *, device: str = "auto", threads: int | None = None) -> None:
@@ -59,16 +60,19 @@ class OnnxRuntimeEngine:
 
 
 def _open(path: Path, device: str, threads: int | None) -> onnxruntime.InferenceSession:
-    """Open a model on a device, or raise InputError where the device is not there."""
+    """Open a model on a device; InputError if the device is missing."""
+    # Check that ONNX Runtime has a provider for the device.
     known = _known_devices()
     kind, _, which = device.partition(":")
     if kind not in known or (which and kind not in _WHICH):
         raise _no_device(device, kind, known)
+    # Set up the session.
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     options.intra_op_num_threads = threads or 0
-    options.enable_mem_pattern = kind != _DIRECTML  # which does not support it
+    options.enable_mem_pattern = kind != _DIRECTML  # DirectML does not support it
     provider = (known[kind], _provider_options(kind, which))
+    # Start it; a provider that cannot start may be replaced by the CPU without an error.
     reason = "it did not start"
     try:
         session = onnxruntime.InferenceSession(
@@ -77,17 +81,17 @@ def _open(path: Path, device: str, threads: int | None) -> onnxruntime.Inference
         if session.get_providers()[0] == known[kind]:
             return session
     except Exception as error:
-        if kind == "cpu":  # which is always there, so it is the model
+        if kind == "cpu":  # always available, so the model is at fault
             raise
         reason = one_line(error)[:200]
     raise InputError(
-        f"device {device} cannot be used by {known[kind]} of ONNX Runtime ({reason}); look whether "
-        "its driver and libraries are installed, or take device cpu"
+        f"device {device} cannot be used by {known[kind]} of ONNX Runtime ({reason}); check "
+        "that its driver and libraries are installed, or use device cpu"
     )
 
 
 def fold_constants(source: Path, target: Path) -> None:
-    """Write an ONNX file anew with all computed that no input changes, in standard operators."""
+    """Copy an ONNX file with its constant parts computed, in standard operators."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = _FATAL_ONLY
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
@@ -96,7 +100,7 @@ def fold_constants(source: Path, target: Path) -> None:
 
 
 def _known_devices() -> dict[str, str]:
-    """Device -> provider, for each that this ONNX Runtime was built with."""
+    """Return device -> provider for all providers of the installed ONNX Runtime."""
     providers: list[str] = onnxruntime.get_available_providers()
     names = {name.removesuffix(_PROVIDER).lower(): name for name in providers}
     names.pop("azure", None)  # a service, not a device
@@ -112,6 +116,6 @@ def _no_device(device: str, kind: str, known: dict[str, str]) -> InputError:
     package = _PACKAGES.get(kind)
     hint = f"pip install {package}, or " if package and kind not in known else ""
     return InputError(
-        f"device {device} is none that this ONNX Runtime has ({', '.join(sorted(known))}); "
-        f"{hint}name one of these or auto"
+        f"device {device} is not available, this ONNX Runtime has {', '.join(sorted(known))}; "
+        f"{hint}use one of these or auto"
     )

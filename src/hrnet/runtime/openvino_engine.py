@@ -1,4 +1,4 @@
-"""OpenVINO as an engine."""
+"""The engine OpenVINO."""
 
 from collections import Counter
 from pathlib import Path
@@ -13,27 +13,31 @@ with no_telemetry():
     import openvino
 
 _OFTEN, _MOST_COMPILED = 10, 2
+"""Batches of one size before the model is compiled for it, and sizes it is compiled for."""
 
 
 class OpenVinoEngine:
-    """An exported model in OpenVINO, in float32 as the other engines; `device` is where it runs.
+    """An exported model in OpenVINO, on its `device`, in float32 as in the other engines.
 
-    device: "auto" and "cpu" are the CPU; "gpu", "gpu:1" and "npu" where OpenVINO finds them. Only
-        the CPU was measured.
-    Raises InputError where the device is not there.
+    device: "auto" and "cpu" are the CPU; "gpu", "gpu:1" and "npu" if OpenVINO finds them. Only the
+        CPU was measured.
+    threads: CPU threads; None uses all cores.
+    Raises InputError if the device is missing.
     """
 
     def __init__(self, path: Path, *, device: str = "auto", threads: int | None = None) -> None:
+        # Check the device: here "gpu:1", in OpenVINO "GPU.1".
         core = openvino.Core()
         name = "CPU" if device.lower() == "auto" else device.upper().replace(":", ".")
         found: list[str] = core.available_devices
         if name not in {*found, *(one.partition(".")[0] for one in found)}:
             known = ", ".join(one.lower().replace(".", ":") for one in found)
             raise InputError(
-                f"device {device} is none that OpenVINO finds here ({known}); name one of these "
+                f"device {device} is not available, OpenVINO finds {known}; use one of these "
                 "or auto"
             )
         self.device = name.lower().replace(".", ":")
+        # Compile the model for any batch size.
         options: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None and name == "CPU":
             options["INFERENCE_NUM_THREADS"] = threads
@@ -54,9 +58,9 @@ class OpenVinoEngine:
         return core.compile_model(model, name, options)
 
     def _model_for(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
-        """The network compiled for that many images if it pays, else that for any number.
+        """Return the model compiled for a batch size used often, else that for any batch size.
 
-        It is 1 to 20 % faster, and takes seconds to make for a large network.
+        A fixed size is 1 to 20 % faster; compiling takes seconds for a large network.
         """
         count = shape[0]
         self._seen[count] += 1

@@ -1,4 +1,4 @@
-"""A torch module behind the same face as the exported engines."""
+"""The engine torch, for networks that are not exported."""
 
 import numpy as np
 import torch
@@ -7,7 +7,7 @@ from torch import nn
 
 
 class TorchEngine:
-    """A network that has not been exported, on the CPU or a GPU, its `device`."""
+    """A torch module in evaluation mode, on its `device`."""
 
     def __init__(self, model: nn.Module, *, device: str = "cpu") -> None:
         self.device = device

@@ -144,7 +144,9 @@ def read_dataset(source: DataSource) -> PoseDataset:
     """
     expect_pycocotools()
     if source.images is None:
-        raise InputError(f"expected the folder of the pictures of {source.path}; name it (images)")
+        raise InputError(
+            f"expected the image folder of {source.path}, got none; add --images DIR (images=...)"
+        )
     keypoints = read_keypoints(source.path, source.images, source.category)
     if source.boxes is None:
         return PoseDataset(keypoints, None, tuple(annotated_boxes(keypoints)), 0)
