@@ -35,6 +35,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from eager import mmpose_backbones, mmpose_twin
+from hrnet.losses import mse
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
@@ -46,7 +47,6 @@ from hrnet.data.coco import Sample
 from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size, warp_affine
 from hrnet.images import read_image
-from hrnet.losses import mse
 from hrnet.models import Network
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.training.distributed import joined

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.data.coco import KeypointDataset, Sample
+from hrnet.data.source import DataSource
 from hrnet.evaluation import EvaluationResult, Progress, judge, open_model, predict_dataset
 from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median_errors
 from hrnet.metrics.keypoints import Floats, oks
 from hrnet.predict import BATCH_SIZE
 from hrnet.reports.pictures import Pair, draw_pair
 from hrnet.spec import ModelSpec
-from hrnet.tasks import DataSource
 from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
 from hrnet.tasks.pose.spec import PoseSpec

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrnet.config import Experiment, ModelConfig
+from hrnet.config import Experiment
 from hrnet.reports.charts import Chart, Point, Series, draw_chart
 from hrnet.reports.markup import (
     Section,
@@ -150,11 +150,8 @@ def settings(experiment: Experiment) -> Section:
 
 def changed_settings(experiment: Experiment) -> dict[str, tuple[str, str]]:
     """Settings by their names with value and default; an empty default where there is none."""
-    default = Experiment(
-        name=experiment.name,
-        model=ModelConfig(variant=experiment.model.variant),
-        data=experiment.data,
-    )
+    needed = {"name": experiment.name, "model": {"variant": experiment.model.variant}}
+    default = type(experiment).model_validate(needed | {"data": experiment.data})
     ours, usual = (flatten(one.model_dump(mode="json")) for one in (experiment, default))
     given = {name for name in ours if name in {"name", "model.variant"} or name.startswith("data.")}
     return {

@@ -7,6 +7,7 @@ from hrnet.reports import of_model, of_run
 from hrnet.reports.markup import Section, section, text
 from hrnet.reports.measure import Findings
 from hrnet.reports.read import RunFolder
+from hrnet.tasks.pose.config import PoseModelConfig
 
 _STYLE = Path(__file__).with_name("page.css")
 
@@ -65,8 +66,9 @@ def _facts(run: RunFolder, found: Findings | str) -> str:
     facts = [
         model.variant,
         f"input {height}x{width} (height x width)",
-        f"codec {model.codec}, sigma {model.sigma:g}",
     ]
+    if isinstance(model, PoseModelConfig):
+        facts.append(f"codec {model.codec}, sigma {model.sigma:g}")
     if isinstance(found, Findings):
         facts.insert(1, f"{found.parameters:,} parameters, {found.macs / 1e9:.3f} G multiply-adds")
         facts.append(f"{len(found.keypoints)} keypoints")

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
-from hrnet.config import Experiment
 from hrnet.errors import InputError
 from hrnet.evaluation import Progress
 from hrnet.extras import needing
@@ -57,7 +56,8 @@ def report(
         raise InputError("expected both --data FILE and --images DIR or neither, got one of them")
     content = read_run(folder)
     given = (Path(data), Path(images)) if data is not None and images is not None else None
-    source = given or _validation_data(content.experiment)
+    of_run = content.experiment.data.validation()
+    source = given or (of_run and of_run.images and (of_run.path, of_run.images)) or None
     check_writable_file(path)
     # A page is written over a page alone, never over a file of the run, its data or its pictures.
     if path.suffix.lower() not in (".html", ".htm"):
@@ -75,7 +75,7 @@ def report(
                 folder,
                 data=source[0],
                 images=source[1],
-                category=content.experiment.data.category,
+                category=of_run.category if of_run else None,
                 flip_test=flip_test,
                 device=device,
                 threads=threads,
@@ -85,13 +85,6 @@ def report(
     page = make_page(content, found, data=source, flip_test=flip_test, drawings=_drawings(content))
     write_text(path, page)
     return Report(path, found if isinstance(found, str) else None)
-
-
-def _validation_data(experiment: Experiment) -> tuple[Path, Path] | None:
-    data = experiment.data
-    if data.val_annotations is None:
-        return None
-    return data.val_annotations, data.val_images or data.images
 
 
 def _drawings(run: RunFolder) -> list[Drawing]:
