@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig
-
 import hrnet
+from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig
 
 BLOCK = """
 import sys
@@ -72,8 +71,6 @@ for name in hrnet.__all__:
     lines = done.stdout.splitlines()
     assert {line.split()[0] for line in lines} == NEED_MORE
     assert all("which is not installed: pip install 'hrnet[train]'" in line for line in lines)
-
-
 
 
 def _run_folder(folder: Path) -> Path:

@@ -48,7 +48,7 @@ def draw(sample, skeleton=COCO_PERSON, seed=0, unbiased=False, padding=1.25, **c
 def spec_of(skeleton=COCO_PERSON, *, unbiased=False, padding=1.25) -> PoseSpec:
     count = skeleton.num_keypoints
     return PoseSpec(
-        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=count),
+        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=count),
         name="test",
         input_size=SIZE,
         codec="udp" if unbiased else "classic",

@@ -7,17 +7,18 @@ import pytest
 import torch
 from PIL import Image
 
-from hrnet.data.augment import NO_AUGMENTATION, Augmentation
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.config import NO_AUGMENTATION, PoseAugmentation
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.training.loader import Batch, Collate, CropDataset, EpochBatches, make_loader, normalised
+from hrnet.tasks.pose.task import Pose
+from hrnet.training.loader import Batch, EpochBatches, TrainingSet, loaded, make_loader, normalised
 
 COUNT = 7
 SPEC = PoseSpec(
-    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=5),
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
     name="test",
     input_size=(64, 96),
     codec="udp",
@@ -42,8 +43,12 @@ def samples(tmp_path_factory) -> list[Sample]:
     return found
 
 
-def make_dataset(samples, *, spec=SPEC, augmentation=None, seed=0, cache=True) -> CropDataset:
-    return CropDataset(samples, spec, augmentation or Augmentation(), seed=seed, cache=cache)
+def make_dataset(
+    samples, *, spec=SPEC, augmentation=None, seed=0, cache=True, skip_broken=False
+) -> TrainingSet:
+    task = Pose(spec)
+    task._augmentation = augmentation or PoseAugmentation()
+    return TrainingSet(samples, task, seed=seed, cache=cache, skip_broken=skip_broken)
 
 
 def epoch_of(samples, *, epoch=0, seed=0, workers=0, batch_size=3, **options) -> list[Batch]:
@@ -55,26 +60,30 @@ def epoch_of(samples, *, epoch=0, seed=0, workers=0, batch_size=3, **options) ->
 
 def same(one: list[Batch], other: list[Batch]) -> bool:
     return len(one) == len(other) and all(
-        torch.equal(getattr(a, field), getattr(b, field))
+        torch.equal(tensor, tensors(b)[name])
         for a, b in zip(one, other, strict=True)
-        for field in ("crops", "heatmaps", "weights")
+        for name, tensor in tensors(a).items()
     )
+
+
+def tensors(batch: Batch) -> dict[str, torch.Tensor]:
+    return {"inputs": batch.inputs, **batch.targets}
 
 
 def test_shapes_and_types(samples):
     batches = epoch_of(samples)
     assert len(batches) == 2  # of 3; the seventh is dropped
     for batch in batches:
-        assert batch.crops.shape == (3, 64, 96, 3)
-        assert batch.heatmaps.shape == (3, 5, 16, 24)
-        assert batch.weights.shape == (3, 5)
-        assert batch.crops.dtype == torch.uint8
-        assert {batch.heatmaps.dtype, batch.weights.dtype} == {torch.float32}
+        assert batch.inputs.shape == (3, 64, 96, 3)
+        assert batch.targets["heatmaps"].shape == (3, 5, 16, 24)
+        assert batch.targets["weights"].shape == (3, 5)
+        assert batch.inputs.dtype == torch.uint8
+        assert {batch.targets["heatmaps"].dtype, batch.targets["weights"].dtype} == {torch.float32}
 
 
 def test_few_samples_are_one_batch(samples):
     (batch,) = epoch_of(samples, batch_size=100)
-    assert len(batch.crops) == COUNT
+    assert len(batch.inputs) == COUNT
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -122,7 +131,7 @@ def test_it_goes_on_in_the_middle_of_an_epoch():
     batches.start = 3
     assert list(batches) == whole[3:]
     assert len(batches) == 4
-    assert batches.samples_of(3) == [position for _, position in whole[3]]
+    assert batches.samples_of(0, 3) == [position for _, position in whole[3]]
 
 
 @pytest.mark.parametrize("length", [24, 7])
@@ -143,11 +152,11 @@ def test_targets_are_those_of_the_codec(samples, codec):
     batch = Collate(spec)(items)
     _, points, weights = (np.stack(part) for part in zip(*items, strict=True))
     heatmaps, kept = spec.heatmap_codec.encode(points, weights)
-    np.testing.assert_array_equal(batch.heatmaps.numpy(), heatmaps)
-    np.testing.assert_array_equal(batch.weights.numpy(), kept)
-    assert not batch.weights[:, 4].any()  # never labelled
+    np.testing.assert_array_equal(batch.targets["heatmaps"].numpy(), heatmaps)
+    np.testing.assert_array_equal(batch.targets["weights"].numpy(), kept)
+    assert not batch.targets["weights"][:, 4].any()  # never labelled
     for layout in (True, False):
-        images = normalised(batch.crops, spec, channels_last=layout)
+        images = normalised(batch.inputs, spec, channels_last=layout)
         assert images.is_contiguous(memory_format=torch.channels_last) == layout
         for image, (crop, _, _) in zip(images, items, strict=True):
             expected = (crop / 255 - spec.mean) / spec.std
@@ -159,9 +168,9 @@ def test_decoded_targets_are_the_points(samples):
     dataset = make_dataset(samples, augmentation=NO_AUGMENTATION)
     items = [dataset[0, position] for position in range(COUNT)]
     batch = Collate(SPEC)(items)
-    decoded, _ = SPEC.heatmap_codec.decode(batch.heatmaps.numpy())
+    decoded, _ = SPEC.heatmap_codec.decode(batch.targets["heatmaps"].numpy())
     points = np.stack([item[1] for item in items])
-    inside = np.all((points > 12) & (points < (84, 52)), axis=-1) & (batch.weights.numpy() > 0)
+    inside = np.all((points > 12) & (points < (84, 52)), axis=-1) & (batch.targets["weights"].numpy() > 0)
     assert inside.sum() > 5
     np.testing.assert_allclose(decoded[inside], points[inside], atol=0.6)
 
@@ -199,6 +208,6 @@ def test_broken_pictures_can_be_skipped_and_are_counted(samples, tmp_path):
     error = InputError("broken.jpg cannot be read")
     item = make_dataset(samples)[0, 0]
     batch = Collate(SPEC, skip=True)([item, error, item])
-    assert (len(batch.crops), batch.skipped) == (2, 1)
+    assert (len(batch.inputs), batch.skipped) == (2, 1)
     assert Collate(SPEC, skip=True)([error, error]) is error
     assert Collate(SPEC)([item, error]) is error

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from hrnet.data.coco import expect_size
 from hrnet.errors import InputError
 from hrnet.geometry import Image8
-from hrnet.images import read_image
+from hrnet.images import expect_size, read_image
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Sample, Task
 

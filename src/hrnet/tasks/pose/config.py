@@ -52,9 +52,11 @@ class KeypointData(DataConfig):
     )
 
     def training(self) -> DataSource:
+        """Return the file to train on."""
         return DataSource(self.annotations, self.images, category=self.category)
 
     def validation(self) -> DataSource | None:
+        """Return the file to evaluate on, None where no val_annotations are given."""
         if self.val_annotations is None:
             return None
         images = self.val_images or self.images
@@ -125,7 +127,7 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
         network=NetworkSpec(
             variant=model.variant,
             task="pose",
-            num_keypoints=skeleton.num_keypoints,
+            num_outputs=skeleton.num_keypoints,
             **model.options.model_dump(),
         ),
         input_size=model.input_size,

@@ -5,12 +5,13 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from hrnet.data.coco import KeypointDataset, Sample, expect_size, read_keypoints
+from hrnet.data.coco import KeypointDataset, Sample, read_keypoints
 from hrnet.data.coco_evaluation import ScoredBoxes, annotated_boxes, read_detections
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import sha256_of
 from hrnet.geometry import Size
+from hrnet.images import expect_size
 from hrnet.metrics.coco import MAX_POSES, expect_pycocotools
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Job, Result
