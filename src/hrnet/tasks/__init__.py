@@ -193,7 +193,7 @@ class Task(Protocol):
         samples: Sequence[Sample],
         pictures: Sequence[Image8],
         rngs: Sequence[np.random.Generator],
-    ) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+    ) -> tuple[NDArray[np.uint8], Mapping[str, NDArray[np.generic]]]:
         """Augment samples; return inputs (N, H, W, 3) and the targets of the loss by name."""
         ...
 
