@@ -3,7 +3,7 @@
 Run on a quiet machine: python benchmarks/eager.py [--rounds N] [--batches 1 16] [--threads 2].
 HRNet-W18 for classification at 224x224 beside timm's; the backbones of HRNet-W32, Lite-HRNet-18
 and HRFormer-S at 256x192 beside mmpose's, where `mmpose` and `mmcv-lite` are installed. Both have
-the same weights, carried over by the converter, and their answers are compared first. The two take
+the same weights, carried over by the converter, and their outputs are compared first. The two take
 turns batch by batch, each going first in every second round, float32, inference mode. Printed are
 the medians, and the median over the rounds of our time by theirs: below 1 ours is faster.
 """
@@ -140,7 +140,7 @@ def mmpose_backbones() -> Iterator[tuple[str, Callable[[], nn.Module], dict[str,
 
 
 def random_weights(network: nn.Module) -> nn.Module:
-    """Weights that keep the signal's size, so that the answers can be compared."""
+    """Weights that keep the signal's size, so that the outputs can be compared."""
     draw = torch.Generator().manual_seed(0)
     for parameter in network.parameters():
         if parameter.ndim > 1:

@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from hrnet.cli.weights import FAMILIES as OPTIONS
 from hrnet.cli.weights import app
 from hrnet.errors import InputError
-from hrnet.weights import published
+from hrnet.models import FAMILIES
+from hrnet.weights.published import rows as published
 
 WEIGHTS = b"PK\x03\x04" + bytes(range(256)) * 100
 
@@ -76,10 +78,10 @@ def test_every_published_weight_is_listed(weights: Weights, tmp_path: Path) -> N
     [
         (["W32-COCO-2"], lambda row: "w32-coco-2" in row.name),
         (["hrnet_w48*-official"], lambda row: row.name.endswith("-official")),
-        (["--task", "segmentation"], lambda row: row.task == "segmentation"),
+        (["--task", "segmentation"], lambda row: row.network.task == "segmentation"),
         (["--dataset", "mpii"], lambda row: row.dataset == "mpii"),
-        (["--family", "litehrnet"], lambda row: "litehrnet" in row.variant),
-        (["--family", "hrformer"], lambda row: row.variant.startswith("hrformer")),
+        (["--family", "litehrnet"], lambda row: "litehrnet" in row.network.variant),
+        (["--family", "hrformer"], lambda row: row.network.variant.startswith("hrformer")),
         (["--family", "hrnet", "--dataset", "lip"], lambda row: row.dataset == "lip"),
     ],
 )
@@ -96,6 +98,7 @@ def test_the_families_are_all_there_is(weights: Weights) -> None:
         for family in ("hrnet", "litehrnet", "hrformer")
     ]
     assert sum(counts) == len(published.rows())
+    assert tuple(FAMILIES) == OPTIONS
 
 
 @pytest.mark.parametrize(

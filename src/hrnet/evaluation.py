@@ -15,12 +15,13 @@ from pathlib import Path
 import PIL
 from PIL import features
 
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import is_file, sha256_of
 from hrnet.predict import BATCH_SIZE, Model, load
 from hrnet.runtime import DEFAULT_ENGINE, EngineName
 from hrnet.spec import ModelSpec
-from hrnet.tasks import Dataset, DataSource, Job, Result
+from hrnet.tasks import Dataset, Job, Result
 from hrnet.weights.catalog import find_model
 
 GROUND_TRUTH = "gt"

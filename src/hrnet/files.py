@@ -1,18 +1,21 @@
-"""Read files of bounded size, and write result files atomically.
+"""Read files of bounded size, write result files atomically, and lock between processes.
 
 Paths come from users and their files, so every system call may fail: names that are too long, links
 in a cycle, folders without permission. Tests such as `is_file` return False for such a path; where
 a file is needed, an InputError names the reason in one line.
 """
 
+import errno
 import hashlib
 import itertools
 import json
 import os
 import re
 import stat
+import sys
+import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -28,6 +31,11 @@ _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")  # a drive of Windows
 _counter = itertools.count()
 _NAME_PART = 40
 """Characters of a file's name that its temporary file keeps, since names are limited in length."""
+
+_TAKEN = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EACCES, errno.EDEADLK}
+"""Errors of a lock that another process or thread holds."""
+
+_POLL_S = 0.1
 
 
 def is_file(path: Path) -> bool:
@@ -281,3 +289,38 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def exclusive(path: Path, waiting: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold the lock on a file for the block, once no other process or thread holds it.
+
+    `waiting` is called every 0.1 seconds until then. The lock is the operating system's, on the
+    open file, so it ends with the process that holds it. The file stays behind, empty: to remove it
+    could take it from under another process. Where the file system has no locks there is none.
+    Raises OSError where the file cannot be made.
+    """
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        while not _locked(descriptor):
+            waiting()
+            time.sleep(_POLL_S)
+        yield
+    finally:
+        os.close(descriptor)  # unlocks it
+
+
+def _locked(descriptor: int) -> bool:
+    """Try to lock an open file without waiting."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        return error.errno not in _TAKEN
+    return True

@@ -1,4 +1,7 @@
-"""Names of the files in a run folder, besides its checkpoints (`weights.catalog`)."""
+"""Names of the files in a run folder."""
+
+LAST, BEST = "last.safetensors", "best.safetensors"
+"""Checkpoints: of the last epoch, and of the best one by the task's first metric."""
 
 EXPERIMENT = "experiment.json"
 """Settings of the run; `hrnet train --config` repeats it."""

@@ -1,9 +1,17 @@
-"""Keypoints of a subject, their bones and their mirror pairs."""
+"""Keypoints of a subject, their bones and their mirror pairs.
+
+Skeletons of published data sets go by names; all but that of COCO persons are in skeletons.toml.
+"""
 
 import re
+import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
 
 from hrnet.errors import InputError
 
@@ -61,6 +69,7 @@ class Skeleton:
                 "a skeleton has at most {} keypoints, {} bones and {} letters in a name, "
                 "got {}, {} and {}".format(*most, *counts)
             )
+        # Names must differ, and be text that UTF-8 can hold.
         if len(set(self.names)) != len(self.names):
             twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
             raise InputError(
@@ -203,3 +212,40 @@ COCO_PERSON = Skeleton(
     upper_body=(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10),
 )
 """The 17 keypoints of COCO persons, with the sigmas of the COCO evaluation code."""
+
+
+@cache
+def published_skeleton(name: str) -> Skeleton:
+    """Return the skeleton of a data set, such as "mpii" or "coco_wholebody".
+
+    Raises InputError, with near names, for one that is not known; see `skeleton_names`.
+    """
+    if name == "coco":
+        return COCO_PERSON
+    facts = _tables().get(name)
+    if facts is None:
+        near = get_close_matches(name, skeleton_names(), n=3) or skeleton_names()
+        raise InputError(f"expected the name of a skeleton, got {name!r}; try {', '.join(near)}")
+    if "same_as" in facts:
+        return published_skeleton(facts["same_as"])
+    return Skeleton(
+        names=tuple(facts["names"]),
+        edges=_pairs(facts.get("edges", [])),
+        flip_pairs=_pairs(facts.get("flip_pairs", [])),
+        sigmas=tuple(facts.get("sigmas", [])),
+        upper_body=tuple(facts.get("upper_body", [])),
+    )
+
+
+def skeleton_names() -> tuple[str, ...]:
+    """Return every name that `published_skeleton` takes."""
+    return ("coco", *_tables())
+
+
+@cache
+def _tables() -> dict[str, dict[str, Any]]:
+    return tomllib.loads(Path(__file__).with_name("skeletons.toml").read_text("utf-8"))
+
+
+def _pairs(rows: list[list[int]]) -> tuple[tuple[int, int], ...]:
+    return tuple((first, second) for first, second in rows)

@@ -1,5 +1,6 @@
 """Descriptions: of a network (`NetworkSpec`), and of a model that can predict (`ModelSpec`)."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -8,7 +9,6 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidationInfo,
     model_validator,
 )
 
@@ -56,8 +56,8 @@ class NetworkOptions(BaseModel):
 
     head: str | None = Field(
         default=None,
-        description="Pose: v1 (reads the highest stream) or v2 (all streams joined). Segmentation: "
-        "v2, ocr, or ocr_v3 (HRFormer only, with grouped 7x7 convolutions).",
+        description="v1 (reads the highest stream), v2 (all streams joined), ocr (object context), "
+        "or ocr_v3 (HRFormer's, with grouped 7x7 convolutions), as the task allows.",
     )
     upsampling: Literal["nearest", "bilinear"] | None = Field(
         default=None,
@@ -98,25 +98,12 @@ class NetworkSpec(NetworkOptions):
     """The description of a network: the arguments of `hrnet.create_model`.
 
     variant, task and head are checked when the network is built.
-    num_outputs: number of keypoints or classes; None is the usual number of the task.
+    num_outputs: number of keypoints or classes; None takes the usual number of the task.
     """
 
     variant: Annotated[str, Field(max_length=200)]
     task: str
     num_outputs: int | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_older(cls, data: object, info: ValidationInfo) -> object:
-        """Read JSON from before `num_outputs`: one count for each task, and pose without a task."""
-        if info.mode != "json" or not isinstance(data, dict):
-            return data
-        counts = [data.get(name) for name in ("num_keypoints", "num_classes")]
-        given = [count for count in counts if count is not None]
-        if len(given) > 1 or (given and "num_outputs" in data):
-            return {"task": "pose", **data}  # the counts are refused as unknown fields
-        fields = {k: v for k, v in data.items() if k not in ("num_keypoints", "num_classes")}
-        return {"task": "pose", **fields, **({"num_outputs": given[0]} if given else {})}
 
     @property
     def options(self) -> NetworkOptions:
@@ -127,7 +114,7 @@ class NetworkSpec(NetworkOptions):
         return self.model_dump_json(exclude_none=True)
 
     @classmethod
-    def from_json(cls, text: str) -> "NetworkSpec":
+    def from_json(cls, text: str) -> Self:
         """Read a description; raises InputError with one line where it is not one."""
         check_length(text)
         try:
@@ -176,6 +163,25 @@ class ModelSpec(BaseModel):
     def output_names(self) -> tuple[str, ...]:
         """Names of the network's outputs in an exported file."""
         return ("output",)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Names of the outputs, in order, such as those of keypoints or classes."""
+        return ()
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> Self | None:
+        """Describe a model by facts of a catalogue, of its file and of a user, by field.
+
+        A task may take shorthands in place of fields. None where no more than `name` and `network`
+        is known. Raises InputError where facts are missing or do not fit.
+        """
+        if facts.keys() <= {"name", "network"}:
+            return None
+        try:
+            return cls.model_validate(facts)
+        except ValidationError as error:
+            raise InputError(first_problem(error)) from None
 
     def facts(self, *, flip_test: bool) -> dict[str, object]:
         """Return what the metrics of this model depend on beside its weights."""

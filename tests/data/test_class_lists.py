@@ -90,8 +90,9 @@ def test_a_csv_in_another_encoding_is_one_line(root, text):
 
 
 def test_a_list_that_is_not_there_is_one_line(tmp_path):
-    with pytest.raises(InputError, match="cannot read the list of pictures"):
-        read_classes(DataSource(tmp_path / "gone.csv"))
+    for path in (tmp_path / "gone.csv", tmp_path / "no folder" / "gone.txt"):
+        with pytest.raises(InputError, match="cannot read the list of pictures"):
+            read_classes(DataSource(path))
 
 
 def test_rows_of_one_picture_are_taken_once(root):

@@ -11,12 +11,13 @@ from torch import nn
 import hrnet
 from hrnet.errors import InputError
 from hrnet.exporters.onnx import TOLERANCE, export_onnx
+from hrnet.models import build_network
 from hrnet.models.heads.heatmap import SpatialSoftmax
 from hrnet.runtime import open_engine, read_spec
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.weights.checkpoint import build_network, save_checkpoint, with_activation
+from hrnet.weights.checkpoint import save_checkpoint, with_activation
 
 SPEC = PoseSpec(
     network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
@@ -35,7 +36,7 @@ SPEC = PoseSpec(
 def network() -> nn.Module:
     """A network whose weights and running statistics are those of no fresh one."""
     torch.manual_seed(0)
-    network = build_network(SPEC)
+    network = build_network(SPEC.network)
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d):
@@ -108,7 +109,9 @@ def test_lite_hrnet_is_exported_without_the_slow_way(tmp_path, monkeypatch):
     monkeypatch.setattr("hrnet.exporters.onnx._capture", None)
     spec = SPEC.model_copy(update={"variant": "litehrnet_18", "activation": "none"})
     torch.manual_seed(0)
-    assert export_onnx(build_network(spec), spec, tmp_path / "model.onnx") < TOLERANCE[False]
+    assert (
+        export_onnx(build_network(spec.network), spec, tmp_path / "model.onnx") < TOLERANCE[False]
+    )
 
 
 def test_the_slow_way_is_taken_where_the_other_is_gone(network, tmp_path, monkeypatch):
@@ -148,7 +151,7 @@ def test_a_file_that_differs_is_not_written(network, tmp_path, monkeypatch):
 
 def test_a_network_that_gives_no_numbers_is_not_written(tmp_path):
     spec = SPEC.model_copy(update={"activation": "none"})
-    network = build_network(spec)
+    network = build_network(spec.network)
     with torch.no_grad():
         network.head.conv.bias.fill_(float("nan"))
     with pytest.raises(InputError, match="nothing was written"):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hrnet.errors import InputError
 from hrnet.metrics.pckh import GROUPS, UNSCORED, head_sizes, pckh, pckh_metrics
-from hrnet.weights.skeletons import published_skeleton
+from hrnet.skeleton import published_skeleton
 
 NAMES = published_skeleton("mpii").names
 seeds = st.integers(0, 2**32 - 1)

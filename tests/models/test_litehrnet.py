@@ -67,7 +67,7 @@ def close(ours: Tensor, expected: Tensor) -> bool:
 
 
 def sum_in_place(paths: nn.ModuleList, inputs: list[Tensor]) -> list[Tensor]:
-    """What the official code executes: each sum grows in place, the first one in stream 0."""
+    """The official code's loop: each sum grows in place, the first one in stream 0."""
     kept = [stream.clone() for stream in inputs]
     outputs = []
     for row in paths:

@@ -16,7 +16,7 @@ COLUMNS = ("parameters", "names and shapes", "multiply-adds", "values", "largest
 
 
 def row(name: str, folder: Path | None) -> tuple[str, ...]:
-    """One line of the table: a figure or "differs" for each check."""
+    """One line of the table: a number or "differs" for each check."""
     kept = facts.read()[name]
     record = recorded(folder, name) if folder else {}
     shapes = runs.upstream_shapes(name)

@@ -1,4 +1,4 @@
-"""What is kept here of the recordings, so that every run of the tests proves parity.
+"""The part of the recordings that is kept here, so that every run of the tests proves parity.
 
 networks.json has for each model the number of parameters, a digest of all names and shapes, the
 multiply-adds, and 64 values of each output. Where the recordings hold no output of a model, the
@@ -25,35 +25,35 @@ def read() -> dict:
     return json.loads(FILE.read_text())
 
 
-def derive_figures(folder: Path, name: str) -> dict:
-    """What the recordings alone say: all but the values of models they have no output of."""
+def derive_facts(folder: Path, name: str) -> dict:
+    """The facts in the recordings alone: all but the values of models without recorded outputs."""
     record, arrays = recorded(folder, name), recorded_arrays(folder, name)
-    figures = {
+    facts = {
         "parameters": record["params"],
         "names_and_shapes": digest(recorded_shapes(record)),
         "macs": {"x".join(map(str, m["input"][2:])): m["macs"] for m in record["macs"]},
         "refused": [run["tag"] for run in record["golden"] if "error" in run],
     }
     if not arrays:
-        return figures
-    return figures | {"source": "published code", "values": kept_values(arrays)}
+        return facts
+    return facts | {"source": "published code", "values": kept_values(arrays)}
 
 
 def derive(folder: Path, name: str) -> dict:
     """The facts of one model."""
-    figures = derive_figures(folder, name)
-    if "values" in figures:
-        return figures
+    facts = derive_facts(folder, name)
+    if "values" in facts:
+        return facts
     outputs = _our_outputs(name, recorded(folder, name))
-    return figures | {"source": "ours", "values": kept_values(outputs)}
+    return facts | {"source": "ours", "values": kept_values(outputs)}
 
 
 def _our_outputs(name: str, record: dict) -> dict[str, np.ndarray]:
     tags = [run["tag"] for run in record["golden"] if "error" not in run]
     tag = next((tag for tag in SMALL if tag in tags), tags[0])
-    answers = run(name, tag, torch.float64)
-    outputs = (label for label in answers if label.startswith("out"))
-    return {f"{tag}/{label}__f64run": answers[label] for label in outputs}
+    outputs_of_run = run(name, tag, torch.float64)
+    outputs = (label for label in outputs_of_run if label.startswith("out"))
+    return {f"{tag}/{label}__f64run": outputs_of_run[label] for label in outputs}
 
 
 def kept_values(arrays: dict[str, np.ndarray]) -> dict[str, dict]:

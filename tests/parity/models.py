@@ -15,7 +15,7 @@ from hrnet.spec import NetworkSpec
 class Model:
     """A recorded model as ours.
 
-    scheme: of its names; the official one of the family and task unless said.
+    scheme: of its names; the official one of the family and task by default.
     at_full_size: the published model itself resizes its logits to the image, ours leaves them at
         stride 4.
     """
@@ -33,7 +33,7 @@ class Model:
         return self.weightless().spec
 
     def answer(self, network: nn.Module, images: torch.Tensor) -> list[torch.Tensor]:
-        """What the published model returns for images, as a list."""
+        """Return the outputs of the published model for images, as a list."""
         output = network(images)
         outputs = list(output) if isinstance(output, (list, tuple)) else [output]
         if not self.at_full_size:

@@ -1,6 +1,6 @@
-"""What the published code gave: the recordings of one folder, and their weights and inputs.
+"""The recordings of the published code in one folder, with their weights and inputs.
 
-Each model has a NAME.json (figures, names and shapes) and may have a NAME.npz with arrays
+Each model has a NAME.json (facts, names and shapes) and may have a NAME.npz with arrays
 TAG/out (out0, out1, ... for several outputs) and TAG/feat_STREAM__first64. A TAG is HxW or bN_HxW.
 Large outputs are cut to `__first4096` and `__strideN` (every Nth value, 16384 of them at most);
 `__f64run` was computed in float64.
@@ -36,7 +36,7 @@ def _about_a_model(path: Path) -> bool:
 
 
 def recorded(folder: Path, name: str) -> dict:
-    """The figures of a model; empty where only its arrays are there."""
+    """The facts of a model; empty where only its arrays are there."""
     path = folder / f"{name}.json"
     return json.loads(path.read_text()) if path.exists() else {}
 

@@ -52,7 +52,7 @@ STAGES = ("stage2", "stage3", "stage4")
 
 
 def _points(network: Network) -> Iterator[tuple[str, nn.Module]]:
-    """Recorded place -> the module of ours whose answer it is."""
+    """Recorded place -> the module of ours with the same output."""
     lite = network.spec.variant.find("litehrnet") >= 0
     stages = network.backbone.stages
     yield "stem" if lite else "layer1", network.backbone.stem
@@ -66,7 +66,7 @@ def _points(network: Network) -> Iterator[tuple[str, nn.Module]]:
 
 
 def run(name: str, tag: str, dtype: torch.dtype = torch.float32) -> Arrays:
-    """Answers (out, or out0, out1, ...) and streams (feat_...) of the filled network."""
+    """Outputs (out, or out0, out1, ...) and streams (feat_...) of the filled network."""
     network = filled(name).to(dtype)
     seen: Arrays = {}
 

@@ -125,7 +125,7 @@ def test_the_fill_and_the_input_are_those_of_the_recordings(golden_dir):
 def test_facts_are_derived_from_the_recordings(name, golden_dir):
     if not recorded(golden_dir, name):
         pytest.skip(f"{golden_dir} has no figures of {name}")
-    kept, derived = KEPT[name], facts.derive_figures(golden_dir, name)
+    kept, derived = KEPT[name], facts.derive_facts(golden_dir, name)
     assert {key: kept[key] for key in derived} == derived
 
 

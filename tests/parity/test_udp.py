@@ -25,13 +25,13 @@ from hrnet.skeleton import COCO_PERSON
 KEPT = Path(__file__).with_name("udp.npz")
 GROUPS = {"warp", "target", "border", "decode", "combined"}
 PX = 1e-3
-"""How near a decoded point must be, in heatmap pixels or pixels of the picture."""
+"""Largest distance of a decoded point, in heatmap pixels or pixels of the picture."""
 
 Arrays = dict[str, np.ndarray]
 
 PARTS = {"warp": np.s_[::2], "target": np.s_[::4], "border": np.s_[::5]}
 MAPS = {"256x192": np.s_[::3], "384x288": np.s_[2:7:2]}
-"""What is kept of the arrays of a group, of `decode` by the input size."""
+"""The kept part of the arrays of a group, of `decode` by the input size."""
 
 
 def part_of(arrays: Arrays) -> Arrays:

@@ -15,7 +15,7 @@ from hrnet.models.hrformer import VARIANTS as HRFORMERS
 from hrnet.models.hrformer import DropPath
 from hrnet.recipes import RECIPES, get_recipe
 from hrnet.spec import NetworkOptions
-from hrnet.weights.published import find_row
+from hrnet.weights.published.rows import find_row
 
 # name: GPUs, images a GPU, sigma, score
 HRNET = {
@@ -106,7 +106,7 @@ def test_the_docstring_says_what_to_expect(name):
     assert "flip test" in words
     if "_mpii_" in name:
         assert "with the annotated boxes" in words
-        assert "`hrnet.recipes.common.MPII` says how the data are imported" in words
+        assert "`hrnet.recipes.pose.common.MPII` says how the data are imported" in words
     else:
         assert "with the boxes of a detector (human AP 56.4)" in words
     assert f"Command: hrnet train pose/{name} --out runs/" in words
@@ -122,7 +122,7 @@ def test_what_a_training_starts_from_can_be_downloaded(name):
         return
     assert train.init is not None
     row = find_row(train.init)
-    assert (row.variant, row.dataset) == (experiment.model.variant, "imagenet")
+    assert (row.network.variant, row.dataset) == (experiment.model.variant, "imagenet")
     assert row.url
     assert not train.init_head
     assert override(experiment, ["train.init=null"]).train.init is None

@@ -9,11 +9,12 @@ import pytest
 import torch
 from PIL import Image
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from hrnet.models import build_network
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig, PoseTrain
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.weights.checkpoint import build_network, save_checkpoint
+from hrnet.weights.checkpoint import save_checkpoint
 
 NAMES = ("nose", "left_hand", "right_hand")
 HOSTILE = "<script>alert('&')</script>"
@@ -40,16 +41,16 @@ def write_data(folder: Path) -> Path:
     return file
 
 
-def make_experiment(data: Path, *, validation: bool = True) -> Experiment:
-    return Experiment(
+def make_experiment(data: Path, *, validation: bool = True) -> PoseExperiment:
+    return PoseExperiment(
         name=f"try {HOSTILE}",
-        model=ModelConfig(variant="small_hrnet_w16", input_size=(64, 64)),
-        data=DataConfig(
+        model=PoseModelConfig(variant="small_hrnet_w16", input_size=(64, 64)),
+        data=KeypointData(
             annotations=data,
             images=data.parent,
             val_annotations=data if validation else None,
         ),
-        train=TrainConfig(epochs=4, lr=0.002, evaluate_every=2),
+        train=PoseTrain(epochs=4, lr=0.002, evaluate_every=2),
     )
 
 
@@ -78,7 +79,7 @@ class RunMaker:
         self.environment({"packages": {"torch": "2.x"}, "command": ["hrnet", HOSTILE]})
         (self.folder / "best.safetensors").write_bytes(checkpoint.read_bytes())
 
-    def experiment(self, value: Experiment) -> None:
+    def experiment(self, value: PoseExperiment) -> None:
         (self.folder / "experiment.json").write_text(value.to_json())
 
     def log(self, rows: list[dict], more: str = "") -> None:
@@ -101,7 +102,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("checkpoint") / "best.safetensors"
-    save_checkpoint(path, build_network(spec).state_dict(), spec)
+    save_checkpoint(path, build_network(spec.network).state_dict(), spec)
     return path
 
 
@@ -111,5 +112,5 @@ def made(tmp_path: Path, checkpoint: Path) -> RunMaker:
 
 
 @pytest.fixture
-def experiment_of() -> Callable[..., Experiment]:
+def experiment_of() -> Callable[..., PoseExperiment]:
     return make_experiment

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from hrnet.data.coco import read_keypoints
-from hrnet.data.coco_evaluation import read_subjects
 from hrnet.evaluation import evaluate
 from hrnet.predict import load
 from hrnet.reports.evaluated import evaluate_run
@@ -92,5 +91,5 @@ def test_the_figures_are_those_of_evaluate(made):
 
 
 def test_subjects_know_their_annotation(made):
-    subjects = read_subjects(read_keypoints(made.data, made.data.parent))
+    subjects = read_keypoints(made.data, made.data.parent).subjects
     assert [one.annotation_id for one in subjects] == [1, 2, 3, 4]

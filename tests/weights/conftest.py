@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hrnet.errors import InputError
-from hrnet.weights.torchfile import read_torch_file
+from hrnet.weights.files.torchfile import read_torch_file
 
 WEIGHT = torch.arange(6.0).reshape(2, 3)
 WATCHED: list[list[str]] = []

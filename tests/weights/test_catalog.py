@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from hrnet.errors import InputError
-from hrnet.weights import cache
-from hrnet.weights.catalog import CATALOG, PublishedWeight, find_model
+from hrnet.weights import catalog
+from hrnet.weights.catalog import CATALOG, find_model
+from hrnet.weights.published.rows import PublishedWeight
 
 
 def test_a_near_name_is_offered() -> None:
@@ -37,7 +38,8 @@ def test_a_run_gives_its_best_then_its_last(tmp_path: Path) -> None:
 
 
 def test_every_entry_has_a_licence() -> None:
-    assert all(entry.licence for entry in CATALOG.values())
+    cards = [file.with_name("MODEL_CARD.md").read_text("utf-8") for file in CATALOG.values()]
+    assert all("The weights: Apache License 2.0" in card for card in cards)
 
 
 def test_a_published_name_is_converted_once_fetched(
@@ -50,7 +52,7 @@ def test_a_published_name_is_converted_once_fetched(
         asked.append((row.name, callable(convert), version > 0))
         return tmp_path / "ours.safetensors"
 
-    monkeypatch.setattr(cache, "converted", converted)
+    monkeypatch.setattr(catalog, "converted", converted)
     monkeypatch.chdir(tmp_path)
     Path("hrnet_w18-imagenet").touch()
     assert find_model("hrnet_w18-imagenet") == tmp_path / "ours.safetensors"

@@ -7,17 +7,18 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from hrnet.errors import InputError
+from hrnet.models import build_network
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import (
-    build_network,
+    as_checkpoint,
+    fill,
     load_checkpoint,
     read_checkpoint,
     save_checkpoint,
     with_activation,
 )
-from hrnet.weights.fit import fill
 
 SPEC = PoseSpec(
     network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
@@ -34,7 +35,7 @@ SPEC = PoseSpec(
 @pytest.fixture(scope="module")
 def network():
     torch.manual_seed(0)
-    return build_network(SPEC).eval()
+    return build_network(SPEC.network).eval()
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_the_header_is_readable_by_others(file):
 
 
 def test_channels_last_weights_are_saved_as_any_other(network, file):
-    turned = build_network(SPEC).to(memory_format=torch.channels_last)
+    turned = build_network(SPEC.network).to(memory_format=torch.channels_last)
     fill(turned, network.state_dict(), "test")
     other = file.with_name("other.safetensors")
     save_checkpoint(other, turned.state_dict(), SPEC, '{"name": "run"}')
@@ -94,7 +95,7 @@ def test_channels_last_weights_are_saved_as_any_other(network, file):
 
 
 def test_weights_that_are_no_numbers_are_not_saved(tmp_path):
-    network = build_network(SPEC)
+    network = build_network(SPEC.network)
     with torch.no_grad():
         next(network.parameters())[0] = float("nan")
     with pytest.raises(
@@ -114,7 +115,7 @@ def test_softmax_makes_heatmaps_of_height_one(file):
     assert (heatmaps >= 0).all()
     volume = 2 * torch.pi * SPEC.sigma**2
     torch.testing.assert_close(heatmaps.sum(dim=(2, 3)), torch.full((1, 5), volume))
-    bare = build_network(spec)
+    bare = build_network(spec.network)
     assert with_activation(bare, SPEC) is bare
 
 
@@ -194,3 +195,29 @@ def test_a_failed_loading_leaves_the_network_as_it_was(network):
         fill(network, state, "source")
     for key, value in network.state_dict().items():
         assert torch.equal(value, before[key])
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "num_outputs"),
+    [
+        ('{"variant": "hrnet_w32", "num_keypoints": 16}', "pose", 16),
+        ('{"variant": "hrnet_w32", "task": "pose", "num_keypoints": 5}', "pose", 5),
+        ('{"variant": "hrnet_w32", "task": "segmentation", "num_classes": 59}', "segmentation", 59),
+        ('{"variant": "hrnet_w32", "task": "detection", "num_classes": null}', "detection", None),
+        ('{"variant": "hrnet_w32", "task": "pose", "num_outputs": 3}', "pose", 3),
+    ],
+)
+def test_descriptions_of_older_versions_are_read(text, task, num_outputs):
+    found = as_checkpoint({}, {"format": "hrnet", "network": text})
+    assert found is not None
+    expected = NetworkSpec(variant="hrnet_w32", task=task, num_outputs=num_outputs)
+    assert (found.network, found.model) == (expected, None)
+    again = as_checkpoint({}, {"format": "hrnet", "network": expected.to_json()})
+    assert again == found
+
+
+@pytest.mark.parametrize("other", ["num_classes", "num_outputs"])
+def test_a_description_with_two_counts_is_refused(other):
+    text = json.dumps({"variant": "a", "task": "pose", "num_keypoints": 3, other: 3})
+    with pytest.raises(InputError, match=r"num_(keypoints|classes): Extra inputs"):
+        as_checkpoint({}, {"format": "hrnet", "network": text})

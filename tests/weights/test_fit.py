@@ -6,9 +6,8 @@ import torch
 from hrnet.errors import InputError
 from hrnet.models import create_model
 from hrnet.spec import NetworkSpec
-from hrnet.weights.checkpoint import save_checkpoint
+from hrnet.weights.checkpoint import check_values, save_checkpoint
 from hrnet.weights.convert import convert_file
-from hrnet.weights.fit import check_values
 from hrnet.weights.load import load_network, load_weights
 from hrnet.weights.schemes import to_upstream
 
@@ -92,6 +91,6 @@ def test_a_network_that_answers_with_nan_is_not_written(network, tmp_path):
         for name, value in network.state_dict().items()
     }
     torch.save(to_upstream(state, network.spec, "official"), tmp_path / "a.pth")
-    with pytest.raises(InputError, match="answers noise with NaN or infinity"):
+    with pytest.raises(InputError, match="gives NaN or infinity for an image of noise"):
         convert_file(tmp_path / "a.pth", tmp_path / "out.safetensors")
     assert not (tmp_path / "out.safetensors").exists()

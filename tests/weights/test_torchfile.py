@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import save_file
 
 from hrnet.errors import InputError
-from hrnet.weights.torchfile import Placeholder, read_torch_file
+from hrnet.weights.files.torchfile import Placeholder, read_torch_file
 
 BASE = torch.arange(24.0).reshape(4, 6)
 FORMATS = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])

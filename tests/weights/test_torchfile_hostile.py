@@ -18,7 +18,7 @@ import pytest
 import torch
 
 from hrnet.errors import InputError
-from hrnet.weights.torchfile import Placeholder, read_torch_file
+from hrnet.weights.files.torchfile import Placeholder, read_torch_file
 
 WEIGHT = torch.arange(6.0).reshape(2, 3)
 STORAGE = WEIGHT.numpy().tobytes()

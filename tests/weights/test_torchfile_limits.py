@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from hrnet.errors import InputError
-from hrnet.weights import unpickle
-from hrnet.weights.torchfile import Placeholder, read_torch_file
+from hrnet.weights.files import unpickle
+from hrnet.weights.files.torchfile import Placeholder, read_torch_file
 
 TENSOR = b"hdheR"  # once more what the honest part of the file made; see conftest.py
 

@@ -1,16 +1,14 @@
 """`hrnet convert`: a file of weights of any known project becomes a checkpoint of ours."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, cast
+from typing import Annotated, Literal
 
 import typer
 
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import printable
 from hrnet.extras import packages_for
-
-if TYPE_CHECKING:
-    from hrnet.codecs.heatmap import CodecKind
+from hrnet.tasks import TASKS, get_task
 
 EXAMPLES = """\b
 Examples:
@@ -21,36 +19,36 @@ Examples:
 Input = Annotated[
     str | None,
     typer.Option(
-        "--input", metavar="HxW", help="Height and width that a pose model takes, such as 256x192."
+        "--input", metavar="HxW", help="Height and width of the model's input, such as 256x192."
     ),
 ]
 Corners = Annotated[
     bool | None,
     typer.Option(
         "--align-corners/--no-align-corners",
-        help="How a segmentation model enlarges (default: as usual for such files).",
+        help="Corner alignment of a segmentation model's upsampling (default: as in that project).",
     ),
 ]
 Position = Annotated[
     Literal["table", "none"] | None,
     typer.Option(
         metavar="table|none",
-        help="Whether an HRFormer adds its position biases (default: as usual for such files).",
+        help="Position bias of an HRFormer (default: as in that project).",
     ),
 ]
 Window = Annotated[
     int | None,
     typer.Option(metavar="N", help="Interpolate an HRFormer's position biases to windows of N."),
 ]
-
-
 Skeleton = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Keypoints of a pose model, such as coco or mpii."),
 ]
 Codec = Annotated[
     str | None,
-    typer.Option(metavar="classic|dark|udp", help="How a pose model's heatmaps hold keypoints."),
+    typer.Option(
+        metavar="classic|dark|udp", help="Encoding of keypoints in a pose model's heatmaps."
+    ),
 ]
 Sigma = Annotated[
     float | None,
@@ -66,6 +64,9 @@ BlurKernel = Annotated[
     ),
 ]
 
+_NEEDED = {"input_size": "--input", "skeleton": "--skeleton"}
+"""Fields that prediction needs and no weights show, with their options."""
+
 
 def convert(
     source: Annotated[
@@ -77,7 +78,7 @@ def convert(
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],
     report: Annotated[
-        bool, typer.Option("--report", help="Print what was read, left out and made up.")
+        bool, typer.Option("--report", help="Print the tensors that were read, left out and added.")
     ] = False,
     input_size: Input = None,
     skeleton: Skeleton = None,
@@ -88,27 +89,33 @@ def convert(
     relative_position: Position = None,
     window: Window = None,
 ) -> None:
-    """Convert weights of another project to a checkpoint of ours.
+    """Convert another project's weights to a checkpoint.
 
-    The file shows which network they are of; nothing needs to be named but what it lacks.
+    The architecture is detected. Options give what prediction needs and the file does not hold.
     """
-    size = parse_size(input_size) if input_size else None
+    # Options of the task's description and of the network, where they are given.
+    facts = {
+        "input_size": parse_size(input_size) if input_size else None,
+        "skeleton": skeleton,
+        "codec": codec,
+        "sigma": sigma,
+        "blur_kernel": blur_kernel,
+    }
+    options = {
+        "align_corners": align_corners,
+        "relative_position": relative_position,
+        "window": window,
+    }
     with packages_for("converting"):
         from hrnet.weights.convert import convert_file
-    result = convert_file(
-        source,
-        out,
-        input_size=size,
-        skeleton=skeleton,
-        codec=cast("CodecKind | None", codec),  # the description checks it
-        sigma=sigma,
-        blur_kernel=blur_kernel,
-        align_corners=align_corners,
-        relative_position=relative_position,
-        window=window,
-    )
+    given = {name: value for name, value in facts.items() if value is not None}
+    result = convert_file(source, out, facts=given, options=options)
+    # Print the report, the result, and what is still missing for prediction.
     if report:
         typer.echo("\n".join(map(printable, result.lines())))
     typer.echo(printable(f"{out}: {result.summary()}"))
-    if result.network.task == "pose" and not result.can_predict:
-        typer.echo("to predict with it, convert it with --input and --skeleton", err=True)
+    task = result.network.task
+    if not result.can_predict and task in TASKS:
+        fields = get_task(task).spec.model_fields
+        needed = [option for field, option in _NEEDED.items() if field in fields]
+        typer.echo(f"to predict with it, convert it with {' and '.join(needed)}", err=True)

@@ -11,10 +11,10 @@ from hrnet.errors import InputError, one_line, printable
 from hrnet.files import is_file
 
 if TYPE_CHECKING:
-    from hrnet.weights.published import PublishedWeight
+    from hrnet.weights.published.rows import PublishedWeight
 
 FAMILIES = ("hrnet", "litehrnet", "hrformer")
-"""Values of --family."""
+"""Values of --family: the keys of `models.FAMILIES`, which would import torch."""
 
 LIST_EXAMPLES = """\b
 Examples:
@@ -72,26 +72,28 @@ def list_weights(
 ) -> None:
     """List the published weights.
 
-    Columns: name, score, size, licence, and whether the file can be downloaded. On a terminal they
-    are a table; in a pipe tabs part them, and - stands for what is unknown.
+    Columns: name, score, size, licence, file (download, by hand, or in the cache). On a terminal
+    they are a table; in a pipe tabs separate them, and - stands for an unknown value.
     """
-    from hrnet.weights.cache import cache_folder
-    from hrnet.weights.published import rows
+    from hrnet.weights.published.cache import cache_folder
+    from hrnet.weights.published.rows import rows
 
+    # Take the rows that all given options fit.
     if family not in (None, *FAMILIES):
         raise InputError(f"expected --family as one of {', '.join(FAMILIES)}, got {family!r}")
     found = [
         row
         for row in rows()
         if _fits(row.name, pattern)
-        and family in (None, _family(row.variant))
-        and task in (None, row.task)
+        and family in (None, _family(row.network.variant))
+        and task in (None, row.network.task)
         and dataset in (None, row.dataset)
     ]
     if not found:
         raise InputError(
             "no published weights are of that kind; `hrnet weights list` lists all of them"
         )
+    # Print one line each, and the cache's folder beside the list.
     lines = [(r.name, r.metric or "-", _size(r), r.licence or "-", _state(r)) for r in found]
     _print_table(lines)
     typer.echo(f"{len(found)} weights; cache folder {printable(cache_folder())}", err=True)
@@ -99,9 +101,9 @@ def list_weights(
 
 @app.command(epilog=FETCH_EXAMPLES)
 def fetch(names: Names) -> None:
-    """Download weights into the cache, and print where each file is."""
-    from hrnet.weights.cache import fetch as fetch_row
-    from hrnet.weights.published import find_row
+    """Download weights into the cache, and print their paths."""
+    from hrnet.weights.published.cache import fetch as fetch_row
+    from hrnet.weights.published.rows import find_row
 
     _each([find_row(name) for name in names], lambda row: printable(fetch_row(row)))
 
@@ -116,20 +118,22 @@ def verify(
         bool, typer.Option("--all", help="Take all weights that are in the cache.")
     ] = False,
 ) -> None:
-    """Compare files in the cache with what was published.
+    """Compare files in the cache with the published checksums.
 
     Prints name, result and SHA-256; the exit code is 2 if a file is not as published.
     """
-    from hrnet.weights.cache import raw_path
-    from hrnet.weights.cache import verify as verify_row
-    from hrnet.weights.published import find_row, rows
+    from hrnet.weights.published.cache import raw_path
+    from hrnet.weights.published.cache import verify as verify_row
+    from hrnet.weights.published.rows import find_row, rows
 
+    # Choose the rows: by name, or all that are in the cache.
     if bool(names) == everything:
         raise InputError("expected either names of weights or --all")
     chosen = [find_row(name) for name in names or []]
     if everything:
         chosen = [row for row in rows() if is_file(raw_path(row))]
 
+    # Hash each file again; the first error stops no other file.
     def check(row: "PublishedWeight") -> str:
         digest = verify_row(row)
         result = "ok" if row.sha256 else "no published checksum"
@@ -143,7 +147,7 @@ def verify(
 @app.command(epilog=FOLDER_EXAMPLES)
 def folder() -> None:
     """Print the cache folder; HRNET_CACHE names another one."""
-    from hrnet.weights.cache import cache_folder
+    from hrnet.weights.published.cache import cache_folder
 
     typer.echo(printable(cache_folder()))
 
@@ -154,13 +158,13 @@ def _fits(name: str, pattern: str | None) -> bool:
 
 
 def _family(variant: str) -> str:
-    """The family in a variant's name: all of a family's names hold its own."""
-    return next(family for family in reversed(FAMILIES) if family in variant)
+    """Return the family in a variant's name: all variants are named after their family."""
+    return max((family for family in FAMILIES if family in variant), key=len)
 
 
 def _size(row: "PublishedWeight") -> str:
-    """The size of the file where it is published or the file is there; - where neither."""
-    from hrnet.weights.cache import raw_path
+    """Return the size of the file, as published or in the cache; - where unknown."""
+    from hrnet.weights.published.cache import raw_path
 
     path = raw_path(row)
     num_bytes = path.stat().st_size if is_file(path) else row.size_bytes
@@ -168,7 +172,7 @@ def _size(row: "PublishedWeight") -> str:
 
 
 def _state(row: "PublishedWeight") -> str:
-    from hrnet.weights.cache import raw_path
+    from hrnet.weights.published.cache import raw_path
 
     if is_file(raw_path(row)):
         return "in the cache"

@@ -41,13 +41,19 @@ def find_parts(root: Path) -> tuple[Path, Path | None]:
 
 
 def _part(root: Path, names: Sequence[str]) -> Path | None:
+    """Return the part in `root` that has the first of these names, whatever its case."""
+    try:
+        entries = {entry.name.casefold(): entry for entry in root.iterdir()}
+    except OSError:  # which the reader reports
+        return None
     for name in names:
         # A folder `train` that holds pictures alone is a class: of vehicles, perhaps.
-        if _holds_folders(root / name):
-            return root / name
+        if name in entries and _holds_folders(entries[name]):
+            return entries[name]
         for suffix in LIST_SUFFIXES:
-            if is_file(root / f"{name}{suffix}"):
-                return root / f"{name}{suffix}"
+            found = entries.get(f"{name}{suffix}")
+            if found is not None and is_file(found):
+                return found
     return None
 
 

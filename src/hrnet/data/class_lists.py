@@ -12,7 +12,7 @@ import csv
 import io
 import posixpath
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -66,10 +66,10 @@ def read_list(
     folder: the paths are relative to it. Missing pictures and pictures of two classes are errors.
     Raises InputError where the file is no such list at all.
     """
-    if not is_folder(folder):
-        raise InputError(f"expected the folder of the images, but {folder} is none")
     is_csv = path.suffix.lower() in CSV_SUFFIXES
     lines = _csv_lines(path) if is_csv else _text_lines(path)
+    if not is_folder(folder):
+        raise InputError(f"expected the folder of the images, but {folder} is none")
     findings.error(
         "lines without a file or a class",
         [f"line {one.number}" for one in lines if not (one.file and one.label)],
@@ -83,23 +83,26 @@ def read_list(
 def _csv_lines(path: Path) -> list[_Line]:
     """Read the two columns; InputError where there are no such columns or the CSV is broken."""
     text = read_text(path, "the list of pictures")
-    # The separator is the one by which the header has both columns.
-    for separator in ",;\t":
-        try:
-            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=separator))
-        except csv.Error as error:
-            raise InputError(f"{path}: expected a CSV file, got a broken one ({error})") from None
-        header = [name.strip().lower() for name in rows[0]] if rows else []
-        file = next((header.index(name) for name in FILE_COLUMNS if name in header), None)
-        label = next((header.index(name) for name in CLASS_COLUMNS if name in header), None)
-        if file is not None and label is not None:
-            break
-    else:
-        raise InputError(
-            f"{path}: expected a header with a column of files ({', '.join(FILE_COLUMNS)}) and one "
-            f"of classes ({', '.join(CLASS_COLUMNS)}), got {text[:60].strip()!r}; begin the file "
-            "with the line file,class"
-        )
+    try:
+        # The separator is the one by which the header has both columns.
+        for separator in ",;\t":
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+            header = [name.strip().lower() for name in next(rows, [])]
+            file = next((header.index(name) for name in FILE_COLUMNS if name in header), None)
+            label = next((header.index(name) for name in CLASS_COLUMNS if name in header), None)
+            if file is not None and label is not None:
+                return _rows(rows, file, label)
+    except csv.Error as error:
+        raise InputError(f"{path}: expected a CSV file, got a broken one ({error})") from None
+    raise InputError(
+        f"{path}: expected a header with a column of files ({', '.join(FILE_COLUMNS)}) and one "
+        f"of classes ({', '.join(CLASS_COLUMNS)}), got {text[:60].strip()!r}; begin the file "
+        "with the line file,class"
+    )
+
+
+def _rows(rows: Iterable[list[str]], file: int, label: int) -> list[_Line]:
+    """Take two columns of the rows after the header."""
     # A short row lacks what it does not reach; an empty one separates others.
     return [
         _Line(
@@ -107,7 +110,7 @@ def _csv_lines(path: Path) -> list[_Line]:
             row[file].strip() if file < len(row) else "",
             row[label].strip() if label < len(row) else "",
         )
-        for number, row in enumerate(rows[1:], 2)
+        for number, row in enumerate(rows, 2)
         if any(row)
     ]
 

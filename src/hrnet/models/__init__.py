@@ -98,15 +98,17 @@ def build_network(spec: NetworkSpec, config: Config | None = None) -> Network:
     Raises InputError for an unknown variant, task or head, and for an option that the network does
     not have.
     """
+    # Look up the records, and refuse settings that the network does not have.
     family = FAMILIES[family_of(spec.variant)]
     if config is None:
         config = _published_config(family, spec.variant)
     head = _find_head(family, spec)
     _check_options(family, spec)
     num_outputs = _count_outputs(head, spec)
-    # Options that are not given are those of the family's published networks for the task.
+    # Options that are None are those of the published networks for the task.
     options = spec.over(config.defaults.get(spec.task, NetworkOptions()))
     backbone = family.make_backbone(config, options, num_outputs=head.num_streams)
+    # The heads have a usual choice of their own here, which may differ from the backbone's.
     align_corners = head.align_corners if spec.align_corners is None else spec.align_corners
     network = Network(backbone, head.make(backbone.channels, num_outputs, align_corners), spec)
     _initialise(network, he_init=head.he_init)
@@ -146,6 +148,7 @@ def _find_head(family: Family[Any], spec: NetworkSpec) -> Head:
     """Return the head of a task by its name, the task's usual one without a name."""
     if spec.task not in TASKS:
         raise InputError(f"expected a task of {', '.join(TASKS)}, got {spec.task!r:.60}")
+    # A family's own form of a head comes before the common one of the same name.
     heads = {**HEADS, **family.heads}
     key = spec.task, usual_head(spec.task) if spec.head is None else spec.head
     if key not in heads:

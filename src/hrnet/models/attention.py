@@ -38,6 +38,7 @@ def to_windows(x: Tensor, window: int) -> Tensor:
     left, right = window_padding(x.shape[2], window)
     if top + bottom + left + right:
         x = nn.functional.pad(x, (0, 0, left, right, top, bottom))
+    # (N, rows, w, columns, w, C) -> (N, rows, columns, w, w, C) -> (M, w * w, C)
     batch, height, width, channels = x.shape
     x = x.reshape(batch, height // window, window, width // window, window, channels)
     return x.transpose(2, 3).reshape(-1, window**2, channels)
@@ -45,6 +46,7 @@ def to_windows(x: Tensor, window: int) -> Tensor:
 
 def from_windows(windows: Tensor, window: int, size: Size) -> Tensor:
     """Join windows to the map (N, *size, C) that `to_windows` has cut."""
+    # The inverse of the steps of `to_windows`, then the padding is cropped.
     (height, width), channels = size, windows.shape[-1]
     (top, bottom), (left, right) = window_padding(height, window), window_padding(width, window)
     rows, columns = (top + height + bottom) // window, (left + width + right) // window
@@ -115,9 +117,11 @@ class BucketTable(nn.Module):
         self.table = nn.Parameter(torch.zeros(sides, sides, num_heads))
 
     def forward(self, window: int, num_heads: int) -> Tensor:
+        # Row or column of the table for each displacement from 1 - window to window - 1.
         distances = range(1 - window, window)
         buckets = [int(math.copysign(distance_bucket(abs(d)), d)) for d in distances]
         rows = [NUM_BUCKETS - 1 + bucket for bucket in buckets]
+        # Select rows, then columns, and flatten: ((2 * window - 1)**2, heads).
         tall = torch.stack([self.table[row, :, :num_heads] for row in rows])
         return torch.stack([tall[:, row] for row in rows], dim=1).flatten(0, 1)
 

@@ -21,9 +21,9 @@ from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size
 
 MAX_SIDE = 2**15
-"""The longest side of an input that is measured, in pixels."""
+"""Largest side of a measured input, in pixels."""
 
-FLOAT_BYTES = 4
+_FLOAT_BYTES = 4
 
 _REST = "rest"
 _PART_OF = (
@@ -32,7 +32,7 @@ _PART_OF = (
     (re.compile(r"backbone\.stages\.stage(\d)\.module\d+\.(streams|exchange)"), r"stage\1 \2"),
     (re.compile(r"head"), "head"),
 )
-"""Name of a module -> the part of the network that it is."""
+"""Pattern of a module's name -> the part of the network that it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,11 @@ class PartStatistics:
     """The cost of one part of a network at inference with one image.
 
     name: "stem", "stage3 transition", "stage3 streams", "stage3 exchange", "head", or "rest" for
-        what lies outside of those. The modules of a stage are added up.
-    parameters: learned numbers. weight_bytes: parameters and batch normalisation's running
-        figures, in float32.
+        everything else. The modules of a stage are added up.
+    parameters: learned numbers. weight_bytes: parameters and running statistics in float32.
     macs: multiply-adds, see `NetworkStatistics`.
-    activation_bytes: the most that is alive at one moment of the part's work, see
-        `NetworkStatistics`; what other parts hold at that moment counts too.
+    activation_bytes: peak memory while the part runs, see `NetworkStatistics`; tensors of other
+        parts that are alive then count too.
     """
 
     name: str
@@ -59,13 +58,13 @@ class PartStatistics:
 class NetworkStatistics:
     """The cost of a network at inference with one image of `input_size` (height, width).
 
-    Multiply-adds are those of convolutions, linear layers and attention products, padding
-    included, as they are carried out: a layer that runs twice counts twice. Biases,
-    normalisation, activations, pooling, resizing and sums are not counted.
+    Multiply-adds are those of convolutions, linear layers and attention products, including
+    padding; a layer that runs twice counts twice. Biases, normalisation, activations, pooling,
+    resizing and sums do not count.
 
-    Activation memory is the largest sum of the float32 tensors that are alive at one moment of the
-    forward pass, the image included: each counts from the operation that makes it until nothing
-    refers to it. Weights and a library's working memory are not in it.
+    Activation memory is the peak of the float32 tensors alive during the forward pass, including
+    the image: a tensor counts from the operation that makes it until its last reference is gone.
+    Weights and a library's working memory do not count.
     """
 
     input_size: Size
@@ -88,34 +87,28 @@ class NetworkStatistics:
     def activation_bytes(self) -> int:
         return max(part.activation_bytes for part in self.parts)
 
-    def part(self, name: str) -> PartStatistics:
-        """Return the part of this name; raises KeyError where the network has none."""
-        for part in self.parts:
-            if part.name == name:
-                return part
-        raise KeyError(name)
-
 
 def measure(model: nn.Module, input_size: Size) -> NetworkStatistics:
-    """Count what a network costs with one image of `input_size` (height, width), in eval mode.
+    """Measure the cost of a network for one image of `input_size` (height, width), in eval mode.
 
-    model: maps images (N, 3, H, W) to anything; it may lie on any device, and is left as it is.
+    model: takes images (N, 3, H, W); on any device. It is not changed.
 
-    Raises InputError for a size that the network refuses.
+    Raises InputError for a size that the network does not take.
     """
     if not all(1 <= side <= MAX_SIDE for side in input_size):
         raise InputError(
             f"expected height and width of 1 to {MAX_SIDE} pixels, got {_text(input_size)}"
         )
-    twin = on_meta(model).eval()
+    # Run a copy on the meta device, where only shapes are computed.
+    twin = _on_meta(model).eval()
     images = torch.empty(1, 3, *input_size, device="meta")
     watch = _Watch(twin, images)
-    with torch.no_grad(), _announced_parts(twin, watch), watch:
+    with torch.no_grad(), _watched_parts(twin, watch), watch:
         try:
             twin(images)
         except ValueError as error:
             raise InputError(one_line(error)) from error
-        except RuntimeError as error:  # the only thing that can go wrong here are shapes
+        except RuntimeError as error:  # on the meta device only shapes can be wrong
             raise InputError(
                 f"the network takes no images of {_text(input_size)} ({one_line(error)}); "
                 "take larger ones with sides in multiples of 64"
@@ -127,12 +120,12 @@ def _text(size: Size) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def on_meta(model: nn.Module) -> nn.Module:
-    """Copy a network to the meta device, without the content of its weights.
+def _on_meta(model: nn.Module) -> nn.Module:
+    """Copy a network to the meta device.
 
-    Where batch normalisation was, an empty tensor of the same shape comes out: that costs the same
-    here, and torch's own way on the meta device takes most of the time.
+    BatchNorm is replaced by `empty_like`: the cost is the same, and it is faster on meta.
     """
+    # deepcopy takes tensors from this table by their id, so no weight is copied.
     twins: dict[int, object] = {}
     for parameter in model.parameters():
         twins[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"))
@@ -146,7 +139,7 @@ def on_meta(model: nn.Module) -> nn.Module:
 
 
 def _part_of(name: str) -> str:
-    """The part that a module, parameter or buffer of this name belongs to."""
+    """Return the part that a module, parameter or buffer of this name belongs to."""
     for pattern, part in _PART_OF:
         if match := pattern.match(name):
             return match.expand(part)
@@ -154,7 +147,7 @@ def _part_of(name: str) -> str:
 
 
 class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Sees every operation of a forward pass; adds up multiply-adds and bytes that are alive."""
+    """A counter of multiply-adds and live bytes over all operations of a forward pass."""
 
     def __init__(self, model: nn.Module, images: Tensor) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -166,6 +159,7 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._add(images)
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+        # torch's registry counts two operations for each multiply-add.
         result = func(*args, **(kwargs or {}))
         packet = func.overloadpacket
         if packet in flop_registry:
@@ -177,18 +171,19 @@ class _Watch(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
     def enter(self, part: str) -> None:
-        """Note that the operations from here on belong to a part."""
+        """Assign the operations from here on to a part."""
         self.part = part
         self._note_peak()
 
     def macs_by_operation(self) -> dict[str, int]:
-        """Multiply-adds of the whole pass by torch's name of the operation."""
+        """Return the multiply-adds of the pass by torch's name of the operation."""
         totals: Counter[str] = Counter()
         for (_, operation), macs in self.macs.items():
             totals[operation] += macs
         return dict(totals)
 
     def _add(self, tensor: Tensor) -> None:
+        # A storage counts from here until it is freed, which `finalize` reports.
         key = _key(tensor)
         if key in self._known:  # a view, or written in place
             return
@@ -211,8 +206,9 @@ def _key(tensor: Tensor) -> int:
 
 
 @contextmanager
-def _announced_parts(model: nn.Module, watch: _Watch) -> Iterator[None]:
-    """Tell the watch which part is at work; a part is left for the one that called it."""
+def _watched_parts(model: nn.Module, watch: _Watch) -> Iterator[None]:
+    """Set the watch's part while each part's module runs, and its caller's part afterwards."""
+    # The parts of the modules that are running, the innermost last.
     callers: list[str] = []
 
     def before(module: nn.Module, _: object) -> None:
@@ -231,7 +227,7 @@ def _announced_parts(model: nn.Module, watch: _Watch) -> Iterator[None]:
 
 
 def _part_modules(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
-    """The modules whose whole name is a part's."""
+    """Yield the modules that are a whole part, with its name."""
     for name, module in model.named_modules():
         for pattern, part in _PART_OF:
             if match := pattern.fullmatch(name):
@@ -239,20 +235,22 @@ def _part_modules(model: nn.Module) -> Iterator[tuple[nn.Module, str]]:
 
 
 def _parts(model: nn.Module, watch: _Watch) -> tuple[PartStatistics, ...]:
-    """One row a part, in the order of the network; what costs nothing is left out."""
+    """Make one row a part, in the order of the network, without an empty rest."""
+    # Parameters, and all numbers of the state dict, by part.
     parameters: Counter[str] = Counter()
     numbers: Counter[str] = Counter()
     for name, parameter in model.named_parameters():
         parameters[_part_of(name)] += parameter.numel()
     for name, tensor in model.state_dict().items():
         numbers[_part_of(name)] += tensor.numel() if tensor.is_floating_point() else 0
+    # Multiply-adds were counted by part and operation.
     macs: Counter[str] = Counter()
     for (part, _), count in watch.macs.items():
         macs[part] += count
     names = dict.fromkeys([*(part for _, part in _part_modules(model)), _REST])
     return tuple(
         PartStatistics(
-            name, parameters[name], numbers[name] * FLOAT_BYTES, macs[name], watch.peak_bytes[name]
+            name, parameters[name], numbers[name] * _FLOAT_BYTES, macs[name], watch.peak_bytes[name]
         )
         for name in names
         if name != _REST or parameters[name] or macs[name] or len(names) == 1

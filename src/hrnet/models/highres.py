@@ -85,6 +85,7 @@ class Transition(nn.ModuleList):
     """
 
     def forward(self, streams: Streams) -> Streams:
+        # The new stream starts from the lowest one, which has a path of its own too.
         sources = [*streams, streams[-1]]
         return [path(source) for path, source in zip(self, sources, strict=True)]
 
@@ -163,6 +164,7 @@ def _make_exchange(parts: BackboneParts, widths: Sequence[int], num_outputs: int
         make = parts.up if source > target else parts.down
         return make(widths[source], widths[target], abs(source - target))
 
+    # Row i holds the paths to stream i.
     rows = [
         nn.ModuleList(path(target, source) for source in range(len(widths)))
         for target in range(num_outputs)
@@ -199,6 +201,7 @@ def _recompute_context(
 @contextmanager
 def _frozen_statistics(part: nn.Module) -> Iterator[None]:
     """Keep the running statistics of all norms while they use those of the batch."""
+    # With momentum 0 the running statistics move by nothing; None stops the counter.
     norms = [module for module in part.modules() if isinstance(module, nn.BatchNorm2d)]
     before = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:

@@ -13,7 +13,7 @@ Input of any size. Three things follow the published code where it departs from 
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -143,8 +143,10 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x + drop(attention(norm(x))), channels last
         tokens = x.permute(0, 2, 3, 1)  # (N, H, W, C)
         tokens = tokens + self.drop_path(self.attention(self.attention_norm(tokens)))
+        # x + drop(feed_forward(norm(x))), channels first as convolutions need them
         normed = self.feed_forward_norm(tokens).permute(0, 3, 1, 2)  # (N, C, H, W)
         out: Tensor = tokens.permute(0, 3, 1, 2) + self.drop_path(self.feed_forward(normed))
         return out
@@ -155,6 +157,17 @@ def _drop_rates(config: HRFormerConfig, last: float) -> list[float]:
     depth = sum(stage.num_modules * stage.num_blocks for stage in config.stages)
     rates: list[float] = torch.linspace(0, last, depth, device="cpu").tolist()
     return rates
+
+
+def _path_up(mode: str, align_corners: bool) -> Callable[[int, int, int], nn.Sequential]:
+    """Return the maker of an exchange's paths to higher streams."""
+
+    def make(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
+        corners = align_corners if mode == "bilinear" else None  # nearest has no such choice
+        resize = nn.Upsample(scale_factor=2**steps, mode=mode, align_corners=corners)
+        return project_up(in_channels, out_channels, resize)
+
+    return make
 
 
 def make_backbone(
@@ -168,6 +181,7 @@ def make_backbone(
 
     Raises InputError for a window below 1, and for widths that the heads do not divide.
     """
+    # The choices, of the options or as usual.
     window = config.window if options.window is None else options.window
     if window < 1:
         raise InputError(
@@ -177,16 +191,17 @@ def make_backbone(
     shared = BucketTable(max(config.num_heads)) if position == "t5" else None
     bilinear = options.upsampling == "bilinear"
     align_corners = not bilinear if options.align_corners is None else options.align_corners
-    rates = _drop_rates(
-        config, config.drop_path if options.drop_path is None else options.drop_path
-    )
+    drop_path = config.drop_path if options.drop_path is None else options.drop_path
+    rates = _drop_rates(config, drop_path)
 
+    # Attention and feed-forward network of one block of one stream.
     def block(width: int, num_heads: int, rate: float) -> Block:
         attention = WindowAttention(
             width, num_heads, window=window, use_table=position == "table", shared=shared
         )
         return Block(attention, width, width * config.mlp_ratio, rate)
 
+    # The blocks of one module; all streams have the same drop rates.
     def body(stage: StageConfig, depth: int) -> Parallel:
         drops = rates[depth : depth + stage.num_blocks]
         streams = zip(stage.widths, config.num_heads, strict=False)
@@ -195,17 +210,12 @@ def make_backbone(
             for width, heads in streams
         )
 
-    def up(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
-        mode, corners = ("bilinear", align_corners) if bilinear else ("nearest", None)
-        resize = nn.Upsample(scale_factor=2**steps, mode=mode, align_corners=corners)
-        return project_up(in_channels, out_channels, resize)
-
     parts = BackboneParts(
         stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
         body=body,
         transition=conv_transition,
         down=separable_down,
-        up=up,
+        up=_path_up("bilinear" if bilinear else "nearest", align_corners),
         sum=resized_sum(align_corners),
     )
     backbone = HighResBackbone(
@@ -215,17 +225,18 @@ def make_backbone(
         num_outputs=num_outputs,
         any_size=True,
     )
+    # T5's table belongs to the backbone; the layers only refer to it.
     if shared is not None:
         backbone.add_module("relative_position", shared)
     return backbone
 
 
-def _ocr_v3(channels: tuple[int, ...], num_outputs: int, align_corners: bool) -> nn.Module:
+def _ocr_v3(channels: tuple[int, ...], count: int, align: bool) -> nn.Module:
     """Make the OCR head of the published "V3" networks, with grouped 7x7 convolutions."""
     return OCRHead.for_hrformer(
         channels,
-        num_outputs,
-        align_corners=align_corners,
+        count,
+        align_corners=align,
         kernel=7,
         groups=math.gcd(sum(channels), 512),
     )
@@ -238,11 +249,16 @@ FAMILY = Family(
     options=("head", "upsampling", "align_corners", "relative_position", "window", "drop_path"),
     heads={
         ("segmentation", "ocr"): Head(
-            lambda c, n, align: OCRHead.for_hrformer(c, n, align_corners=align), PIXEL_CLASSES
+            lambda channels, count, align: OCRHead.for_hrformer(
+                channels, count, align_corners=align
+            ),
+            PIXEL_CLASSES,
         ),
         ("segmentation", "ocr_v3"): Head(_ocr_v3, PIXEL_CLASSES),
         ("classification", None): Head(
-            lambda c, n, _: ClassificationHead(c, n, depthwise=True), IMAGE_CLASSES, he_init=True
+            lambda channels, count, _: ClassificationHead(channels, count, depthwise=True),
+            IMAGE_CLASSES,
+            he_init=True,
         ),
     },
 )

@@ -80,6 +80,7 @@ def _body(stage: StageConfig, _depth: int) -> Parallel:
 
 def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
     """Make strided 3x3 convolutions; all but the last keep the channels and have ReLU."""
+    # A convolution halves the size once, so `steps` of them are needed.
     keep = (ConvNorm(in_channels, in_channels, 3, stride=2) for _ in range(steps - 1))
     return nn.Sequential(*keep, ConvNorm(in_channels, out_channels, 3, stride=2, relu=False))
 

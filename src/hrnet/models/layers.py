@@ -36,6 +36,7 @@ class ConvNorm(nn.Module):
         groups: int = 1,
     ) -> None:
         super().__init__()
+        # Only this kind of convolution has a slow gradient, see `hrnet.models.cpu_kernels`.
         strided_depthwise = stride > 1 and groups == in_channels > 1 and not bias
         conv = StridedDepthwise if strided_depthwise else nn.Conv2d
         self.conv = conv(
@@ -126,6 +127,7 @@ def bottleneck_stem(planes: int, num_blocks: int) -> nn.Sequential:
 
     (N, 3, H, W) -> (N, 4 * planes, H/4, W/4).
     """
+    # Channels in front of each Bottleneck: 64, then the 4 * planes of the one before.
     channels = [64] + [planes * Bottleneck.expansion] * num_blocks
     return nn.Sequential(
         ConvNorm(3, 64, 3, stride=2),

@@ -59,6 +59,7 @@ class LiteHRNetConfig:
     defaults: Mapping[str, NetworkOptions] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        # Blocks split their channels in two halves.
         widths = {width for stage in self.stages for width in stage.widths}
         odd = sorted(width for width in widths | {self.stem_channels} if width % 2)
         if odd:
@@ -191,6 +192,7 @@ class ConditionalBlock(nn.Module):
         self.spatial = Parallel(SpatialWeighting(c, config.spatial_reduction) for c in channels)
 
     def forward(self, streams: Streams) -> Streams:
+        # Only the last halves are weighted, by all streams and then each by itself.
         firsts, lasts = zip(*map(halves, streams), strict=True)
         weighted = self.spatial(self.depthwise(self.cross(lasts)))
         return [shuffle(first, last) for first, last in zip(firsts, weighted, strict=True)]
@@ -226,6 +228,7 @@ def official_sum(paths: nn.ModuleList, streams: Streams) -> Streams:
     Deviation: the official code computes F_i0(s_0) twice, this function once. The result is equal,
     in training too, but the running statistics of F_i0 move once a batch and not twice.
     """
+    # Stream 0 first, since all other sums take it in place of o_0.
     first, *others = paths
     top = _doubled_first(first, streams)
     below = [_doubled_first(row, [top, *streams[1:]]) for row in others]
@@ -262,5 +265,5 @@ FAMILY = Family(
     variants=VARIANTS,
     make_backbone=make_backbone,
     options=("head", "align_corners", "exchange"),
-    heads={("pose", "v1"): Head(lambda c, n, _: LiteHead(c, n), KEYPOINTS)},
+    heads={("pose", "v1"): Head(lambda channels, count, _: LiteHead(channels, count), KEYPOINTS)},
 )

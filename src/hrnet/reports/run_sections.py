@@ -216,12 +216,12 @@ def repeat(run: RunFolder, found: Evaluated | None) -> Section:
     """Return the commands that train again, evaluate, predict, export and write this page."""
     folder = str(run.path)
     # The options that repeat the evaluation; a task that looks into boxes is shown how.
-    options, boxes = [], []
+    options = []
+    boxes = ["--boxes", "x,y,width,height"] if get_task(run.experiment.task).without_boxes else []
     if found is not None:
         data, images = found.source.path, found.source.images
         options = [f"--data={data}", *([f"--images={images}"] if images else [])]
         options += ["--flip-test"] if found.flip_test else []
-        boxes = ["--boxes", "x,y,width,height"] if get_task(found.spec.task).without_boxes else []
     predict = ["predict", "photo.jpg", "--out", "drawn", "--model", folder, *boxes]
     commands: list[tuple[str, Sequence[str]]] = [
         (

@@ -1,35 +1,34 @@
-"""From a foreign file of weights to a checkpoint of ours, with a report of what was done."""
+"""Conversion of a foreign file of weights to a checkpoint of ours, with a report."""
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
-from hrnet.codecs.heatmap import CodecKind
 from hrnet.errors import InputError
 from hrnet.files import check_writable_file, exists, is_file
-from hrnet.geometry import Size
 from hrnet.models import Network, build_network
-from hrnet.spec import MAX_WINDOW, NetworkOptions, NetworkSpec
-from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.weights.cache import fetch
-from hrnet.weights.checkpoint import save_checkpoint
-from hrnet.weights.described import describe_pose, in_words
-from hrnet.weights.fit import check_values, fill
-from hrnet.weights.published import find_row
-from hrnet.weights.schemes.form import Dropped
+from hrnet.spec import MAX_WINDOW, ModelSpec, NetworkOptions, NetworkSpec, first_problem
+from hrnet.tasks import TASKS, get_task
+from hrnet.weights.checkpoint import check_values, fill, save_checkpoint
+from hrnet.weights.files.unwrap import OTHER
+from hrnet.weights.published.cache import fetch
+from hrnet.weights.published.rows import describe, find_row
 from hrnet.weights.schemes.hrformer import resize_bias_table
+from hrnet.weights.schemes.keymap import Dropped
+from hrnet.weights.schemes.recognise import in_words
 from hrnet.weights.source import Source, open_source
-from hrnet.weights.unwrap import OTHER
 
 CONVERTER_VERSION = 2
-"""Raised when `convert_file` writes another file for the same input."""
+"""Bump when `convert_file` writes another file for the same input."""
 
 _TABLE = "relative_position_bias_table"
 _PROBE = (1, 3, 64, 64)
@@ -40,9 +39,10 @@ _SAMPLES = 16
 class ConversionReport:
     """The record of a conversion: its source, its result, and the proof of equal outputs.
 
-    scheme, writers: whose names the tensors had. network: what they are. tensors: how many were
-    taken by name. dropped, made: what was left out or made up, and why. parameters: of the network.
-    fingerprint: see `fingerprint`. can_predict: whether the file says all that a pose model needs.
+    scheme, writers: the naming scheme of the file and the projects that use it. network: the one
+    recognised. tensors: how many were taken by name. dropped, made: what was left out or added, and
+    why. parameters: of the network. fingerprint: see `fingerprint`. can_predict: True where the new
+    file holds all that prediction needs.
     """
 
     source: str
@@ -68,7 +68,7 @@ class ConversionReport:
         ]
 
     def summary(self) -> str:
-        """Say in one line what was converted, and which of several sets of weights was taken."""
+        """Return one line: the network, its names, and the one of several sets of weights."""
         left = sum(part.count for part in self.dropped)
         others = f", {left} entries left out" if left else ""
         second = (p for p in self.dropped if p.reason.startswith(OTHER))
@@ -86,15 +86,15 @@ class ConversionReport:
 def fingerprint(network: Network) -> tuple[float, ...]:
     """Sample 16 numbers of a network's output for an image of noise, to compare by others.
 
-    The image is numpy's Generator(PCG64(0)).standard_normal((1, 3, 64, 64)) as float32. All answers
+    The image is numpy's Generator(PCG64(0)).standard_normal((1, 3, 64, 64)) as float32. All outputs
     of the network, in eval mode, are laid flat and joined in order; of n numbers those at
     i * (n - 1) // 15 are taken for i from 0 to 15.
     """
     noise = np.random.Generator(np.random.PCG64(0)).standard_normal(_PROBE).astype(np.float32)
     device = next(network.parameters()).device
     with torch.inference_mode():
-        answer = network.eval()(torch.from_numpy(noise).to(device))
-    parts = [answer] if isinstance(answer, Tensor) else list(answer)
+        outputs = network.eval()(torch.from_numpy(noise).to(device))
+    parts = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     flat = torch.cat([part.flatten() for part in parts])
     places = [i * (flat.numel() - 1) // (_SAMPLES - 1) for i in range(_SAMPLES)]
     return tuple(flat[places].tolist())
@@ -104,46 +104,68 @@ def convert_file(
     src: str | PathLike[str],
     dst: str | PathLike[str],
     *,
-    input_size: Size | None = None,
-    skeleton: str | None = None,
-    codec: CodecKind | None = None,
-    sigma: float | None = None,
-    blur_kernel: int | None = None,
-    align_corners: bool | None = None,
-    relative_position: Literal["table", "none"] | None = None,
-    window: int | None = None,
+    facts: Mapping[str, object] | None = None,
+    options: NetworkOptions | Mapping[str, object] | None = None,
 ) -> ConversionReport:
     """Convert a file of weights of any known project, or published weights by name, to one of ours.
 
-    input_size (height, width), skeleton (a name, see `hrnet.weights.skeletons`), codec, sigma,
-        blur_kernel: of pose models, where the catalogue does not know the file; prediction needs
-        the first two. See `PoseSpec`.
-    align_corners, relative_position: what no weights tell, in place of what is usual for files of
-        the scheme.
-    window: bring HRFormer's tables of position biases to windows of another side, by interpolation.
-        That is another network, whose score is not known.
+    facts: fields of the task's description that prediction needs, where catalogue and file lack
+        them or others are wanted: {"input_size": (256, 192), "skeleton": "coco"} for pose, with
+        "codec", "sigma" and "blur_kernel" if need be. See `PoseSpec`.
+    options: choices that weights do not show, such as {"align_corners": True}, in place of those
+        usual for files of the scheme. "window" brings HRFormer's tables of position biases to
+        windows of that side, by interpolation; that is another network, whose score is unknown.
 
     Writes `dst`, a .safetensors file, whole or not at all. Raises InputError for a file that is not
-    exactly a network that can be built.
+    exactly a network that can be built, and for facts and options that do not fit it.
     """
     path, target = _local(src), Path(dst)
     if target.suffix != ".safetensors":
         raise InputError(f"expected a .safetensors file to write, got {target}; name one")
     check_writable_file(target, [path])
-    asked = NetworkOptions(align_corners=align_corners, relative_position=relative_position)
-    source = _with_options(open_source(path, asked), asked)
+    # Read the file; the given options go before those of catalogue and scheme.
+    given = _checked(options or {})
+    window = given.pop("window", None)
+    source = open_source(path, NetworkOptions(**given))
+    source = replace(source, network=source.network.model_copy(update=given))
     if window is not None:
         source = _with_window(source, window)
-    spec = describe_pose(source, input_size, skeleton, codec, sigma, blur_kernel)
-    network = build_network(source.spec)
+    # Describe the model as far as it is known, and build the network to see that all weights fit.
+    spec = _described(source, facts or {})
+    network = build_network(source.network)
     fill(network, source.state, source.name)
     report = _report(source, network, spec)
     save_checkpoint(target, network.state_dict(), spec, conversion=report.to_json())
     return report
 
 
+def _checked(options: NetworkOptions | Mapping[str, object]) -> dict[str, Any]:
+    """Return the options that are set; InputError for one that does not exist or a wrong value."""
+    try:
+        return NetworkOptions.model_validate(options).model_dump(exclude_none=True)
+    except ValidationError as error:
+        raise InputError(f"cannot convert: {first_problem(error)}") from None
+
+
+def _described(source: Source, facts: Mapping[str, object]) -> ModelSpec | NetworkSpec:
+    """Describe a source by its own facts and the given ones, which go first.
+
+    Raises InputError for fields that its task does not have, or that are incomplete.
+    """
+    task = source.network.task
+    fields = get_task(task).spec.model_fields if task in TASKS else {}
+    unknown = next((name for name in facts if name not in fields), None)
+    if unknown is not None:
+        raise InputError(f"{source.name} is of {task}, which has no {unknown}; leave it out")
+    known = dict(source.model) if source.model else {"name": source.network.variant}
+    try:
+        return describe(source.network, known | dict(facts))
+    except InputError as error:
+        raise InputError(f"cannot describe {source.name}: {error}") from None
+
+
 def _local(src: str | PathLike[str]) -> Path:
-    """The file itself, or the published file of that name, downloaded if need be."""
+    """Return the file itself, or the published file of that name, downloaded if need be."""
     path = Path(src)
     if is_file(path):
         return path
@@ -152,14 +174,8 @@ def _local(src: str | PathLike[str]) -> Path:
     return fetch(find_row(str(src)))
 
 
-def _with_options(source: Source, asked: NetworkOptions) -> Source:
-    """Put the options that were asked for into the description, of a file of ours too."""
-    changes = asked.model_dump(exclude_none=True)
-    return replace(source, spec=source.spec.model_copy(update=changes))
-
-
 def _with_window(source: Source, window: int) -> Source:
-    """Interpolate HRFormer's tables of position biases."""
+    """Interpolate HRFormer's tables of position biases to windows of another side."""
     tables = {name: value for name, value in source.state.items() if name.endswith(_TABLE)}
     if not tables:
         raise InputError(f"{source.name} has no tables of position biases; leave window out")
@@ -170,27 +186,27 @@ def _with_window(source: Source, window: int) -> Source:
     made = f"{len(tables)} tables of position biases for windows of {window}, interpolated"
     return replace(
         source,
-        spec=source.spec.model_copy(update={"window": window}),
+        network=source.network.model_copy(update={"window": window}),
         state=source.state | resized,
         made=(*source.made, made),
     )
 
 
-def _report(source: Source, network: Network, spec: PoseSpec | NetworkSpec) -> ConversionReport:
-    answers = fingerprint(network)
-    if not all(map(math.isfinite, answers)):
+def _report(source: Source, network: Network, spec: ModelSpec | NetworkSpec) -> ConversionReport:
+    sampled = fingerprint(network)
+    if not all(map(math.isfinite, sampled)):
         raise InputError(
-            f"{source.name} answers noise with NaN or infinity; its weights are broken"
+            f"{source.name} gives NaN or infinity for an image of noise; its weights are broken"
         )
     return ConversionReport(
         source=Path(source.name).name,
         scheme=source.scheme,
         writers=source.writers,
-        network=source.spec,
+        network=source.network,
         tensors=source.mapped,
         dropped=source.dropped,
         made=source.made,
         parameters=sum(parameter.numel() for parameter in network.parameters()),
-        fingerprint=answers,
-        can_predict=isinstance(spec, PoseSpec),
+        fingerprint=sampled,
+        can_predict=isinstance(spec, ModelSpec),
     )

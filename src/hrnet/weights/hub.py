@@ -9,7 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 from hrnet.errors import InputError, one_line
-from hrnet.weights.cache import offline
+from hrnet.weights.published.cache import offline
 
 HUB_PREFIX = "hf://"
 """The beginning of the name of a model on the hub."""
@@ -23,13 +23,15 @@ _NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*", re.ASCII)
 def from_hub(address: str) -> Path:
     """Return the weights of `hf://organisation/name[@revision]`, downloaded if need be.
 
-    revision: a branch, a tag or a commit; the newest state without one. With HRNET_OFFLINE=1 only
-    what was downloaded before is taken. Raises InputError with one line for whatever is in the way.
+    revision: a branch, a tag or a commit; by default the newest commit. With HRNET_OFFLINE=1 only
+    earlier downloads are taken. Raises InputError with one line where the file cannot be had.
     """
+    # Check the address before the library sees it.
     name, _, revision = address.removeprefix(HUB_PREFIX).partition("@")
     if not address.startswith(HUB_PREFIX):
         raise InputError(f"expected {HUB_PREFIX}organisation/name, got {address}")
     check_hub_name(name)
+    # Download into the hub's own cache, or find the file there.
     hub = import_hub()
     try:
         return Path(
@@ -64,7 +66,8 @@ def import_hub() -> ModuleType:
 
 
 def hub_error(what: str, error: Exception) -> InputError:
-    """Fold an error of the library into one line with what to do about it."""
+    """Turn an error of the library into one line with advice."""
+    # Match classes by name: they move between modules of the library.
     kind = {found.__name__ for found in type(error).__mro__}
     first = _first_line(error)
     if "GatedRepoError" in kind:
@@ -75,9 +78,9 @@ def hub_error(what: str, error: Exception) -> InputError:
     if "RevisionNotFoundError" in kind:
         return InputError(f"{what} has no such revision; check what follows the @")
     if "LocalEntryNotFoundError" in kind:
-        told = f" ({_first_line(error.__cause__)})" if error.__cause__ else ""
+        reason = f" ({_first_line(error.__cause__)})" if error.__cause__ else ""
         return InputError(
-            f"{what} is not on this machine and the hub did not give it{told}; check the "
+            f"{what} is not on this machine and the hub did not give it{reason}; check the "
             "connection (HTTPS_PROXY behind a proxy) and HRNET_OFFLINE"
         )
     if "EntryNotFoundError" in kind:

@@ -1,4 +1,4 @@
-"""Networks with weights, from any file: ours, a foreign one, or a name."""
+"""Networks with weights, from any file: ours, one of a known project, or published by name."""
 
 from dataclasses import replace
 from os import PathLike
@@ -9,14 +9,12 @@ import torch
 from hrnet.errors import InputError
 from hrnet.models import Network, build_network, family_of
 from hrnet.weights.catalog import find_checkpoint
-from hrnet.weights.checkpoint import as_checkpoint
-from hrnet.weights.described import in_words
-from hrnet.weights.fit import compare, fill
-from hrnet.weights.recognise import fitting_forms, recognise
+from hrnet.weights.checkpoint import as_checkpoint, compare, fill
+from hrnet.weights.files.unwrap import expect_whole
 from hrnet.weights.schemes import BACKBONES
-from hrnet.weights.schemes.form import NEW_HEAD, Dropped, State, Taken, drop_lower_rows
+from hrnet.weights.schemes.keymap import NEW_HEAD, Dropped, State, Taken, drop_lower_rows
+from hrnet.weights.schemes.recognise import fitting_key_maps, in_words, recognise
 from hrnet.weights.source import open_source, read_raw
-from hrnet.weights.unwrap import expect_whole
 
 _BACKBONE = "backbone."
 
@@ -25,12 +23,12 @@ def load_network(source: str | PathLike[str], *, device: str | torch.device = "c
     """Load a network with its weights, in eval mode, described by its `.spec`.
 
     source: a file of ours or of any known project, the folder of a run, the name of published
-    weights, or hf://organisation/name. What weights cannot tell is as the catalogue says, or usual
-    for files of that project; `convert_file` takes it as arguments.
+    weights, or hf://organisation/name. Options that weights do not show are as in the catalogue, or
+    usual for files of that project; `convert_file` takes them as arguments.
     Raises InputError for a file that is not exactly a network that can be built.
     """
     opened = open_source(_find(source))
-    network = build_network(opened.spec)
+    network = build_network(opened.network)
     fill(network, opened.state, opened.name)
     return network.eval().to(device)
 
@@ -41,10 +39,10 @@ def load_weights(
     """Put the weights of a file into a network, all of them or none.
 
     source: as for `load_network`. new_head: take the backbone alone, from a network for any task,
-        and leave the head as it is; every tensor of the backbone must be there. What its head does
-        not need of the last exchange is left out.
+        and leave the head as it is; every tensor of the backbone must be there. Paths of the last
+        exchange that its head does not need are left out.
 
-    Returns what was left out or made up, one line each. Raises InputError where the weights do not
+    Returns what was left out or added, one line each. Raises InputError where the weights do not
     fit; the network is then as it was.
     """
     path = _find(source)
@@ -61,18 +59,20 @@ def _find(source: str | PathLike[str]) -> Path:
 
 
 def _whole(model: Network, path: Path) -> Taken:
-    """All of a file's tensors as the model names them."""
+    """Return all of a file's tensors by the model's names."""
     raw = read_raw(path)
     own = as_checkpoint(raw.state, raw.header)
     if own is not None:
         return Taken(own.state)
-    for form in fitting_forms(raw.state, str(path)):
-        if form.family == family_of(model.spec.variant) and form.task == model.spec.task:
-            taken = form.take(raw.state)
+    # Try the mappings of the model's own family and task; its config may be none of the variants.
+    for key_map in fitting_key_maps(raw.state, str(path)):
+        if (key_map.family, key_map.task) == (family_of(model.spec.variant), model.spec.task):
+            taken = key_map.from_foreign(raw.state)
             if not compare(model.state_dict(), taken.state).names:
-                expect_whole(form.task, raw.dropped, str(path))
+                expect_whole(key_map.task, raw.dropped, str(path))
                 return replace(taken, dropped=(*raw.dropped, *taken.dropped))
-    found = recognise(raw.state, str(path)).spec
+    # Nothing fits: name the network that the file holds.
+    found = recognise(raw.state, str(path)).network
     raise InputError(
         f"{path} holds {in_words(found)}, but the network is {in_words(model.spec)}; "
         "new_head takes its backbone alone, where that is the same"
@@ -80,11 +80,12 @@ def _whole(model: Network, path: Path) -> Taken:
 
 
 def _backbone(model: Network, path: Path) -> Taken:
-    """The tensors of a file's backbone, with the model's own head."""
+    """Return the tensors of a file's backbone, with the model's own head."""
     raw = read_raw(path)
     own = as_checkpoint(raw.state, raw.header)
-    state, there = own.state if own else raw.state, model.state_dict()
-    taken = _own_backbone(state) if own else _foreign_backbone(model, state, path)
+    taken = _own_backbone(own.state) if own else _foreign_backbone(model, raw.state, path)
+    # Leave out the exchange's paths to lower streams where the model has none of them.
+    there = model.state_dict()
     higher, lower = drop_lower_rows(taken.state)
     unneeded = not (taken.state.keys() - higher.keys()) & there.keys()
     head = {name: value for name, value in there.items() if not name.startswith(_BACKBONE)}
@@ -103,9 +104,9 @@ def _own_backbone(state: State) -> Taken:
 
 def _foreign_backbone(model: Network, state: State, path: Path) -> Taken:
     family = family_of(model.spec.variant)
-    forms = [form for form in BACKBONES if form.fits(state)]
-    form = next((form for form in forms if form.family == family), None)
-    if form is None:
-        held = forms[0].family if forms else "no backbone of a known family"
+    fitting = [one for one in BACKBONES if one.fits(state)]
+    key_map = next((one for one in fitting if one.family == family), None)
+    if key_map is None:
+        held = fitting[0].family if fitting else "no backbone of a known family"
         raise InputError(f"{path} holds {held}, but the network is {in_words(model.spec)}")
-    return form.take_known(state)
+    return key_map.from_foreign(state, partial=True)

@@ -7,46 +7,79 @@ from torch import Tensor
 
 from hrnet.errors import InputError
 from hrnet.spec import ModelSpec, NetworkOptions, NetworkSpec
-from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.weights.checkpoint import FORMAT, as_checkpoint, read_safetensors
-from hrnet.weights.fit import FLOATS
-from hrnet.weights.published import PublishedWeight, row_of_file
-from hrnet.weights.recognise import recognise
-from hrnet.weights.schemes.form import Dropped, State
-from hrnet.weights.torchfile import read_torch_file
-from hrnet.weights.unwrap import expect_whole, unwrap
+from hrnet.weights.checkpoint import FLOATS, FORMAT, as_checkpoint, read_safetensors
+from hrnet.weights.files.torchfile import read_torch_file
+from hrnet.weights.files.unwrap import expect_whole, unwrap
+from hrnet.weights.published.rows import PublishedWeight, row_of_file
+from hrnet.weights.schemes.keymap import Dropped, State
+from hrnet.weights.schemes.recognise import recognise
 
 OURS = "hrnet"
-"""The scheme of our own files."""
+"""The naming scheme of our own files."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A network's weights by our names, and how they were found.
+    """The network of a file, with its weights by our names.
 
-    name: of the file. scheme, writers: whose names it has. spec: the network. mapped: how many
-    tensors came from the file. pose: all that prediction needs, or None where neither file nor
-    catalogue says it. dropped, made: what was left out or made up, and why.
+    name: of the file. scheme, writers: the naming scheme and the projects that write such files.
+    model: the task's description, None where neither file nor catalogue has it. mapped: how many
+    tensors came from the file. dropped, made: what was left out or added, and why.
     """
 
     name: str
     scheme: str
     writers: str
-    spec: NetworkSpec
+    network: NetworkSpec
     state: State
     mapped: int
-    pose: ModelSpec | None = None
+    model: ModelSpec | None = None
     dropped: tuple[Dropped, ...] = ()
     made: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RawFile:
-    """The tensors of a file by the names that it gives them, and its header if it has one."""
+    """The tensors of a file by its own names, and its header if it has one."""
 
     state: State
     header: dict[str, str]
     dropped: tuple[Dropped, ...] = ()
+
+
+def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
+    """Read a file, recognise its network, and bring its tensors to our names.
+
+    options: in place of what the catalogue or other files of the project have. Of a file that is
+    catalogued as a backbone nothing else is taken, since its head is not ours. Raises InputError
+    for a file that is not exactly a network that can be built.
+    """
+    # A file of ours describes itself.
+    raw = read_raw(path)
+    own = as_checkpoint(raw.state, raw.header)
+    if own is not None:
+        count = len(own.state)
+        return Source(str(path), OURS, OURS, own.network, own.state, count, own.model)
+    # The catalogue has the options of a published file, which its weights do not show.
+    row = row_of_file(path)
+    known = row.network.options if row else NetworkOptions()
+    merged = options.over(known) if options else known
+    # Find the key mapping and the variant.
+    backbone = row is not None and row.network.task == "features"
+    found = recognise(raw.state, str(path), merged, backbone=backbone)
+    if not backbone:
+        expect_whole(found.network.task, raw.dropped, str(path))
+    return Source(
+        str(path),
+        found.key_map.scheme,
+        found.key_map.writers,
+        found.network,
+        found.taken.state,
+        found.taken.mapped,
+        _catalogued(row, found.network, path) if row else None,
+        dropped=(*raw.dropped, *found.taken.dropped),
+        made=(*found.taken.made, *_casts(found.taken.state)),
+    )
 
 
 def read_raw(path: Path) -> RawFile:
@@ -63,60 +96,21 @@ def read_raw(path: Path) -> RawFile:
     return RawFile(taken.state, header, taken.dropped)
 
 
-def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
-    """Read a file, recognise its network, and bring its tensors to our names.
-
-    options: what neither weights nor catalogue tell, or tell wrongly. Of a file that is catalogued
-    as a backbone nothing else is taken, since its head is not ours. Raises InputError for a file
-    that is not exactly a network that can be built.
-    """
-    raw = read_raw(path)
-    own = as_checkpoint(raw.state, raw.header)
-    if own is not None:
-        count = len(own.state)
-        return Source(str(path), OURS, OURS, own.network, own.state, count, own.model)
-    row = row_of_file(path)
-    known = row.options if row else NetworkOptions()
-    backbone = row is not None and row.task == "features"
-    asked = _merge(known, options or NetworkOptions())
-    found = recognise(raw.state, str(path), asked, backbone=backbone)
-    if not backbone:
-        expect_whole(found.spec.task, raw.dropped, str(path))
-    pose = _described(row, found.spec, path) if row else None
-    return Source(
-        str(path),
-        found.form.scheme,
-        found.form.writers,
-        found.spec,
-        found.taken.state,
-        found.taken.mapped,
-        pose,
-        dropped=(*raw.dropped, *found.taken.dropped),
-        made=(*found.taken.made, *_casts(found.taken.state)),
-    )
-
-
-def _merge(first: NetworkOptions, second: NetworkOptions) -> NetworkOptions:
-    return first.model_copy(update=second.model_dump(exclude_none=True))
-
-
-def _described(row: PublishedWeight, found: NetworkSpec, path: Path) -> PoseSpec | None:
-    """Return the catalogue's description; InputError where the file holds something else."""
-    names = ("variant", "task", "num_outputs")
-    for name in names:
-        said, held = getattr(row.network, name), getattr(found, name)
-        if said is not None and said != held:
+def _catalogued(row: PublishedWeight, found: NetworkSpec, path: Path) -> ModelSpec | None:
+    """Return the catalogue's description; InputError where the file holds another network."""
+    for name in ("variant", "task", "num_outputs"):
+        expected, held = getattr(row.network, name), getattr(found, name)
+        if expected not in (None, held):
             raise InputError(
-                f"{path} is catalogued as {row.name} with {name} {said}, but its weights are of "
-                f"{held}; rename the file if it is another one"
+                f"{path} is catalogued as {row.name} with {name} {expected}, but its weights are "
+                f"of {held}; rename the file if it is another one"
             )
-    if not isinstance(row.spec, PoseSpec):
-        return None
-    return row.spec.model_copy(update={"network": found})
+    spec = row.spec
+    return spec.model_copy(update={"network": found}) if isinstance(spec, ModelSpec) else None
 
 
 def _casts(state: dict[str, Tensor]) -> tuple[str, ...]:
-    """Say how many weights are of another precision; a network holds them in float32."""
+    """Count the weights of other precisions, which a network holds in float32."""
     kinds = [value.dtype for value in state.values()]
     return tuple(
         f"float32 of {kinds.count(kind)} tensors of {str(kind).removeprefix('torch.')}"

@@ -202,7 +202,7 @@ WARNINGS = {
 
 def test_a_good_file_has_no_findings(data):
     result = check_keypoints(*data())
-    assert result.findings == ()
+    assert result.errors + result.warnings == ()
     counts = result.counts
     assert (counts.images, counts.annotations, counts.subjects, counts.samples) == (3, 3, 3, 3)
     assert (counts.crowds, counts.without_keypoints, counts.images_without_subjects) == (0, 0, 0)
@@ -240,7 +240,7 @@ def test_without_errors_training_reads_the_file_and_takes_what_was_counted(data,
     result = check_keypoints(file, images)
     dataset = read_keypoints(file, images)
     assert len(dataset.samples) == result.counts.samples
-    assert dataset.skeleton == result.skeleton
+    assert dataset.skeleton == result.dataset.skeleton
     assert dataset.skeleton.sigmas == result.report.sigmas
 
 

@@ -99,7 +99,7 @@ def test_the_check_ends_and_training_takes_the_file_as_it_said(folder, content):
         return
     dataset = read_keypoints(file, folder)
     assert len(dataset.samples) == result.counts.samples
-    assert dataset.skeleton == result.skeleton
+    assert dataset.skeleton == result.dataset.skeleton
     assert sum(one.counts for one in dataset.subjects) == result.counts.subjects
     assert sum(len(page.scores) for page in annotated_boxes(dataset)) == result.counts.samples
     assert set(dataset.notes) <= {finding.line for finding in result.warnings}

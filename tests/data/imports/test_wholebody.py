@@ -11,8 +11,7 @@ from hrnet.data.coco import read_keypoints
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import import_annotations
 from hrnet.errors import InputError
-from hrnet.skeleton import COCO_PERSON
-from hrnet.weights.skeletons import published_skeleton
+from hrnet.skeleton import COCO_PERSON, published_skeleton
 
 COUNTS = {"keypoints": 17, "foot": 6, "face": 68, "lefthand": 21, "righthand": 21}
 

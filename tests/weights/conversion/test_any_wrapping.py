@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrnet.errors import InputError
-from hrnet.weights.unwrap import OTHER, unwrap
+from hrnet.weights.files.unwrap import OTHER, unwrap
 
 MARK = "stage2.0.branches.0.0.conv1.weight"
 STATE = {

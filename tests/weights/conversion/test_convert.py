@@ -8,10 +8,11 @@ from safetensors import safe_open
 
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON
+from hrnet.spec import NetworkOptions, NetworkSpec
 from hrnet.weights.checkpoint import load_checkpoint, read_checkpoint
 from hrnet.weights.convert import convert_file, fingerprint
 from hrnet.weights.load import load_network
-from hrnet.weights.published import PublishedWeight, find_row
+from hrnet.weights.published.rows import PublishedWeight, find_row
 from hrnet.weights.schemes import to_upstream
 
 from . import files
@@ -52,8 +53,8 @@ def test_without_an_input_size_the_network_alone_is_described(pose, tmp_path):
 def test_with_input_size_and_skeleton_a_pose_model_predicts(pose, tmp_path):
     path, network = pose
     out = tmp_path / "a.safetensors"
-    described = {"codec": "udp", "sigma": 1.5, "blur_kernel": 11}
-    report = convert_file(path, out, input_size=(64, 32), skeleton="coco", **described)
+    facts = {"input_size": (64, 32), "skeleton": "coco", "codec": "udp", "sigma": 1.5}
+    report = convert_file(path, out, facts=facts | {"blur_kernel": 11})
     loaded, spec = load_checkpoint(out)
     assert report.can_predict
     assert (spec.input_size, spec.codec, spec.sigma) == ((64, 32), "udp", 1.5)
@@ -66,9 +67,9 @@ def test_with_input_size_and_skeleton_a_pose_model_predicts(pose, tmp_path):
 def test_our_own_file_is_described_later(pose, tmp_path):
     first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
     convert_file(pose[0], first)
-    convert_file(first, second, input_size=(64, 64), skeleton="coco")
+    convert_file(first, second, facts={"input_size": (64, 64), "skeleton": "coco"})
     third = tmp_path / "c.safetensors"
-    report = convert_file(second, third, sigma=3.0)
+    report = convert_file(second, third, facts={"sigma": 3.0})
     assert report.scheme == "hrnet"
     assert read_checkpoint(third)[1] == read_checkpoint(second)[1].model_copy(update={"sigma": 3.0})
 
@@ -76,22 +77,19 @@ def test_our_own_file_is_described_later(pose, tmp_path):
 def test_the_catalogue_describes_files_that_it_knows(pose, tmp_path, monkeypatch):
     row = PublishedWeight(
         name="small-coco-64x32",
-        variant=SMALL,
-        task="pose",
+        network=NetworkSpec(variant=SMALL, task="pose", num_outputs=17),
+        facts={"input_size": (64, 32), "skeleton": "coco", "codec": "dark"},
         dataset="coco",
         scheme="mmpose",
         page="",
         source="",
-        input_size=(64, 32),
-        skeleton="coco",
-        codec="dark",
     )
     monkeypatch.setattr("hrnet.weights.source.row_of_file", lambda path: row)
     out = tmp_path / "a.safetensors"
     convert_file(pose[0], out)
     spec = read_checkpoint(out)[1]
     assert (spec.name, spec.input_size, spec.codec) == (row.name, (64, 32), "dark")
-    convert_file(pose[0], out, input_size=(96, 96))
+    convert_file(pose[0], out, facts={"input_size": (96, 96)})
     assert read_checkpoint(out)[1].input_size == (96, 96)
 
     other = find_row("hrnet_w32-coco-256x192")
@@ -104,8 +102,7 @@ def test_of_a_catalogued_backbone_nothing_else_is_taken(tmp_path, monkeypatch):
     path, network = foreign(tmp_path / "a.pth", "hrnet_w18_small_v1", task="detection")
     row = PublishedWeight(
         name="small-fcos",
-        variant="hrnet_w18_small_v1",
-        task="features",
+        network=NetworkSpec(variant="hrnet_w18_small_v1", task="features"),
         dataset="coco",
         scheme="mmdet",
         page="",
@@ -165,12 +162,12 @@ def test_windows_are_interpolated_where_asked_for(tmp_path):
         tmp_path / "a.pth", "hrformer_tiny", wrap=files.swin, task="classification"
     )
     out = tmp_path / "a.safetensors"
-    report = convert_file(path, out, window=9)
+    report = convert_file(path, out, options={"window": 9})
     assert report.network == network.spec.model_copy(update={"window": 9, "num_outputs": 1000})
     assert any("for windows of 9, interpolated" in made for made in report.made)
     assert load_network(out).spec.window == 9
     with pytest.raises(InputError, match="expected a window of 1 or more, got 0"):
-        convert_file(path, out, window=0)
+        convert_file(path, out, options={"window": 0})
 
 
 def test_half_precision_is_brought_to_float32(pose, tmp_path):
@@ -196,16 +193,20 @@ REFUSED = {
         "expected a skeleton of 17 keypoints",
     ),
     "no skeleton": ({"input_size": (64, 64), "skeleton": "coca"}, "expected the name of a skelet"),
-    "position": ({"relative_position": "table"}, "small_hrnet_w16 has no relative_position"),
-    "window": ({"window": 7}, "has no tables of position biases; leave window out"),
+    "position": (
+        NetworkOptions(relative_position="table"),
+        "small_hrnet_w16 has no relative_position",
+    ),
+    "window": (NetworkOptions(window=7), "has no tables of position biases; leave window out"),
 }
 
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_what_does_not_belong_together_is_one_line_and_no_file(name, pose, tmp_path):
-    options, words = REFUSED[name]
+    asked, words = REFUSED[name]
+    named = "options" if isinstance(asked, NetworkOptions) else "facts"
     with pytest.raises(InputError) as caught:
-        convert_file(pose[0], tmp_path / "a.safetensors", **options)
+        convert_file(pose[0], tmp_path / "a.safetensors", **{named: asked})
     assert words in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
     assert not list(tmp_path.iterdir())
@@ -214,7 +215,8 @@ def test_what_does_not_belong_together_is_one_line_and_no_file(name, pose, tmp_p
 def test_pose_settings_are_refused_for_other_tasks(tmp_path):
     path, _ = foreign(tmp_path / "a.pth", "hrnet_w18_small_v1", task="features")
     with pytest.raises(InputError, match="is of features, which has no input_size; leave it out"):
-        convert_file(path, tmp_path / "a.safetensors", input_size=(64, 64), skeleton="coco")
+        facts = {"input_size": (64, 64), "skeleton": "coco"}
+        convert_file(path, tmp_path / "a.safetensors", facts=facts)
 
 
 def test_an_input_is_never_replaced(pose, tmp_path):

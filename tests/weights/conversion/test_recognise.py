@@ -6,9 +6,9 @@ import torch
 from hrnet.errors import InputError
 from hrnet.models import VARIANTS, build_network, create_model
 from hrnet.spec import NetworkOptions, NetworkSpec
-from hrnet.weights.recognise import recognise
-from hrnet.weights.schemes import to_official, to_upstream
-from hrnet.weights.unwrap import unwrap
+from hrnet.weights.files.unwrap import unwrap
+from hrnet.weights.schemes import to_upstream
+from hrnet.weights.schemes.recognise import recognise
 
 from . import files
 
@@ -31,35 +31,35 @@ def test_every_variant_is_told_from_the_others(variant):
     state, spec = weightless(variant, task=task)
     found = recognise(state, "file")
     options = {"num_outputs": 17 if task == "pose" else 1000}
-    assert found.spec == spec.model_copy(update=options)
+    assert found.network == spec.model_copy(update=options)
 
 
 def test_two_names_of_one_body_go_by_the_task():
     pose, _ = weightless("hrnet_w18_small_v1")
     classes, _ = weightless("small_hrnet_w16", task="classification")
-    assert recognise(pose, "file").spec.variant == "small_hrnet_w16"
-    assert recognise(classes, "file").spec.variant == "hrnet_w18_small_v1"
+    assert recognise(pose, "file").network.variant == "small_hrnet_w16"
+    assert recognise(classes, "file").network.variant == "hrnet_w18_small_v1"
 
 
 def test_what_weights_cannot_tell_is_usual_or_asked_for():
     segmentation, _ = weightless("hrnet_w18_small_v1", task="segmentation")
-    assert recognise(segmentation, "file").spec.align_corners is True
+    assert recognise(segmentation, "file").network.align_corners is True
     other = recognise(segmentation, "file", NetworkOptions(align_corners=False))
-    assert other.spec.align_corners is False
+    assert other.network.align_corners is False
     fcn, _ = weightless("hrnet_w18_small_v1", "mmsegmentation", task="segmentation")
-    assert recognise(fcn, "file").spec.align_corners is False
+    assert recognise(fcn, "file").network.align_corners is False
     official, _ = weightless("hrformer_small")
     mmpose, _ = weightless("hrformer_small", "mmpose 1.x")
-    assert recognise(official, "file").spec.relative_position == "none"
-    assert recognise(mmpose, "file").spec.relative_position == "table"
+    assert recognise(official, "file").network.relative_position == "none"
+    assert recognise(mmpose, "file").network.relative_position == "table"
     asked = NetworkOptions(relative_position="none")
-    assert recognise(mmpose, "file", asked).spec.relative_position == "none"
+    assert recognise(mmpose, "file", asked).network.relative_position == "none"
 
 
 @pytest.mark.parametrize("window", [5, 15])
 def test_windows_are_read_from_the_tables(window):
     state, _ = weightless("hrformer_small", window=window)
-    assert recognise(state, "file").spec.window == window
+    assert recognise(state, "file").network.window == window
 
 
 def drop(state, name):
@@ -249,10 +249,10 @@ def test_files_without_weights_are_refused(content):
 def test_official_names_of_a_detector_leave_its_heads_out():
     with torch.device("meta"):
         network = create_model("hrnet_w18_small_v1", task="detection")
-    state = to_official(network.state_dict(), network.spec)
+    state = to_upstream(network.state_dict(), network.spec, "official")
     heads = {"rpn_head.rpn_conv.weight": torch.ones(1), "bbox_head.fc_cls.bias": torch.ones(1)}
     found = recognise(state | heads, "file")
-    assert found.spec.task == "detection"
+    assert found.network.task == "detection"
     assert [(part.what, part.count) for part in found.taken.dropped] == [
         ("rpn_head.*", 1),
         ("bbox_head.*", 1),

@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hrnet.errors import InputError
-from hrnet.weights.download import LARGEST_BYTES, Patience, download
-from hrnet.weights.web import expect_address, size_in, without_secrets
+from hrnet.weights.published.download import LARGEST_BYTES, Patience, download
+from hrnet.weights.published.web import expect_address, size_in, without_secrets
 
 BODY = b"PK\x03\x04" + bytes(range(256)) * 8
 ONCE = Patience(timeout_s=2, tries=1, pause_s=0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from hrnet.errors import InputError
-from hrnet.weights.cache import cache_folder, converted, fetch, offline, verify
+from hrnet.weights.published.cache import cache_folder, converted, fetch, offline, verify
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ def test_offline_never_touches_the_network(
 
 def test_a_file_is_hashed_once(row: Row, monkeypatch: pytest.MonkeyPatch) -> None:
     fetch(row)
-    monkeypatch.setattr("hrnet.weights.cache.file_digest", None)  # calling it would fail
+    monkeypatch.setattr("hrnet.weights.published.cache.file_digest", None)  # calling it would fail
     assert fetch(row).is_file()
 
 
@@ -211,7 +211,7 @@ def test_a_cache_that_cannot_be_written_is_read(
     def refuse(note: Path):
         raise InputError(f"{note} cannot be written")
 
-    monkeypatch.setattr("hrnet.weights.cache.atomic_path", refuse)
+    monkeypatch.setattr("hrnet.weights.published.cache.atomic_path", refuse)
     assert fetch(row) == path
     assert not (cache / ".w.pth.json").exists()
 
@@ -278,7 +278,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
 from row import Row
-from hrnet.weights.cache import converted
+from hrnet.weights.published.cache import converted
 def convert(raw, new):
     with open(sys.argv[2], "a") as log:
         log.write("converted\\n")

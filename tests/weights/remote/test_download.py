@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from hrnet.errors import InputError
-from hrnet.weights.download import Patience, download
+from hrnet.weights.published.download import Patience, download
 
 QUICK = Patience(timeout_s=5, tries=3, pause_s=0.01)
 ONCE = Patience(timeout_s=5, tries=1, pause_s=0.01)
@@ -242,7 +242,8 @@ def test_of_two_processes_one_downloads(server, target: Path, weights: bytes) ->
 
     server.odd["/w.pth"] = send_slowly
     code = (
-        "import sys; from pathlib import Path; from hrnet.weights.download import download;"
+        "import sys; from pathlib import Path;"
+        "from hrnet.weights.published.download import download;"
         "print(download(sys.argv[1], Path(sys.argv[2])).stat().st_size)"
     )
     command = [sys.executable, "-c", code, f"{server.url}/w.pth", str(target)]

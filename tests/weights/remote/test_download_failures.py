@@ -12,8 +12,8 @@ from urllib.request import Request
 import pytest
 
 from hrnet.errors import InputError
-from hrnet.weights.download import Patience, download
-from hrnet.weights.web import SafeRedirects
+from hrnet.weights.published.download import Patience, download
+from hrnet.weights.published.web import SafeRedirects
 
 QUICK = Patience(timeout_s=5, tries=3, pause_s=0.01)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hrnet.errors import InputError
-from hrnet.weights.download import Patience, download
+from hrnet.weights.published.download import Patience, download
 
 QUICK = Patience(timeout_s=5, tries=3, pause_s=0.01)
 HASTY = Patience(timeout_s=0.1, tries=3, pause_s=0.01)
@@ -54,7 +54,7 @@ def test_an_endless_answer_ends_at_the_limit(
     server, target: Path, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Not one byte beyond the known size is kept, nor beyond the limit where none is known."""
-    monkeypatch.setattr("hrnet.weights.download.LARGEST_BYTES", 200_000)
+    monkeypatch.setattr("hrnet.weights.published.download.LARGEST_BYTES", 200_000)
     server.odd["/w.pth"] = _endless
     said = f"the {size} bytes of the published file" if size else "the 200000 bytes that are acc"
     _fails(f"sends more than {said}", f"{server.url}/w.pth", target, size=size)

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 import hrnet
-from hrnet.weights import catalog, published
-from hrnet.weights.published import find_row
+from hrnet.weights import catalog
+from hrnet.weights.published import rows as published
+from hrnet.weights.published.rows import find_row
 from hrnet.weights.schemes import to_upstream
 
 NAME = "litehrnet_18-coco-256x192"

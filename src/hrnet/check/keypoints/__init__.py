@@ -20,7 +20,6 @@ from hrnet.data.findings import Finding, Findings
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import is_folder
-from hrnet.skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,15 +38,6 @@ class KeypointCheck:
     report: SkeletonReport
     errors: tuple[Finding, ...]
     warnings: tuple[Finding, ...]
-
-    @property
-    def skeleton(self) -> Skeleton:
-        return self.dataset.skeleton
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The errors, then the warnings."""
-        return self.errors + self.warnings
 
     def facts(self) -> Mapping[str, object]:
         """Return the source, the counts and the skeleton."""

@@ -32,7 +32,7 @@ from hrnet.files import exists, is_file, read_json
 from hrnet.geometry import Size
 from hrnet.metrics.pckh import head_sizes
 from hrnet.numbers import to_float, to_floats
-from hrnet.weights.skeletons import published_skeleton
+from hrnet.skeleton import published_skeleton
 
 OPTIONS = frozenset({"heads"})
 NUM_JOINTS = 16

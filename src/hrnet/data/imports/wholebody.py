@@ -23,7 +23,7 @@ from hrnet.data.imports.common import (
 from hrnet.errors import InputError
 from hrnet.files import is_file
 from hrnet.numbers import to_floats
-from hrnet.weights.skeletons import published_skeleton
+from hrnet.skeleton import published_skeleton
 
 MARK = '"lefthand_kpts"'
 """A key that no other format has."""

@@ -34,7 +34,7 @@ class Head:
 
     make: (channels, num_outputs, align_corners) builds it for streams of these channels, from
         the highest to the lowest resolution.
-    outputs: the meaning of num_outputs; None for heads without (make gets 0).
+    outputs: its number of outputs; None for a head that has no such number, whose `make` gets 0.
     num_streams: number of streams that it reads, from the highest down; None reads all.
     align_corners: the usual choice where it resizes streams.
     he_init: True draws the network's convolutions after He et al. 2015 (fan out), False from
@@ -52,23 +52,26 @@ HeadKey = tuple[str, str | None]
 """Task and name of a head; the name is None where a task has only one."""
 
 
-def _joined(channels: tuple[int, ...], num_outputs: int, align_corners: bool) -> nn.Module:
-    return JoinedHead(channels, num_outputs, align_corners=align_corners)
+def _joined(channels: tuple[int, ...], count: int, align: bool) -> nn.Module:
+    return JoinedHead(channels, count, align_corners=align)
 
 
 HEADS: Mapping[HeadKey, Head] = {
-    ("pose", "v1"): Head(lambda c, n, _: HeatmapHead(c[0], n), KEYPOINTS, num_streams=1),
+    ("pose", "v1"): Head(
+        lambda channels, count, _: HeatmapHead(channels[0], count), KEYPOINTS, num_streams=1
+    ),
     # The published V2 heads for pose (mmpose) do not align corners.
     ("pose", "v2"): Head(_joined, KEYPOINTS, align_corners=False),
     ("segmentation", "v2"): Head(_joined, PIXEL_CLASSES),
     ("segmentation", "ocr"): Head(
-        lambda c, n, align: OCRHead.for_hrnet(c, n, align_corners=align), PIXEL_CLASSES
+        lambda channels, count, align: OCRHead.for_hrnet(channels, count, align_corners=align),
+        PIXEL_CLASSES,
     ),
     ("classification", None): Head(
-        lambda c, n, _: ClassificationHead(c, n), IMAGE_CLASSES, he_init=True
+        lambda channels, count, _: ClassificationHead(channels, count), IMAGE_CLASSES, he_init=True
     ),
-    ("detection", None): Head(lambda c, _, __: PyramidHead(c), None),
-    ("features", None): Head(lambda _, __, ___: nn.Identity(), None),
+    ("detection", None): Head(lambda channels, *_: PyramidHead(channels), None),
+    ("features", None): Head(lambda *_: nn.Identity(), None),
 }
 """The heads that all families have. The first one of a task is its usual head."""
 

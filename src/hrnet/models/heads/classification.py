@@ -1,4 +1,4 @@
-"""The classification head: streams climb down into each other, then are averaged.
+"""The classification head: streams are joined from the highest one down, then averaged.
 
 Wang et al. 2020, figure 11 (first in the classification repository of HRNet).
 """
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from hrnet.models.layers import Bottleneck, ConvNorm
 
 _PLANES = (32, 64, 128, 256)
-"""Of the Bottlenecks that widen the streams to 128, 256, 512 and 1024 channels."""
+"""Planes of the Bottlenecks, which widen the streams to 128, 256, 512 and 1024 channels."""
 
 
 class ClassificationHead(nn.Module):
     """Four streams -> logits (N, num_classes).
 
-    depthwise: HRFormer's form, whose 3x3 convolutions work on each channel by itself.
+    depthwise: make all 3x3 convolutions depthwise, as HRFormer has them.
     """
 
     def __init__(
@@ -34,9 +34,11 @@ class ClassificationHead(nn.Module):
         self.classifier = nn.Linear(2048, num_classes)
 
     def forward(self, streams: list[Tensor]) -> Tensor:
+        # Widen every stream, then go down: each lower stream is added to the strided higher one.
         first, *others = (grow(x) for grow, x in zip(self.increase, streams, strict=True))
         for down, other in zip(self.down, others, strict=True):
             first = other + down(first)
+        # Average over all positions: (N, 2048) -> (N, num_classes).
         logits: Tensor = self.classifier(self.final(first).mean(dim=(2, 3)))
         return logits
 

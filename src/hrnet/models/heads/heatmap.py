@@ -6,9 +6,9 @@ from torch import Tensor, nn
 
 
 class HeatmapHead(nn.Module):
-    """One 1x1 convolution: Streams -> heatmaps (N, num_keypoints, H/4, W/4).
+    """A 1x1 convolution of the highest stream: Streams -> heatmaps (N, num_keypoints, H/4, W/4).
 
-    Only streams[0] is read. The heatmaps have no activation.
+    The heatmaps have no activation.
     """
 
     def __init__(self, in_channels: int, num_keypoints: int) -> None:
@@ -21,10 +21,10 @@ class HeatmapHead(nn.Module):
 
 
 class SpatialSoftmax(nn.Module):
-    """Turns logits into heatmaps of the scale of a Gaussian target.
+    """The conversion of logits to heatmaps with the scale of a Gaussian target.
 
     (N, K, h, w) -> the same shape: the softmax over each map's pixels times 2 pi sigma**2, the sum
-    of a Gaussian of height 1, so that a certain keypoint peaks near 1.
+    of a Gaussian of height 1, so the peak of a certain keypoint is near 1.
     """
 
     def __init__(self, sigma: float) -> None:

@@ -11,12 +11,11 @@ from hrnet.models.layers import resize_like, separable
 
 
 class LiteHead(nn.Module):
-    """A separable convolution a stream, then one 1x1 convolution: Streams -> heatmaps.
+    """A separable convolution for each stream and one 1x1 convolution.
 
-    channels: of the streams, high to low resolution. `project` goes up: `project[0]` works on the
-    lowest stream, and what each gives is enlarged (bilinearly, corners aligned) and added to the
-    stream above. From the highest, `conv` makes the heatmaps (N, num_keypoints, H/4, W/4), which
-    have no activation.
+    Streams -> heatmaps (N, num_keypoints, H/4, W/4), without activation.
+
+    channels: of the streams, high to low resolution. `project[0]` is that of the lowest stream.
     """
 
     def __init__(self, channels: Sequence[int], num_keypoints: int) -> None:
@@ -26,6 +25,7 @@ class LiteHead(nn.Module):
         self.conv = nn.Conv2d(channels[0], num_keypoints, 1)
 
     def forward(self, streams: list[Tensor]) -> Tensor:
+        # Go up: project, resize to the next higher stream (corners aligned), and add.
         lowest, *higher = reversed(streams)
         first, *others = self.project
         x: Tensor = first(lowest)

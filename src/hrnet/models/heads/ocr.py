@@ -1,4 +1,4 @@
-"""Object-contextual representations: each pixel looks at the classes around it.
+"""The OCR head: object-contextual representations, attention from pixels to classes.
 
 Yuan, Chen, Wang: "Object-Contextual Representations for Semantic Segmentation" (ECCV 2020), figure
 2, on the joined streams of a high-resolution backbone.
@@ -15,10 +15,10 @@ from hrnet.models.layers import ConvNorm
 
 
 def gather_objects(pixels: Tensor, logits: Tensor) -> Tensor:
-    """Represent each class by the mean of the pixels, weighted by how much they belong to it.
+    """Compute one vector a class: the mean of all pixels, weighted by the class's softmax.
 
-    pixels (N, C, h, w), logits (N, K, h, w) -> (N, C, K, 1); equation 2 of the paper, the softmax
-    running over the pixels.
+    pixels (N, C, h, w), logits (N, K, h, w) -> (N, C, K, 1); equation 2 of the paper, with the
+    softmax over the pixels.
     """
     weights = logits.flatten(2).softmax(dim=2)  # (N, K, h*w)
     objects = torch.matmul(weights, pixels.flatten(2).transpose(1, 2))  # (N, K, C)
@@ -47,6 +47,7 @@ class ObjectContext(nn.Module):
         query = self.query(pixels).flatten(2).transpose(1, 2)  # (N, h*w, key_channels)
         key = self.key(objects).flatten(2)  # (N, key_channels, K)
         value = self.value(objects).flatten(2).transpose(1, 2)  # (N, K, key_channels)
+        # softmax over the classes of q k / sqrt(d), then the weighted mean of the values
         share = (torch.matmul(query, key) * self.scale).softmax(dim=2)
         context = torch.matmul(share, value).transpose(1, 2)  # (N, key_channels, h*w)
         out: Tensor = self.out(context.reshape(pixels.shape[0], -1, *pixels.shape[-2:]))
@@ -56,8 +57,8 @@ class ObjectContext(nn.Module):
 class OCRHead(nn.Module):
     """Streams -> (logits of the auxiliary head, logits), each (N, num_classes, H/4, W/4).
 
-    The auxiliary logits say softly where each class is; training gives them a loss of their own
-    (weight 0.4 in the paper), prediction takes the second. `for_hrnet` and `for_hrformer` make the
+    The auxiliary logits are a first segmentation, with a loss of their own in training (weight 0.4
+    in the paper); the second logits are the prediction. `for_hrnet` and `for_hrformer` build the
     forms of the published weights.
     """
 
@@ -75,7 +76,7 @@ class OCRHead(nn.Module):
 
     @classmethod
     def for_hrnet(cls, channels: tuple[int, ...], num_classes: int, *, align_corners: bool) -> Self:
-        """The head of the HRNet-OCR repository."""
+        """Build the head of the HRNet-OCR repository."""
         aux = JoinedHead(channels, num_classes, align_corners=align_corners)
         pixels = ConvNorm(sum(channels), 512, 3, bias=True)
         return cls(aux, pixels, num_classes, context_bias=False)
@@ -90,7 +91,7 @@ class OCRHead(nn.Module):
         kernel: int = 3,
         groups: int = 1,
     ) -> Self:
-        """The head of the HRFormer repository: an auxiliary head as wide as the pixels' branch."""
+        """Build the head of the HRFormer repository; its auxiliary head is as wide as the other."""
         aux = JoinedHead(
             channels,
             num_classes,
@@ -103,9 +104,12 @@ class OCRHead(nn.Module):
         return cls(aux, pixels, num_classes, context_bias=True)
 
     def forward(self, streams: list[Tensor]) -> tuple[Tensor, Tensor]:
+        # A first segmentation, the auxiliary logits.
         joined = join_streams(streams, align_corners=self.aux.align_corners)
         aux = self.aux.classify(joined)
         pixels = self.pixels(joined)
+        # One vector a class, and attention from all pixels to them.
         context = self.context(pixels, gather_objects(pixels, aux))
+        # Context and pixels together give the second logits.
         mixed = self.dropout(self.join(torch.cat([context, pixels], dim=1)))
         return aux, self.classifier(mixed)

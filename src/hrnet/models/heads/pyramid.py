@@ -1,4 +1,4 @@
-"""The V2p head: the joined streams, pooled to the pyramid that a detector reads.
+"""The V2p head: the joined streams, pooled to a feature pyramid for a detector.
 
 Wang et al. 2020, figure 4c; "HRFPN" in the published detectors.
 """
@@ -28,6 +28,7 @@ class PyramidHead(nn.Module):
                 "expected images of 64 pixels or more a side for the pyramid, "
                 f"got about {4 * height}x{4 * width}; enlarge or pad them"
             )
+        # Level i is average pooled by 2**i from the highest resolution.
         joined = self.reduce(join_streams(streams, align_corners=False))
         pooled = (nn.functional.avg_pool2d(joined, 2**i) if i else joined for i in range(5))
         return [smooth(x) for smooth, x in zip(self.smooth, pooled, strict=True)]

@@ -16,7 +16,7 @@ def join_streams(streams: list[Tensor], *, align_corners: bool) -> Tensor:
 
 
 class JoinedHead(nn.Module):
-    """Joined streams, a convolution with norm, and one output channel a class or keypoint.
+    """A convolution with norm on the joined streams, and one output channel a class or keypoint.
 
     Streams -> (N, num_outputs, H/4, W/4): logits of classes, or heatmaps.
 
@@ -44,6 +44,6 @@ class JoinedHead(nn.Module):
         return self.classify(join_streams(streams, align_corners=self.align_corners))
 
     def classify(self, joined: Tensor) -> Tensor:
-        """Read joined streams (N, sum of channels, h, w) -> (N, num_outputs, h, w)."""
+        """Compute (N, num_outputs, h, w) from joined streams (N, sum of channels, h, w)."""
         logits: Tensor = self.classifier(self.fuse(joined))
         return logits

@@ -1,12 +1,14 @@
 """The description of a pose model: the codec of its heatmaps and its skeleton."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
 from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
-from hrnet.skeleton import Skeleton
-from hrnet.spec import LEAST, MOST, ModelSpec
+from hrnet.errors import InputError
+from hrnet.skeleton import Skeleton, published_skeleton, skeleton_names
+from hrnet.spec import LEAST, MOST, ModelSpec, NetworkSpec
 
 MAX_SIGMA = 1000.0
 """Beyond it a Gaussian is wider than any heatmap, and smoothing would take any memory."""
@@ -82,6 +84,26 @@ class PoseSpec(ModelSpec):
     def output_names(self) -> tuple[str, ...]:
         return ("heatmaps",)
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.skeleton.names
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> Self | None:
+        """Describe a model as in `ModelSpec`; `skeleton` may be the name of a published one."""
+        network, skeleton = facts.get("network"), facts.get("skeleton")
+        count = network.num_outputs if isinstance(network, NetworkSpec) else None
+        if isinstance(skeleton, str):
+            facts = {**facts, "skeleton": _skeleton(skeleton, count)}
+        known = facts.keys() - {"name", "network"}
+        if known and not {"input_size", "skeleton"} <= known:
+            fitting = (n for n in skeleton_names() if published_skeleton(n).num_keypoints == count)
+            raise InputError(
+                "expected an input size and a skeleton, which weights do not show; give both: with "
+                f"{count} keypoints are known {', '.join(fitting) or 'no skeletons'}"
+            )
+        return super().from_facts(facts)
+
     def facts(self, *, flip_test: bool) -> dict[str, object]:
         """Return the way from a box to a scored pose.
 
@@ -105,3 +127,13 @@ class PoseSpec(ModelSpec):
 
 
 _NETWORK_OF_FORMAT_1 = frozenset({"variant", "task", "options"})
+
+
+def _skeleton(name: str, count: int | None) -> Skeleton:
+    """Return a published skeleton; InputError where it has not as many keypoints as the network."""
+    found = published_skeleton(name)
+    if count is not None and found.num_keypoints != count:
+        raise InputError(
+            f"expected a skeleton of {count} keypoints, but {name} has {found.num_keypoints}"
+        )
+    return found

@@ -1,6 +1,6 @@
-"""Foreign names of weights to ours and back: one table a naming scheme, read in both directions."""
+"""Foreign names of weights to ours and back: one file of key mappings a project."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor
 
@@ -16,28 +16,42 @@ from hrnet.weights.schemes import (
     mmsegmentation,
     official,
 )
-from hrnet.weights.schemes.form import OFFICIAL, Form, Row, State
+from hrnet.weights.schemes.keymap import KeyMap, State
 
-FORMS: tuple[Form, ...] = (
-    *official.FORMS,
-    *mmpose.FORMS,
-    *mmsegmentation.FORMS,
-    *mmdetection.FORMS,
-    *mmpretrain.FORMS,
-    *deeplabcut.FORMS,
+KEY_MAPS: tuple[KeyMap, ...] = (
+    *official.KEY_MAPS,
+    *mmpose.KEY_MAPS,
+    *mmsegmentation.KEY_MAPS,
+    *mmdetection.KEY_MAPS,
+    *mmpretrain.KEY_MAPS,
+    *deeplabcut.KEY_MAPS,
 )
-"""Networks with a head. A file is of the first form that fits it."""
+"""Networks with a head. The first mapping that fits a file exactly is its own."""
 
-BACKBONES: tuple[Form, ...] = backbones.FORMS
+BACKBONES: tuple[KeyMap, ...] = backbones.KEY_MAPS
 """Backbones without a head, or with one that is not ours."""
 
 
-def find_form(spec: NetworkSpec, scheme: str = OFFICIAL) -> Form:
-    """Find how a scheme writes a network; InputError names the schemes that do."""
-    forms = list(_forms_of(spec))
-    found = next((form for form in forms if form.scheme == scheme), None)
+def to_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> State:
+    """Bring a state dict of ours to the names of a scheme, such as "mmpose 1.x".
+
+    Where their layers have no bias before a norm, ours goes into the norm's running mean, which
+    computes the same. Raises InputError where the scheme has no such network.
+    """
+    return _find_key_map(spec, scheme).to_foreign(state)
+
+
+def from_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> State:
+    """Bring a state dict with the names of a scheme to ours; InputError for other names."""
+    return _find_key_map(spec, scheme).from_foreign(state).state
+
+
+def _find_key_map(spec: NetworkSpec, scheme: str) -> KeyMap:
+    """Find the mapping of a scheme for a network; InputError lists the schemes that have one."""
+    key_maps = list(_key_maps_of(spec))
+    found = next((one for one in key_maps if one.scheme == scheme), None)
     if found is None:
-        known = ", ".join(dict.fromkeys(form.scheme for form in forms)) or "none"
+        known = ", ".join(dict.fromkeys(one.scheme for one in key_maps)) or "none"
         raise InputError(
             f"no files of {scheme!r} hold {spec.variant} for {spec.task}"
             f"{f' with head {spec.head}' if spec.head else ''}; schemes that do: {known}"
@@ -45,38 +59,9 @@ def find_form(spec: NetworkSpec, scheme: str = OFFICIAL) -> Form:
     return found
 
 
-def _forms_of(spec: NetworkSpec) -> Iterator[Form]:
+def _key_maps_of(spec: NetworkSpec) -> Iterator[KeyMap]:
     default = usual_head(spec.task)
-    for form in (*FORMS, *BACKBONES):
-        same_head = (form.options.head or default) == (spec.head or default)
-        if form.family == family_of(spec.variant) and form.task == spec.task and same_head:
-            yield form
-
-
-def official_rows(spec: NetworkSpec) -> Sequence[Row]:
-    """The table of our names and those of the repository that first published the network."""
-    return find_form(spec).rows
-
-
-def to_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> State:
-    """Write a state dictionary of ours with the names of a scheme, such as "mmpose 1.x".
-
-    Where their layers have no bias before a norm, ours goes into the norm's running mean, which
-    computes the same. Raises InputError where the scheme has no such network.
-    """
-    return find_form(spec, scheme).give(state)
-
-
-def from_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> State:
-    """Read a state dictionary with the names of a scheme; InputError names what has no place."""
-    return find_form(spec, scheme).take(state).state
-
-
-def to_official(state: Mapping[str, Tensor], spec: NetworkSpec) -> State:
-    """Write a state dictionary with the names of the repository that first published it."""
-    return to_upstream(state, spec, OFFICIAL)
-
-
-def from_official(state: Mapping[str, Tensor], spec: NetworkSpec) -> State:
-    """Read a state dictionary with the names of the repository that first published it."""
-    return from_upstream(state, spec, OFFICIAL)
+    for one in (*KEY_MAPS, *BACKBONES):
+        same_head = (one.options.head or default) == (spec.head or default)
+        if one.family == family_of(spec.variant) and one.task == spec.task and same_head:
+            yield one

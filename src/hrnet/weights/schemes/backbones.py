@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from hrnet.weights.schemes import deeplabcut, hrformer, hrnet, mmpose
-from hrnet.weights.schemes.form import OFFICIAL, Form, prefixed
+from hrnet.weights.schemes.keymap import OFFICIAL, KeyMap, prefixed
 from hrnet.weights.schemes.litehrnet import OFFICIAL_LITE
 from hrnet.weights.schemes.official import (
     HRFORMER_BODY,
@@ -12,47 +12,48 @@ from hrnet.weights.schemes.official import (
     without_index,
 )
 
-_HRNET = Form(
+_HRNET = KeyMap(
     OFFICIAL,
     "a backbone by itself",
     "hrnet",
     "features",
     rows=hrnet.BACKBONE,
-    marks=(HRNET_BODY,),
+    required_keys=(HRNET_BODY,),
 )
 _LITE = replace(
     _HRNET,
     family="litehrnet",
     rows=tuple(row for row in OFFICIAL_LITE if row[0].startswith("backbone.")),
-    marks=(LITE_BODY,),
+    required_keys=(LITE_BODY,),
 )
 _HRFORMER = replace(
     _HRNET,
     family="hrformer",
     rows=hrformer.BACKBONE,
-    marks=(HRFORMER_BODY,),
-    read=without_index(hrformer.join_official),
-    write=hrformer.split_official,
+    required_keys=(HRFORMER_BODY,),
+    prepare=without_index(hrformer.join_official),
+    finish=hrformer.split_official,
 )
 _HRFORMER_MMPOSE = replace(
     _HRFORMER,
     scheme="mmpose 1.x",
-    marks=(mmpose.HRFORMER_BODY,),
-    read=without_index(hrformer.join_mmpose),
-    write=hrformer.split_mmpose,
+    required_keys=(mmpose.HRFORMER_BODY,),
+    prepare=without_index(hrformer.join_mmpose),
+    finish=hrformer.split_mmpose,
 )
 
 
-def _behind(form: Form, prefix: str, scheme: str) -> Form:
-    """The same names with a prefix."""
-    marks = tuple(prefix + mark for mark in form.marks)
-    return replace(form, scheme=scheme, rows=prefixed(form.rows, prefix), marks=marks)
+def _behind(key_map: KeyMap, prefix: str, scheme: str) -> KeyMap:
+    """Put a prefix before the names of a mapping."""
+    required = tuple(prefix + name for name in key_map.required_keys)
+    rows = prefixed(key_map.rows, prefix)
+    return replace(key_map, scheme=scheme, rows=rows, required_keys=required)
 
 
 _BARE = (_HRNET, _LITE, _HRFORMER, _HRFORMER_MMPOSE)
 
-FORMS: tuple[Form, ...] = (
+KEY_MAPS: tuple[KeyMap, ...] = (
     *_BARE,
-    *(_behind(form, "backbone.", "mmpose 1.x") for form in _BARE),
+    *(_behind(one, "backbone.", "mmpose 1.x") for one in _BARE),
     _behind(_HRNET, deeplabcut.PREFIX, "DeepLabCut"),
 )

@@ -5,21 +5,21 @@ transposed convolutions or location refinement, the backbone can be taken.
 """
 
 from hrnet.weights.schemes import hrnet
-from hrnet.weights.schemes.form import Form, prefixed
+from hrnet.weights.schemes.keymap import KeyMap, prefixed
 from hrnet.weights.schemes.official import HRNET_BODY
 
 PREFIX = "backbone.model."
 _LAST = "heads.bodypart.heatmap_head.final_conv"
 
-FORMS: tuple[Form, ...] = (
-    Form(
+KEY_MAPS: tuple[KeyMap, ...] = (
+    KeyMap(
         "DeepLabCut",
         "DeepLabCut 3",
         "hrnet",
         "pose",
         rows=(*prefixed(hrnet.BACKBONE, PREFIX), ("head.conv", _LAST)),
-        marks=(PREFIX + HRNET_BODY, f"{_LAST}.weight"),
-        last=_LAST,
+        required_keys=(PREFIX + HRNET_BODY, f"{_LAST}.weight"),
+        output_layer=_LAST,
         lower_rows=True,
     ),
 )

@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 
 from hrnet.errors import InputError
-from hrnet.weights.schemes.form import Row
+from hrnet.weights.schemes.hrnet import STEM, numbered
+from hrnet.weights.schemes.keymap import Row, conv_norm
 
 _INDEX = "relative_position_index"
 _TABLE = "relative_position_bias_table"
@@ -27,14 +28,9 @@ _PARTS = ("q", "k", "v")
 _ATTENTION = re.compile(r"(?P<layer>.*attn\.attn)\.(?P<part>\w+)(?:\.(?P<tensor>weight|bias))?")
 
 
-def _conv_norm(ours: str, theirs: str, conv: str, norm: str) -> list[Row]:
-    """A convolution and its norm, which are neighbours named `conv` and `norm` there."""
-    return [(f"{ours}.conv", f"{theirs}{conv}"), (f"{ours}.norm", f"{theirs}{norm}")]
-
-
 def _block(ours: str, theirs: str) -> list[Row]:
-    """One transformer block, with queries, keys and values already joined."""
-    names = [
+    """Rows of a transformer block, with queries, keys and values already joined."""
+    layers = [
         ("expand", "fc1", "norm1"),
         ("depthwise", "dw3x3", "norm2"),
         ("project", "fc2", "norm3"),
@@ -47,42 +43,30 @@ def _block(ours: str, theirs: str) -> list[Row]:
         (f"{ours}.feed_forward_norm", f"{theirs}.norm2"),
         *(
             row
-            for mine, conv, norm in names
-            for row in _conv_norm(f"{ours}.feed_forward.{mine}", f"{theirs}.mlp.", conv, norm)
+            for name, conv, norm in layers
+            for row in conv_norm(
+                f"{ours}.feed_forward.{name}", f"{theirs}.mlp.{conv}", f"{theirs}.mlp.{norm}"
+            )
         ),
     ]
 
 
 def _stage(number: int) -> list[Row]:
-    """Stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
+    """Rows of stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
     ours, theirs = f"backbone.stages.stage{number}", f"stage{number}.{{}}"
-    path, fuse = f"{ours}.module{{}}.exchange.paths.{{}}.{{}}", f"{theirs}.fuse_layers.{{}}.{{}}."
-    new = number - 1
-    move = f"{ours}.transition.{new}", f"transition{new}.{new}.0."  # a chain of one
+    move, new = f"transition{number - 1}", number - 1
+    path, fuse = f"{ours}.module{{}}.exchange.paths.{{}}.{{}}", f"{theirs}.fuse_layers.{{}}.{{}}"
     return [
         *_block(f"{ours}.module{{}}.streams.{{}}.{{}}", f"{theirs}.branches.{{}}.{{}}"),
-        *_conv_norm(f"{path}.project", fuse, "0", "1"),  # up
-        *_conv_norm(f"{path}.{{}}.depthwise", fuse + "{}.", "0", "1"),  # down: a chain
-        *_conv_norm(f"{path}.{{}}.pointwise", fuse + "{}.", "2", "3"),
-        *_conv_norm(*move, "0", "1"),
-        *(_conv_norm(f"{ours}.transition.0", f"transition{new}.0.", "0", "1") if new == 1 else ()),
+        *numbered(f"{path}.project", fuse),  # up: one convolution
+        *numbered(f"{path}.{{}}.depthwise", f"{fuse}.{{}}"),  # down: a chain of separable ones
+        *conv_norm(f"{path}.{{}}.pointwise", f"{fuse}.{{}}.2", f"{fuse}.{{}}.3"),
+        *numbered(f"{ours}.transition.{new}", f"{move}.{new}.0"),  # the new stream: a chain of one
+        *(numbered(f"{ours}.transition.0", f"{move}.0") if number == 2 else ()),
     ]
 
 
-BACKBONE: tuple[Row, ...] = (
-    *(
-        row
-        for n in (1, 2)
-        for row in _conv_norm(f"backbone.stem.{n - 1}", "", f"conv{n}", f"bn{n}")
-    ),
-    *(
-        row
-        for n in (1, 2, 3)
-        for row in _conv_norm(f"backbone.stem.2.{{}}.conv{n}", "layer1.{}.", f"conv{n}", f"bn{n}")
-    ),
-    *_conv_norm("backbone.stem.2.{}.shortcut", "layer1.{}.downsample.", "0", "1"),
-    *(row for number in (2, 3, 4) for row in _stage(number)),
-)
+BACKBONE: tuple[Row, ...] = (*STEM, *(row for number in (2, 3, 4) for row in _stage(number)))
 """Ours and the official names, whose files may have a prefix such as `backbone.` in front."""
 
 
@@ -92,6 +76,7 @@ def relative_position_index(window: int) -> Tensor:
     (window**2, window**2), int64: for each query and key of a window the row of the table, by the
     formula of Swin (Liu et al. 2021).
     """
+    # row = (y_q - y_k + w - 1) * (2w - 1) + (x_q - x_k + w - 1), of a window of side w.
     place = torch.arange(window**2)
     y, x = place // window, place % window
     down, right = y[:, None] - y[None, :], x[:, None] - x[None, :]
@@ -99,7 +84,7 @@ def relative_position_index(window: int) -> Tensor:
 
 
 def table_window(table: Tensor) -> int:
-    """Tell the window's side from a table of position biases ((2 * window - 1)**2, heads)."""
+    """Return the window's side of a table of position biases ((2 * window - 1)**2, heads)."""
     rows = table.shape[0] if table.dim() == 2 else 0
     side = math.isqrt(rows)
     if side**2 != rows or side % 2 == 0:
@@ -115,7 +100,7 @@ def resize_bias_table(table: Tensor, window: int) -> Tensor:
 
     The official segmentation code starts windows of 13 and 15 from tables of 7 in this way:
     bilinearly, as if each head's table were an image. The result is another network, so this is
-    done only where it is asked for.
+    never done by default.
     """
     old, new = 2 * table_window(table) - 1, 2 * window - 1
     image = table.T.reshape(1, -1, old, old)
@@ -129,6 +114,7 @@ def join_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     The relative_position_index is left out, since it follows from the window. Raises InputError
     where one of the three is missing.
     """
+    # Each of the three parts writes the same joined tensor; the others keep their names.
     joined: dict[str, Tensor] = {}
     for name, value in state.items():
         found = _ATTENTION.fullmatch(name)
@@ -169,7 +155,7 @@ def split_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def join_mmpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Bring a file of mmpose 1.x to the names that `BACKBONE` reads; its qkv is joined already."""
+    """Bring names of mmpose 1.x to those of `BACKBONE`; its qkv is joined already."""
     return {
         _rename(name, (("attn.attn.proj.", "attn.attn.out_proj."), (".ffn.", ".mlp."))): value
         for name, value in state.items()
@@ -187,7 +173,7 @@ def split_mmpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _with_index(name: str, value: Tensor) -> dict[str, Tensor]:
-    """A tensor, and the index of the window where it is a table of position biases."""
+    """Return a tensor, with the index of the window where it is a table of position biases."""
     if not name.endswith(_TABLE):
         return {name: value}
     index = relative_position_index(table_window(value)).to(value.device)

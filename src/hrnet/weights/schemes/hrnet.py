@@ -5,11 +5,11 @@ Source of their names: state dictionaries of the official code of Sun et al. 201
 the names of the classification repository throughout.
 """
 
-from hrnet.weights.schemes.form import Row, conv_norm
+from hrnet.weights.schemes.keymap import Row, conv_norm
 
 
 def block(ours: str, theirs: str, num_convs: int) -> list[Row]:
-    """A residual block: convN and bnN are neighbours there, conv and norm are inside convN here."""
+    """Rows of a residual block: convN and bnN are neighbours there, inside convN here."""
     return [
         row
         for n in range(1, num_convs + 1)
@@ -18,17 +18,17 @@ def block(ours: str, theirs: str, num_convs: int) -> list[Row]:
 
 
 def numbered(ours: str, theirs: str) -> list[Row]:
-    """A convolution and its norm, which are numbers 0 and 1 of a Sequential there."""
+    """Rows of a convolution and its norm, numbers 0 and 1 of a Sequential there."""
     return conv_norm(ours, f"{theirs}.0", f"{theirs}.1")
 
 
 def nested(ours: str, theirs: str, first: int = 0) -> list[Row]:
-    """The same where the norm is wrapped with its activation in a Sequential of its own."""
+    """Rows as `numbered`, where norm and activation are a Sequential of their own."""
     return conv_norm(ours, f"{theirs}.{first}", f"{theirs}.{first + 1}.0")
 
 
 def _stage(number: int) -> list[Row]:
-    """Stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
+    """Rows of stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
     ours, theirs = f"backbone.stages.stage{number}", f"stage{number}"
     move, new = f"transition{number - 1}", number - 1
     paths, fuse = (
@@ -70,7 +70,7 @@ CLASSIFICATION_DEPTHWISE: tuple[Row, ...] = (
     *numbered("head.down.{}.0", "downsamp_modules.{}"),
     *conv_norm("head.down.{}.1", "downsamp_modules.{}.2", "downsamp_modules.{}.3"),
 )
-"""HRFormer's form, with a depthwise and a 1x1 convolution in each step."""
+"""HRFormer's head, with a depthwise and a 1x1 convolution in each step."""
 
 SEGMENTATION: tuple[Row, ...] = (
     *numbered("head.fuse", "last_layer"),

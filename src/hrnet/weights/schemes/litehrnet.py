@@ -1,10 +1,10 @@
-"""Names of the official Lite-HRNet to ours and back, without the prefixes that files put before.
+"""Names of the official Lite-HRNet, without the prefixes of its files.
 
 Source of their names: state dictionaries of the official code of Yu et al. 2021, which mmpose's
 LiteHRNet shares.
 """
 
-from hrnet.weights.schemes.form import Row
+from hrnet.weights.schemes.keymap import Row
 
 _CONV_NORM = (("conv", "conv"), ("norm", "bn"))
 """A ConvNorm of ours is a ConvModule there."""
@@ -15,13 +15,13 @@ def _conv_norm(ours: str, theirs: str) -> list[Row]:
 
 
 def _separable(ours: str, theirs: str) -> list[Row]:
-    """Depthwise and 1x1 convolution with their norms: numbers 0 to 3 of a Sequential there."""
+    """Rows of depthwise and 1x1 convolution with norms, numbers 0 to 3 of a Sequential there."""
     parts = ("depthwise.conv", "depthwise.norm", "pointwise.conv", "pointwise.norm")
     return [(f"{ours}.{part}", f"{theirs}.{number}") for number, part in enumerate(parts)]
 
 
 def _block(ours: str, theirs: str) -> list[Row]:
-    """The blocks of a module, of both kinds: naive ones are counted within each stream."""
+    """Rows of a module's blocks of both kinds; naive ones are counted within each stream."""
     cross, their_cross = f"{ours}.{{}}.cross", f"{theirs}.{{}}.cross_resolution_weighting"
     spatial, their_spatial = f"{ours}.{{}}.spatial.{{}}", f"{theirs}.{{}}.spatial_weighting.{{}}"
     return [
@@ -35,7 +35,7 @@ def _block(ours: str, theirs: str) -> list[Row]:
 
 
 def _stage(number: int) -> list[Row]:
-    """Stage 2, 3 or 4, which is stage 0, 1 or 2 there, with its transition."""
+    """Rows of stage 2, 3 or 4, which is stage 0, 1 or 2 there, with its transition."""
     ours, theirs, move = (
         f"backbone.stages.stage{number}",
         f"stage{number - 2}",

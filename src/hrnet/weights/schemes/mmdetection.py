@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from hrnet.weights.schemes import hrnet
-from hrnet.weights.schemes.form import Form, Row, prefixed
+from hrnet.weights.schemes.keymap import KeyMap, Row, prefixed
 from hrnet.weights.schemes.official import DETECTOR, HRNET_BODY
 
 
@@ -15,14 +15,14 @@ def _rows(smooth: str) -> tuple[Row, ...]:
     )
 
 
-_NOW = Form(
+_NOW = KeyMap(
     "mmdetection",
     "mmdetection",
     "hrnet",
     "detection",
     rows=_rows("fpn_convs.{}.conv"),
-    marks=(f"backbone.{HRNET_BODY}", "neck.fpn_convs.0.conv.weight"),
-    beside=(*DETECTOR, ("data_preprocessor.", "the normalisation of pixels")),
+    required_keys=(f"backbone.{HRNET_BODY}", "neck.fpn_convs.0.conv.weight"),
+    ignored_prefixes=(*DETECTOR, ("data_preprocessor.", "the normalisation of pixels")),
 )
 
 _OLD = replace(
@@ -30,7 +30,11 @@ _OLD = replace(
     scheme="mmdetection 1.x",
     writers="mmdetection before 2.0",
     rows=_rows("fpn_conv.{}"),
-    marks=(f"backbone.{HRNET_BODY}", "neck.reduction_conv.conv.weight", "neck.fpn_conv.0.weight"),
+    required_keys=(
+        f"backbone.{HRNET_BODY}",
+        "neck.reduction_conv.conv.weight",
+        "neck.fpn_conv.0.weight",
+    ),
 )
 
-FORMS: tuple[Form, ...] = (_NOW, _OLD)
+KEY_MAPS: tuple[KeyMap, ...] = (_NOW, _OLD)

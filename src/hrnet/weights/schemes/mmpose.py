@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrformer, hrnet
-from hrnet.weights.schemes.form import Form, Row, conv_norm, prefixed
+from hrnet.weights.schemes.keymap import KeyMap, Row, conv_norm, prefixed
 from hrnet.weights.schemes.official import (
     HRNET_BODY,
     LITE_BACKBONE,
@@ -18,10 +18,10 @@ from hrnet.weights.schemes.official import (
 )
 
 HRFORMER_BODY = "stage2.0.branches.0.0.attn.attn.qkv.weight"
-"""Queries, keys and values are one layer here, and three in the official files."""
+"""Queries, keys and values are one layer there, and three in the official files."""
 
 _HRNET = prefixed(hrnet.BACKBONE, "backbone.")
-_BESIDE = (("data_preprocessor.", "the normalisation of pixels, which the description holds"),)
+_IGNORED = (("data_preprocessor.", "the normalisation of pixels, which the description holds"),)
 
 
 def _v2(fuse: tuple[str, str], last: str) -> tuple[Row, ...]:
@@ -29,22 +29,22 @@ def _v2(fuse: tuple[str, str], last: str) -> tuple[Row, ...]:
     return (*conv_norm("head.fuse", *fuse), ("head.classifier", last))
 
 
-_V1_0X = Form(
+_V1_0X = KeyMap(
     "mmpose 0.x",
     "mmpose 0.x",
     "hrnet",
     "pose",
     rows=(*_HRNET, ("head.conv", POSE_HEAD)),
-    marks=(f"backbone.{HRNET_BODY}", f"{POSE_HEAD}.weight"),
-    last=POSE_HEAD,
-    beside=_BESIDE,
+    required_keys=(f"backbone.{HRNET_BODY}", f"{POSE_HEAD}.weight"),
+    output_layer=POSE_HEAD,
+    ignored_prefixes=_IGNORED,
 )
 
 _V2_0X = replace(
     _V1_0X,
     rows=(*_HRNET, *_v2((f"{POSE_HEAD}.0", f"{POSE_HEAD}.1"), f"{POSE_HEAD}.3")),
-    marks=(f"backbone.{HRNET_BODY}", f"{POSE_HEAD}.3.weight"),
-    last=f"{POSE_HEAD}.3",
+    required_keys=(f"backbone.{HRNET_BODY}", f"{POSE_HEAD}.3.weight"),
+    output_layer=f"{POSE_HEAD}.3",
     options=NetworkOptions(head="v2"),
 )
 
@@ -53,15 +53,19 @@ _V2 = replace(
     scheme="mmpose 1.x",
     writers="mmpose 1.x",
     rows=(*_HRNET, *_v2(("head.conv_layers.0", "head.conv_layers.1"), "head.final_layer")),
-    marks=(f"backbone.{HRNET_BODY}", "head.conv_layers.0.weight", "head.final_layer.weight"),
-    last="head.final_layer",
+    required_keys=(
+        f"backbone.{HRNET_BODY}",
+        "head.conv_layers.0.weight",
+        "head.final_layer.weight",
+    ),
+    output_layer="head.final_layer",
     options=NetworkOptions(head="v2"),
 )
 
 _V1 = replace(
     _V2,
     rows=(*_HRNET, ("head.conv", "head.final_layer")),
-    marks=(f"backbone.{HRNET_BODY}", "head.final_layer.weight"),
+    required_keys=(f"backbone.{HRNET_BODY}", "head.final_layer.weight"),
     options=NetworkOptions(),
 )
 
@@ -69,18 +73,18 @@ _LITE = replace(
     _V1,
     family="litehrnet",
     rows=(*prefixed(LITE_BACKBONE, "backbone."), ("head.conv", "head.final_layer")),
-    marks=(f"backbone.{LITE_BODY}", "head.final_layer.weight"),
+    required_keys=(f"backbone.{LITE_BODY}", "head.final_layer.weight"),
 )
 
 _HRFORMER = replace(
     _V1,
     family="hrformer",
     rows=(*prefixed(hrformer.BACKBONE, "backbone."), ("head.conv", "head.final_layer")),
-    marks=(f"backbone.{HRFORMER_BODY}", "head.final_layer.weight"),
+    required_keys=(f"backbone.{HRFORMER_BODY}", "head.final_layer.weight"),
     options=NetworkOptions(relative_position="table"),
-    read=without_index(hrformer.join_mmpose),
-    write=hrformer.split_mmpose,
+    prepare=without_index(hrformer.join_mmpose),
+    finish=hrformer.split_mmpose,
 )
 
-FORMS: tuple[Form, ...] = (_V1_0X, _V2_0X, _V2, _V1, _LITE, _HRFORMER)
-"""V2 of 1.x stands before V1, whose marks it has too."""
+KEY_MAPS: tuple[KeyMap, ...] = (_V1_0X, _V2_0X, _V2, _V1, _LITE, _HRFORMER)
+"""V2 of 1.x stands before V1, whose required keys it has too."""

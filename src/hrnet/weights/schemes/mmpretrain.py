@@ -4,12 +4,12 @@ Its ConvModules have no bias before a norm, where the official layers have one.
 """
 
 from hrnet.weights.schemes import hrnet
-from hrnet.weights.schemes.form import Form, conv_norm, prefixed
 from hrnet.weights.schemes.hrnet import block, numbered
+from hrnet.weights.schemes.keymap import KeyMap, conv_norm, prefixed
 from hrnet.weights.schemes.official import HRNET_BODY
 
-FORMS: tuple[Form, ...] = (
-    Form(
+KEY_MAPS: tuple[KeyMap, ...] = (
+    KeyMap(
         "mmpretrain",
         "mmpretrain, mmclassification",
         "hrnet",
@@ -24,9 +24,9 @@ FORMS: tuple[Form, ...] = (
             *conv_norm("head.final", "neck.final_layer.conv", "neck.final_layer.bn"),
             ("head.classifier", "head.fc"),
         ),
-        marks=(f"backbone.{HRNET_BODY}", "head.fc.weight"),
-        last="head.fc",
+        required_keys=(f"backbone.{HRNET_BODY}", "head.fc.weight"),
+        output_layer="head.fc",
         bias_free=("head.down.{}", "head.final"),
-        beside=(("data_preprocessor.", "the normalisation of pixels"),),
+        ignored_prefixes=(("data_preprocessor.", "the normalisation of pixels"),),
     ),
 )

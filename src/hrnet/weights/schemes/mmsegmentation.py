@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrnet
-from hrnet.weights.schemes.form import Form, Row, conv_norm, prefixed
+from hrnet.weights.schemes.keymap import KeyMap, Row, conv_norm, prefixed
 from hrnet.weights.schemes.official import HRNET_BODY
 
 _BACKBONE = prefixed(hrnet.BACKBONE, "backbone.")
@@ -18,7 +18,7 @@ def _module(ours: str, theirs: str) -> list[Row]:
     return conv_norm(ours, f"{theirs}.conv", f"{theirs}.bn")
 
 
-_FCN = Form(
+_FCN = KeyMap(
     "mmsegmentation",
     "mmsegmentation",
     "hrnet",
@@ -28,11 +28,11 @@ _FCN = Form(
         *_module("head.fuse", "decode_head.convs.0"),
         ("head.classifier", "decode_head.conv_seg"),
     ),
-    marks=(f"backbone.{HRNET_BODY}", "decode_head.conv_seg.weight"),
-    last="decode_head.conv_seg",
+    required_keys=(f"backbone.{HRNET_BODY}", "decode_head.conv_seg.weight"),
+    output_layer="decode_head.conv_seg",
     options=NetworkOptions(align_corners=False),
     bias_free=("head.fuse",),
-    beside=(("data_preprocessor.", "the normalisation of pixels"),),
+    ignored_prefixes=(("data_preprocessor.", "the normalisation of pixels"),),
 )
 
 _OCR = replace(
@@ -49,10 +49,10 @@ _OCR = replace(
         *_module("head.join", f"{_CONTEXT}.bottleneck"),
         ("head.classifier", "decode_head.1.conv_seg"),
     ),
-    marks=(f"backbone.{HRNET_BODY}", "decode_head.1.conv_seg.weight"),
-    last="decode_head.1.conv_seg",
+    required_keys=(f"backbone.{HRNET_BODY}", "decode_head.1.conv_seg.weight"),
+    output_layer="decode_head.1.conv_seg",
     options=NetworkOptions(head="ocr", align_corners=False),
     bias_free=("head.aux.fuse", "head.pixels"),
 )
 
-FORMS: tuple[Form, ...] = (_FCN, _OCR)
+KEY_MAPS: tuple[KeyMap, ...] = (_FCN, _OCR)

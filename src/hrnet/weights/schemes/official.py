@@ -1,8 +1,8 @@
-"""The files of the repositories that first published a network, for each family and task.
+"""Key mappings of the repositories that first published a network, for each family and task.
 
-Their names are those of `hrnet.py`, `litehrnet.py` and `hrformer.py`; here is what stands before
-them and which head goes with them. The prefixes `module.` and `model.` of whole files are taken off
-before (`weights/unwrap.py`).
+Their names are those of `hrnet.py`, `litehrnet.py` and `hrformer.py`; this file adds the prefixes
+and the heads. `weights/files/unwrap.py` removes the prefixes `module.` and `model.` of whole files
+before.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrformer, hrnet
-from hrnet.weights.schemes.form import OFFICIAL, Dropped, Form, Row, State, Taken, prefixed
 from hrnet.weights.schemes.hrnet import nested
+from hrnet.weights.schemes.keymap import OFFICIAL, Dropped, KeyMap, Row, State, Taken, prefixed
 from hrnet.weights.schemes.litehrnet import OFFICIAL_LITE
 
 HRNET_BODY = "stage2.0.branches.0.0.conv1.weight"
@@ -47,14 +47,14 @@ def without_index(
     return read
 
 
-_HRNET = Form(
+_HRNET = KeyMap(
     OFFICIAL,
     "leoxiaobin/deep-high-resolution-net.pytorch",
     "hrnet",
     "pose",
     rows=(*hrnet.BACKBONE, *hrnet.POSE),
-    marks=(HRNET_BODY, "final_layer.weight"),
-    last="final_layer",
+    required_keys=(HRNET_BODY, "final_layer.weight"),
+    output_layer="final_layer",
 )
 
 CLASSIFICATION = replace(
@@ -62,8 +62,8 @@ CLASSIFICATION = replace(
     writers="HRNet-Image-Classification, timm",
     task="classification",
     rows=(*hrnet.BACKBONE, *hrnet.CLASSIFICATION),
-    marks=(HRNET_BODY, "classifier.weight"),
-    last="classifier",
+    required_keys=(HRNET_BODY, "classifier.weight"),
+    output_layer="classifier",
 )
 
 _SEGMENTATION = replace(
@@ -71,9 +71,9 @@ _SEGMENTATION = replace(
     writers="HRNet-Semantic-Segmentation",
     task="segmentation",
     rows=(*hrnet.BACKBONE, *hrnet.SEGMENTATION),
-    marks=(HRNET_BODY, "last_layer.3.weight"),
-    last="last_layer.3",
-    # Branch HRNet-OCR aligns corners, the other branches do not; the weights do not tell.
+    required_keys=(HRNET_BODY, "last_layer.3.weight"),
+    output_layer="last_layer.3",
+    # Branch HRNet-OCR aligns corners, the other branches do not; the weights are alike.
     options=NetworkOptions(align_corners=True),
 )
 
@@ -81,41 +81,41 @@ _OCR = replace(
     _SEGMENTATION,
     writers="HRNet-Semantic-Segmentation, branch HRNet-OCR",
     rows=(*hrnet.BACKBONE, *hrnet.OCR),
-    marks=(HRNET_BODY, "cls_head.weight"),
-    last="cls_head",
+    required_keys=(HRNET_BODY, "cls_head.weight"),
+    output_layer="cls_head",
     options=NetworkOptions(head="ocr", align_corners=True),
 )
 
-_DETECTION = Form(
+_DETECTION = KeyMap(
     OFFICIAL,
     "HRNet-Object-Detection",
     "hrnet",
     "detection",
     rows=(*prefixed(hrnet.BACKBONE, "backbone."), *hrnet.DETECTION),
-    marks=(f"backbone.{HRNET_BODY}", "neck.reduction_conv.0.weight"),
-    beside=DETECTOR,
+    required_keys=(f"backbone.{HRNET_BODY}", "neck.reduction_conv.0.weight"),
+    ignored_prefixes=DETECTOR,
 )
 
-LITE_POSE = Form(
+LITE_POSE = KeyMap(
     OFFICIAL,
     "HRNet/Lite-HRNet, mmpose 0.x",
     "litehrnet",
     "pose",
     rows=(*prefixed(LITE_BACKBONE, "backbone."), ("head.conv", POSE_HEAD)),
-    marks=(f"backbone.{LITE_BODY}", f"{POSE_HEAD}.weight"),
-    last=POSE_HEAD,
+    required_keys=(f"backbone.{LITE_BODY}", f"{POSE_HEAD}.weight"),
+    output_layer=POSE_HEAD,
 )
 
-_HRFORMER = Form(
+_HRFORMER = KeyMap(
     OFFICIAL,
     "HRNet/HRFormer, classification",
     "hrformer",
     "classification",
     rows=(*hrformer.BACKBONE, *hrnet.CLASSIFICATION_DEPTHWISE),
-    marks=(HRFORMER_BODY, "classifier.weight"),
-    last="classifier",
-    read=without_index(hrformer.join_official),
-    write=hrformer.split_official,
+    required_keys=(HRFORMER_BODY, "classifier.weight"),
+    output_layer="classifier",
+    prepare=without_index(hrformer.join_official),
+    finish=hrformer.split_official,
 )
 
 _HRFORMER_POSE = replace(
@@ -123,8 +123,8 @@ _HRFORMER_POSE = replace(
     writers="HRNet/HRFormer, pose",
     task="pose",
     rows=(*prefixed(hrformer.BACKBONE, "backbone."), ("head.conv", POSE_HEAD)),
-    marks=(f"backbone.{HRFORMER_BODY}", f"{POSE_HEAD}.weight"),
-    last=POSE_HEAD,
+    required_keys=(f"backbone.{HRFORMER_BODY}", f"{POSE_HEAD}.weight"),
+    output_layer=POSE_HEAD,
     # Its code keeps the tables and never adds them.
     options=NetworkOptions(relative_position="none"),
 )
@@ -140,12 +140,12 @@ _HRFORMER_OCR = replace(
         *nested("head.pixels", "conv3x3"),
         *hrnet.CONTEXT,
     ),
-    marks=(f"backbone.{HRFORMER_BODY}", "cls_head.weight"),
-    last="cls_head",
+    required_keys=(f"backbone.{HRFORMER_BODY}", "cls_head.weight"),
+    output_layer="cls_head",
     options=NetworkOptions(head="ocr"),
 )
 
-FORMS: tuple[Form, ...] = (
+KEY_MAPS: tuple[KeyMap, ...] = (
     _HRNET,
     CLASSIFICATION,
     _SEGMENTATION,
@@ -158,4 +158,4 @@ FORMS: tuple[Form, ...] = (
     replace(_HRFORMER_OCR, options=NetworkOptions(head="ocr_v3")),
     replace(CLASSIFICATION, scheme="timm", writers="timm"),
 )
-"""timm's HRNet has the official names throughout; it stands here so that it can be asked for."""
+"""timm's HRNet has the official names; it is listed so that `to_upstream` takes the name."""

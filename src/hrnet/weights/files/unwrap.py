@@ -1,7 +1,7 @@
-"""From the content of a file to the network in it, whatever is wrapped around its tensors.
+"""Search for the network in the content of a file, in any wrapper.
 
-A network is found by its marks (see `Form`). What stands before them, keys of dictionaries and
-prefixes of names alike, is its place in the file, so no wrapper has to be known by its name.
+A network is found by the required keys of a `KeyMap`. The text before them, keys of dictionaries
+and prefixes of names alike, is its place in the file, so wrappers need no list of names.
 """
 
 import re
@@ -12,8 +12,8 @@ from typing import TypeGuard
 from torch import Tensor
 
 from hrnet.errors import InputError, one_line
-from hrnet.weights.schemes import BACKBONES, FORMS
-from hrnet.weights.schemes.form import Dropped, State, Taken
+from hrnet.weights.schemes import BACKBONES, KEY_MAPS
+from hrnet.weights.schemes.keymap import Dropped, State, Taken
 
 _WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
 """Parts of names that DataParallel, torch.compile and the like put between others."""
@@ -33,7 +33,7 @@ _REASONS = _TRAINING | {
     "meta": "notes about the training",
     "epoch": "notes about the training",
 }
-"""Entries that never hold the network, and why they are left out."""
+"""Entries that never hold the network, with the reason to leave them out."""
 
 OTHER = "weights of another moment or average"
 _BESIDE = "beside the network, no part of it"
@@ -47,22 +47,25 @@ _MAX_NETWORKS = 16
 
 
 def unwrap(content: Mapping[str, object], source: str) -> Taken:
-    """Return the tensors of a file by their names in the network, and what else was in it.
+    """Return the tensors of a file by their names in the network, and the entries left out.
 
-    Of several networks it is the first with a head that is no average. Where none is known, all
+    Of several networks it is the first with a head that is no average. Where none is found, all
     tensors of the file are returned, for `recognise` to refuse.
     Raises InputError where nothing holds weights.
     """
+    # Collect all tensors by their full names.
     tensors = _tensors(content, source)
     if not tensors:
         found = one_line(", ".join(list(content)[:5]))[:200] or "nothing"
         raise InputError(f"{source} holds no weights: expected tensors, got {found}")
+    # Find the networks, and choose one.
     places = _places(tensors)
     if not places:
         return Taken(tensors)
     if len(places) > _MAX_NETWORKS:
         raise InputError(f"{source} holds {len(places)} networks; save one of them by itself")
     chosen, *others = sorted(places, key=_rank)
+    # Take its tensors by their names within it.
     file = _File(tensors, chosen.before, tuple(place.before for place in others))
     state = {
         name.removeprefix(chosen.before): value
@@ -84,7 +87,7 @@ def expect_whole(task: str, dropped: Collection[Dropped], source: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """The place of a network: the prefix of its names, and whether a known head is with it."""
+    """A network in a file: the prefix of its names; has_head: a known head is with it."""
 
     before: str
     has_head: bool
@@ -99,12 +102,12 @@ def _is_named(value: object) -> TypeGuard[Mapping[str, object]]:
 
 
 def _clean(name: str) -> str:
-    """Take out of a name what wrappers have put between its parts."""
+    """Remove from a name the parts that wrappers add."""
     return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 
 def _tensors(content: Mapping[str, object], source: str) -> State:
-    """All tensors of a file, the keys of nested dictionaries joined by dots."""
+    """Return all tensors of a file, the keys of nested dictionaries joined by dots."""
     tensors: State = {}
     for count, (name, value) in enumerate(_leaves(content)):
         if count > _MAX_ENTRIES:
@@ -136,17 +139,18 @@ def _leaves(
 
 
 def _places(names: Collection[str]) -> list[_Place]:
-    """Where networks are, in the order of the file; of one network the outermost place."""
+    """List the networks in the order of the file, each with its outermost place."""
     found: dict[str, _Place] = {}
-    for form in (*FORMS, *BACKBONES):
+    for key_map in (*KEY_MAPS, *BACKBONES):
         for name in names:
-            before = name.removesuffix(form.marks[0])
+            # The first required key ends a name; all others must have the same prefix.
+            before = name.removesuffix(key_map.required_keys[0])
             if before == name or (before and not before.endswith(".")):
                 continue
-            place, known = _Place(before, form.task != "features"), found.get(name)
+            place, known = _Place(before, key_map.task != "features"), found.get(name)
             if known and (known.has_head > place.has_head or len(known.before) <= len(before)):
                 continue
-            if all(before + mark in names for mark in form.marks):
+            if all(before + key in names for key in key_map.required_keys):
                 found[name] = place
     places = {found[name].before: found[name] for name in names if name in found}
     return list(places.values())
@@ -154,7 +158,7 @@ def _places(names: Collection[str]) -> list[_Place]:
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """The tensors of a file, where the network is that was chosen, and where others are."""
+    """A file: its tensors, the prefix of the chosen network, and those of others."""
 
     tensors: State
     chosen: str
@@ -170,7 +174,7 @@ class _File:
     def left_out(
         self, content: Mapping[str, object], before: str = "", depth: int = 0
     ) -> Iterator[Dropped]:
-        """All that was not taken, entry by entry."""
+        """Yield all that was not taken, entry by entry."""
         for key, value in content.items():
             name = before + key
             inner = _clean(f"{name}.x")[:-1]
@@ -202,10 +206,12 @@ class _File:
         return f"{OTHER}; {self.chosen.strip('.') or 'what has no prefix'} was taken"
 
     def _left_tensor(self, name: str, value: Tensor) -> Dropped:
-        """One tensor, by the name that it shares with its neighbours."""
+        """Describe one tensor by the name that it shares with its neighbours."""
+        # Tensors of another network count together.
         other = next((other for other in self.others if name.startswith(other)), None)
         if other is not None and self._is_other(name):
             return Dropped(f"{other}*", 1, self._other())
+        # Others go by the part of the name that first differs from the network's place.
         parts, own = name.split("."), self.chosen.split(".")
         differs = (i for i, part in enumerate(parts) if own[i : i + 1] != [part])
         common = next(differs, len(parts) - 1)
@@ -226,7 +232,7 @@ def _is_loss(part: str) -> bool:
 
 
 def _grouped(parts: Iterator[Dropped]) -> Iterator[Dropped]:
-    """Count those of one name and one reason together."""
+    """Count entries of one name and one reason together."""
     counts: dict[tuple[str, str], int] = {}
     for part in parts:
         key = part.what, part.reason

@@ -1,4 +1,4 @@
-"""Tensors as a pickle of torch describes them, inside the bytes that the file really has.
+"""Tensors as a pickle of torch describes them, within the bytes that the file really has.
 
 Source of the names and arguments: what `torch.save` of torch 0.4 to 2.13 writes.
 """
@@ -10,7 +10,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from hrnet.weights.unpickle import Builder, Placeholder
+from hrnet.weights.files.unpickle import Builder, Placeholder
 
 MAX_GROWTH: Final = 16
 """All tensors of a file, each counted in full, may take that many times the size of the file."""
@@ -48,8 +48,8 @@ _NEW_DTYPES: Final[Mapping[str, torch.dtype]] = {
 class TensorMaker:
     """Makes the storages and tensors of one file, all on the CPU.
 
-    fetch: the bytes of a storage by its key, at least as many as asked for; ValueError where the
-    file cannot have them. file_size: in bytes. Parameters come as plain tensors.
+    fetch: returns the bytes of a storage by key and least count; ValueError where the file cannot
+    have them. file_size: in bytes. Parameters come as plain tensors.
     """
 
     def __init__(self, fetch: Callable[[str, int], bytearray], file_size: int) -> None:
@@ -70,7 +70,7 @@ class TensorMaker:
         }
 
         def typed(args: tuple[object, ...]) -> object:
-            """A tensor with attributes: function, class, arguments, attributes."""
+            """Build a tensor with attributes: function, class, arguments, attributes."""
             match args:
                 case (Placeholder(name=name), _, tuple(inner), *_) if name in tensors:
                     return tensors[name](inner)
@@ -79,7 +79,7 @@ class TensorMaker:
         return {**tensors, "torch._tensor._rebuild_from_type_v2": typed, "torch.Size": _size}
 
     def load(self, saved_id: object) -> object:
-        """A storage as a flat tensor; of a pickled module only the name of its class."""
+        """Return a storage as a flat tensor, or the class name of a pickled module."""
         match saved_id:
             case ("storage", Placeholder(name=kind), str(key), _, int(count), *view) if (
                 kind in _STORAGES and 0 <= count < _MAX_LENGTH and view in ([], [None])
@@ -90,6 +90,7 @@ class TensorMaker:
         raise ValueError("something stored beside the pickle that is no storage of a tensor")
 
     def _storage(self, key: str, dtype: torch.dtype, count: int) -> Tensor:
+        # A storage is read once; tensors that share it share the memory.
         if key not in self.storages:
             data = self._fetch(key, count * dtype.itemsize)
             empty = torch.empty(0, dtype=dtype)
@@ -102,7 +103,7 @@ class TensorMaker:
         return known
 
     def _tensor(self, args: tuple[object, ...]) -> Tensor:
-        """Storage, offset, size, stride, requires_grad, hooks, marks such as "conj"."""
+        """Build a tensor of storage, offset, size, stride, requires_grad, hooks, marks ("conj")."""
         if args[6:] not in ((), (None,), ({},)):
             raise ValueError("a tensor that is stored negated or conjugated")
         match args:
@@ -111,7 +112,7 @@ class TensorMaker:
         raise ValueError("a tensor without storage, offset, size and stride")
 
     def _tensor_v3(self, args: tuple[object, ...]) -> Tensor:
-        """As above, with the type before the marks."""
+        """Build a tensor as `_tensor`, with the type before the marks."""
         match args:
             case (Tensor() as storage, _, _, _, _, _, Placeholder(name=name), *marks) if (
                 name in _NEW_DTYPES
@@ -123,12 +124,14 @@ class TensorMaker:
     def _view(
         self, storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]
     ) -> Tensor:
+        # The last element, at offset + sum((n - 1) * stride), must lie within the storage.
         if len(size) != len(stride) or math.prod(n or 1 for n in size) >= _MAX_LENGTH:
             raise ValueError("a tensor of an impossible size or stride")
         count, there = math.prod(size), storage.untyped_storage().nbytes() // storage.itemsize
         last = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if count and not 0 <= offset < there - last:
             raise ValueError(f"a tensor that reaches outside its storage of {there} numbers")
+        # Views share memory, but whoever copies them needs all of it: bound their sum.
         self._left -= count * storage.itemsize
         if self._left < 0:
             raise ValueError(f"tensors of more than {MAX_GROWTH} times the size of the file")
@@ -136,14 +139,14 @@ class TensorMaker:
 
 
 def _first_tensor(args: tuple[object, ...]) -> Tensor:
-    """A parameter: its tensor, requires_grad, hooks."""
+    """Return the tensor of a parameter: tensor, requires_grad, hooks."""
     if args and isinstance(args[0], Tensor):
         return args[0]
     raise ValueError("a parameter that is no tensor")
 
 
 def _size(args: tuple[object, ...]) -> tuple[int, ...]:
-    """The sizes in the only argument, each a sensible whole number."""
+    """Return the sizes in the only argument, each a whole number below the limit."""
     match args:
         case (tuple(numbers),) if len(numbers) <= 64:
             fitting = tuple(n for n in numbers if isinstance(n, int) and 0 <= n < _MAX_LENGTH)

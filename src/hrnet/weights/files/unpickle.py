@@ -1,9 +1,9 @@
 """A pickle machine that only makes data: no name of the file is imported, no code of it is run.
 
-Python's own unpicklers import and call what a file names, and trust it with their memory. This
-one knows nothing but values. Every name becomes an inert `Placeholder`; a call gives what the
-caller's table of builders makes of the arguments, or again a placeholder; the state of an object
-is dropped. Memory is bounded by the size of the file and by `MAX_STEPS`.
+Python's own unpicklers import and call the names in a file, and trust it with their memory. This
+one makes nothing but values. Every name becomes an inert `Placeholder`; a call gives the result of
+the caller's builder of that name, or again a placeholder; the state of an object is dropped.
+Memory is bounded by the size of the file and by `MAX_STEPS`.
 
 Source of the opcodes: the standard library's `pickletools`, which also decodes their arguments.
 """
@@ -31,7 +31,7 @@ CALL_STEPS: Final = 16
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Placeholder:
-    """The stand-in for anything in a file that is no plain data: only its dotted name is kept.
+    """A stand-in for anything in a file that is no plain data: only its dotted name is kept.
 
     name: as the file gives it, such as "argparse.Namespace"; it may be a class, a function or an
     object that one of them would have made.
@@ -45,7 +45,7 @@ Builder = Callable[[tuple[object, ...]], object]
 
 
 class CappedFile:
-    """A file that refuses to read more at once than an honest file would ask for.
+    """A file that refuses to read more bytes at once than an honest pickle needs.
 
     cap: bytes; more of them raise ValueError.
     """
@@ -55,7 +55,7 @@ class CappedFile:
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
-        """Read that many bytes or what is left."""
+        """Read that many bytes, or all up to the end."""
         return self._checked(self._file.read(min(size % (1 << 64), self._cap + 1)))
 
     def readline(self) -> bytes:
@@ -71,10 +71,10 @@ class CappedFile:
 def unpickler(
     builders: Mapping[str, Builder], load: Callable[[object], object]
 ) -> Callable[[CappedFile], object]:
-    """A reader of one pickle after the other, which counts their steps together.
+    """Return a reader of one pickle after the other, which counts their steps together.
 
-    builders: of the names that mean something. load: the value of a persistent id, which is what
-    torch writes in place of the bytes of a tensor. The file stands behind a pickle when it is
+    builders: by name of a global. load: returns the value of a persistent id, which torch writes in
+    place of the bytes of a tensor. The file stands behind a pickle when it is
     read. A malformed pickle raises ValueError, IndexError, KeyError or TypeError.
     """
     return _Machine({**_CONTAINERS, **builders}, load).run
@@ -111,7 +111,7 @@ class _Machine:
         self._stack.append(value)
 
     def pop(self, count: int) -> list[object]:
-        """Take that many values off, the lowest first."""
+        """Take that many values off the stack, the lowest first."""
         if len(self._stack) < count:
             raise IndexError("too few values")
         values = self._stack[-count:]
@@ -160,12 +160,13 @@ class _Machine:
                 raise TypeError("items for a value that has none")
 
     def call(self, what: object, args: object) -> None:
-        """The result that a call would have had."""
+        """Push the result that a call would have had."""
         if not isinstance(what, Placeholder) or not isinstance(args, tuple):
             raise TypeError("a call of something that is no name")
         builder = self._builders.get(what.name)
         if builder is None:
             return self.push(Placeholder(what.name))
+        # A list among the arguments is walked by the builder, so it counts as that many steps.
         self._spend(CALL_STEPS + sum(len(arg) for arg in args if isinstance(arg, list)))
         return self.push(builder(args))
 
@@ -184,10 +185,11 @@ class _Machine:
 
 
 def _check_tree(root: object) -> None:
-    """See that whoever walks through the result comes to an end: no cycles, no explosion."""
+    """Raise ValueError for a result with cycles, or too large or too deep to walk through."""
     todo, seen = [(root, 0)], 0
     while todo:
         value, depth = todo.pop()
+        # A value that is reached twice counts twice: that bounds trees of shared values.
         inner = _inside(value)
         seen += 1
         if inner and depth >= MAX_DEPTH:
@@ -204,7 +206,7 @@ def _inside(value: object) -> list[object] | tuple[object, ...]:
 
 
 def _key(value: object) -> object:
-    """A key that is cheap to hash and safe to print; ValueError for others."""
+    """Return a key that is cheap to hash and safe to print; ValueError for others."""
     parts = value if isinstance(value, tuple) and len(value) <= MAX_DEPTH else [value]
     for part in parts:
         match part:

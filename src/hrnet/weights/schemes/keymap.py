@@ -1,4 +1,4 @@
-"""The way one project writes one kind of network: the table of names, and what else differs.
+"""A key mapping: the names of one project's state dict for one kind of network, ours and theirs.
 
 A row pairs the name of a module of ours with theirs; `{}` stands for a whole number that is the
 same on both sides. The tensors of a module (weight, bias, running_mean, ...) have the same last
@@ -7,8 +7,7 @@ name everywhere.
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -16,7 +15,6 @@ from torch import Tensor
 from hrnet.errors import InputError
 from hrnet.spec import NetworkOptions
 
-Value = TypeVar("Value")
 Row = tuple[str, str]
 State = dict[str, Tensor]
 
@@ -27,7 +25,7 @@ OFFICIAL = "official"
 
 @dataclass(frozen=True, slots=True)
 class Dropped:
-    """Tensors or entries of a file that were not taken: how many, which, and why."""
+    """Tensors or entries of a file that were left out: how many, their name, and the reason."""
 
     what: str
     count: int
@@ -36,7 +34,7 @@ class Dropped:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A state dictionary with our names, what was left out, and what was made up for it.
+    """A state dict with our names, the entries left out, and the tensors added to it.
 
     num_made: how many of its tensors were not in the file.
     """
@@ -52,18 +50,18 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """One kind of network as one project names it.
+class KeyMap:
+    """The key mapping of one kind of network in the files of one project.
 
-    scheme, writers: the name of the naming scheme, and who writes such files.
-    family, task, options: the network; options hold what its weights cannot tell.
-    rows: the table of names, ours and theirs.
-    marks: theirs; a file that has all of them is of this form.
-    last: their layer that answers, whose first dimension counts keypoints or classes; or "".
+    scheme, writers: the name of the naming scheme, and the projects that write such files.
+    family, task, options: the network; options hold what its weights do not show.
+    rows: the names, ours and theirs.
+    required_keys: names of theirs; a state dict with all of them is of this mapping.
+    output_layer: their last layer, whose first dimension is the number of outputs; "" for none.
     bias_free: our convolutions before a norm that have a bias, where theirs have none.
-    beside: prefixes of tensors that the network does not need, and what they are.
+    ignored_prefixes: of tensors that the network does not need, each with the reason.
     lower_rows: the file has the exchange paths to all streams though the head reads the first.
-    read, write: what is to be done with the tensors before and after renaming.
+    prepare: applied to their state dict before renaming. finish: applied after renaming to theirs.
     """
 
     scheme: str
@@ -71,81 +69,73 @@ class Form:
     family: str
     task: str
     rows: tuple[Row, ...]
-    marks: tuple[str, ...]
-    last: str = ""
+    required_keys: tuple[str, ...]
+    output_layer: str = ""
     options: NetworkOptions = field(default_factory=NetworkOptions)
     bias_free: tuple[str, ...] = ()
-    beside: tuple[tuple[str, str], ...] = ()
+    ignored_prefixes: tuple[tuple[str, str], ...] = ()
     lower_rows: bool = False
-    read: Callable[[State], Taken] | None = None
-    write: Callable[[State], State] | None = None
+    prepare: Callable[[State], Taken] | None = None
+    finish: Callable[[State], State] | None = None
 
     def fits(self, names: Iterable[str]) -> bool:
-        """Return True where a file with these tensors is of this form, by its marks."""
-        return set(self.marks) <= set(names)
+        """Return True where all required keys are among the names of a file."""
+        return set(self.required_keys) <= set(names)
 
-    def take(self, theirs: Mapping[str, Tensor]) -> Taken:
-        """Read tensors with their names; InputError names those that have no place."""
-        taken, unknown = self._read(theirs)
+    def from_foreign(self, theirs: Mapping[str, Tensor], *, partial: bool = False) -> Taken:
+        """Bring a foreign state dict to our names.
+
+        partial: leave out tensors that have no row. Otherwise they raise InputError.
+        """
+        # Leave out the tensors that no network needs, then undo other differences than names.
+        own, dropped = _without_prefixes(theirs, self.ignored_prefixes)
+        prepared = self.prepare(own) if self.prepare else Taken(own)
+        dropped += prepared.dropped
+        # Rename. Tensors without a row are another network's, or those of a foreign head.
+        state, unknown = _rename(prepared.state, [(their, our) for our, their in self.rows])
+        if unknown and not partial:
+            raise _no_place(unknown, len(theirs))
+        if self.lower_rows:
+            state, lower = drop_lower_rows(state)
+            dropped += lower
         if unknown:
-            raise InputError(_no_place(unknown, len(theirs)))
-        return taken
-
-    def take_known(self, theirs: Mapping[str, Tensor]) -> Taken:
-        """Read the tensors that have a place, and leave out the others."""
-        taken, unknown = self._read(theirs)
-        others = Dropped("tensors beside the backbone", len(unknown), NEW_HEAD)
-        return replace(taken, dropped=(*taken.dropped, others)) if unknown else taken
-
-    def _read(self, theirs: Mapping[str, Tensor]) -> tuple[Taken, State]:
-        own, beside = _set_aside(theirs, self.beside)
-        first = self.read(own) if self.read else Taken(own)
-        state, unknown = split_known(first.state, [(their, our) for our, their in self.rows])
-        state, lower = drop_lower_rows(state) if self.lower_rows else (state, ())
+            dropped.append(Dropped("tensors beside the backbone", len(unknown), NEW_HEAD))
+        # Add the tensors that we have and they lack.
         biases, counters = _missing_biases(state, self.bias_free), _missing_counters(state)
         made = (
             (biases, "zero biases of convolutions that have none there"),
             (counters, "batch counters, which files of torch 0.4 lack"),
         )
-        taken = Taken(
+        return Taken(
             {**state, **biases, **counters},
-            dropped=(*beside, *first.dropped, *lower),
+            dropped=tuple(dropped),
             made=tuple(f"{len(added)} {what}" for added, what in made if added),
             num_made=len(biases) + len(counters),
         )
-        return taken, unknown
 
-    def give(self, ours: Mapping[str, Tensor]) -> State:
-        """Write tensors with our names as theirs; InputError names those that have no place."""
-        state = rename(_without_biases(ours, self.bias_free), self.rows)
-        return self.write(state) if self.write else state
-
-
-def rename(state: Mapping[str, Value], rows: Sequence[Row]) -> dict[str, Value]:
-    """Rename from the first to the second name of each row; InputError for a name without one."""
-    renamed, unknown = split_known(state, rows)
-    if unknown:
-        raise InputError(_no_place(unknown, len(state)))
-    return renamed
+    def to_foreign(self, ours: Mapping[str, Tensor]) -> State:
+        """Bring a state dict of ours to their names; InputError for a tensor without a row."""
+        state, unknown = _rename(_without_biases(ours, self.bias_free), self.rows)
+        if unknown:
+            raise _no_place(unknown, len(ours))
+        return self.finish(state) if self.finish else state
 
 
-def _no_place(unknown: Mapping[str, object], count: int) -> str:
-    return (
+def _no_place(unknown: State, count: int) -> InputError:
+    return InputError(
         f"{len(unknown)} of {count} tensors have no place in this kind of network, "
         f"such as {next(iter(unknown))!r}"
     )
 
 
-def split_known(
-    state: Mapping[str, Value], rows: Sequence[Row]
-) -> tuple[dict[str, Value], dict[str, Value]]:
-    """Rename what has a row, from its first to its second name, and return what has none too."""
+def _rename(state: Mapping[str, Tensor], rows: Sequence[Row]) -> tuple[State, State]:
+    """Rename from the first to the second name of a row; return tensors with and without a row."""
     patterns = [
         (re.compile(re.escape(old).replace(r"\{\}", r"(\d+)") + r"\.(\w+)"), new + ".{}")
         for old, new in rows
     ]
-    renamed: dict[str, Value] = {}
-    unknown: dict[str, Value] = {}
+    renamed: State = {}
+    unknown: State = {}
     for name, value in state.items():
         found = ((pattern.fullmatch(name), new) for pattern, new in patterns)
         new_name = next((new.format(*match.groups()) for match, new in found if match), None)
@@ -157,7 +147,7 @@ def split_known(
 
 
 def conv_norm(ours: str, conv: str, norm: str) -> list[Row]:
-    """Rows of one of our `ConvNorm`s."""
+    """Pair the two modules of one of our `ConvNorm`s with theirs."""
     return [(f"{ours}.conv", conv), (f"{ours}.norm", norm)]
 
 
@@ -166,7 +156,7 @@ def prefixed(rows: Iterable[Row], prefix: str) -> tuple[Row, ...]:
     return tuple((ours, prefix + theirs) for ours, theirs in rows)
 
 
-def drop_lower_rows(state: State) -> tuple[State, tuple[Dropped, ...]]:
+def drop_lower_rows(state: State) -> tuple[State, list[Dropped]]:
     """Leave out the last exchange's paths to all but the highest stream, by our names."""
     path = re.compile(r"backbone\.stages\.stage4\.module(\d+)\.exchange\.paths\.(\d+)\..+")
     found = {name: path.fullmatch(name) for name in state}
@@ -175,17 +165,16 @@ def drop_lower_rows(state: State) -> tuple[State, tuple[Dropped, ...]]:
         name for name, match in found.items() if match and int(match[1]) == last and match[2] != "0"
     }
     kept = {name: value for name, value in state.items() if name not in lower}
-    if not lower:
-        return kept, ()
+    what = "paths of the last exchange to the lower streams"
     reason = "the head reads the highest stream alone"
-    return kept, (Dropped("paths of the last exchange to the lower streams", len(lower), reason),)
+    return kept, [Dropped(what, len(lower), reason)] if lower else []
 
 
-def _set_aside(
-    state: Mapping[str, Tensor], groups: Sequence[tuple[str, str]]
+def _without_prefixes(
+    state: Mapping[str, Tensor], prefixes: Sequence[tuple[str, str]]
 ) -> tuple[State, list[Dropped]]:
     kept, dropped = dict(state), []
-    for prefix, reason in groups:
+    for prefix, reason in prefixes:
         names = [name for name in kept if name.startswith(prefix)]
         for name in names:
             del kept[name]
@@ -204,7 +193,7 @@ def _missing_counters(state: State) -> State:
 
 
 def _places(state: Mapping[str, Tensor], convs: Sequence[str]) -> list[str]:
-    """Modules with a convolution and a norm in `state` that one of the patterns names."""
+    """List the modules with a convolution and a norm in `state` that one of the patterns names."""
     patterns = [re.compile(re.escape(conv).replace(r"\{\}", r"\d+")) for conv in convs]
     parents = (name.removesuffix(".norm.running_mean") for name in state)
     return [name for name in parents if any(pattern.fullmatch(name) for pattern in patterns)]
@@ -219,14 +208,12 @@ def _missing_biases(state: State, convs: Sequence[str]) -> State:
 
 
 def _without_biases(state: Mapping[str, Tensor], convs: Sequence[str]) -> State:
-    """Move biases before a norm into its running mean, which computes the same.
-
-    norm(conv(x) + b) = norm'(conv(x)) where the running mean of norm' is lower by b.
-    """
+    """Move biases before a norm into its running mean, which computes the same."""
     result = dict(state)
     for place in _places(state, convs):
         bias = result.pop(f"{place}.conv.bias", None)
         if bias is not None:
+            # norm(conv(x) + b) = norm'(conv(x)) where the running mean of norm' is lower by b.
             mean = f"{place}.norm.running_mean"
             result[mean] = result[mean] - bias
     return result

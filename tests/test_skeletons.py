@@ -5,11 +5,16 @@ from pathlib import Path
 
 import pytest
 
+import hrnet.skeleton
 from hrnet.errors import InputError
-from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, infer_flip_pairs
-from hrnet.weights import skeletons
-from hrnet.weights.published import rows
-from hrnet.weights.skeletons import published_skeleton, skeleton_names
+from hrnet.skeleton import (
+    COCO_PERSON,
+    DEFAULT_SIGMA,
+    infer_flip_pairs,
+    published_skeleton,
+    skeleton_names,
+)
+from hrnet.weights.published.rows import rows
 
 COUNTS = {
     "coco": 17,
@@ -45,7 +50,7 @@ FACES = {"300w": 29, "coco_wholebody_face": 29, "aflw": 8, "cofw": 11, "wflw": 4
 
 def test_the_names_are_known() -> None:
     assert set(skeleton_names()) == set(COUNTS)
-    assert {row.skeleton for row in rows() if row.skeleton} <= set(COUNTS)
+    assert {row.facts["skeleton"] for row in rows() if "skeleton" in row.facts} <= set(COUNTS)
     assert published_skeleton("humanart") is COCO_PERSON
     with pytest.raises(InputError, match="coco_wholebody"):
         published_skeleton("coco-wholebody")
@@ -90,7 +95,7 @@ def test_the_whole_body_is_its_parts() -> None:
 
 def test_sigmas_are_of_every_keypoint_or_left_out() -> None:
     """Left out they are all one default; a wrong number would have been refused."""
-    file = Path(skeletons.__file__).with_name("skeletons.toml")
+    file = Path(hrnet.skeleton.__file__).with_name("skeletons.toml")
     for name, facts in tomllib.loads(file.read_text()).items():
         if "same_as" not in facts and "sigmas" not in facts:
             assert set(published_skeleton(name).sigmas) == {DEFAULT_SIGMA}

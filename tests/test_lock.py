@@ -4,12 +4,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from hrnet.weights.lock import exclusive
+from hrnet.files import exclusive
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from hrnet.weights.lock import exclusive
+from hrnet.files import exclusive
 with exclusive(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

@@ -1,7 +1,7 @@
 """Files of `torch.save`, read without running anything that is in them.
 
-Both formats: the zip of torch 1.6 and later, and the row of pickles before it. See `unpickle` for
-what becomes of foreign classes and `rebuild` for the tensors.
+Both formats: the zip of torch 1.6 and later, and the row of pickles before it. `unpickle` replaces
+foreign classes, `tensors` builds the tensors.
 """
 
 import struct
@@ -12,8 +12,8 @@ from typing import Final
 
 from hrnet.errors import InputError, one_line
 from hrnet.files import is_file
-from hrnet.weights.rebuild import TensorMaker
-from hrnet.weights.unpickle import CappedFile, Placeholder, unpickler
+from hrnet.weights.files.tensors import TensorMaker
+from hrnet.weights.files.unpickle import CappedFile, Placeholder, unpickler
 
 __all__ = ["Placeholder", "read_torch_file"]
 
@@ -30,7 +30,7 @@ _AGAIN: Final = "download or save it again"
 
 
 class _UnusableError(ValueError):
-    """Name the kind of the file, and what to do about it."""
+    """An error with the kind of the file and advice."""
 
     def __init__(self, came: str, advice: str = _AGAIN) -> None:
         super().__init__(f"{came}; {advice}")
@@ -81,7 +81,7 @@ def _dictionary(content: object) -> dict[str, object]:
 
 
 def _other_kind(head: bytes) -> tuple[str, str]:
-    """Name the kind of a file that torch.save did not write, and what to do."""
+    """Return the kind of a file that torch.save did not write, and advice."""
     if not head:
         return "is empty", "download it again"
     if head[8:9] == b"{":
@@ -104,12 +104,14 @@ def _read_zip(file: BufferedReader, size: int) -> object:
         members = _checked_members(archive, size)
         root = _root(members)
 
+        # Tensors take their bytes from the entry of their storage.
         def fetch(key: str, count: int) -> bytearray:
             member = members.get(f"{root}/data/{key}")
             if member is None or member.file_size < count:
                 raise _UnusableError("has less data than its tensors need")
             return _read_member(archive, member)
 
+        # Then check the byte order and run the pickle.
         order = members.get(f"{root}/byteorder")
         if order is not None and _read_member(archive, order) != b"little":
             raise _UnusableError(
@@ -121,7 +123,7 @@ def _read_zip(file: BufferedReader, size: int) -> object:
 
 
 def _checked_members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.ZipInfo]:
-    """The entries by name, none of them larger than what the file has for it."""
+    """Return the entries by name, in all no larger than the file."""
     entries = archive.infolist()
     members = {entry.filename: entry for entry in entries}
     if len(members) != len(entries):
@@ -134,7 +136,7 @@ def _checked_members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.Z
 
 
 def _root(members: dict[str, zipfile.ZipInfo]) -> str:
-    """The folder in the zip that holds everything."""
+    """Return the folder in the zip that holds everything."""
     roots = [name[: -len("/data.pkl")] for name in members if name.endswith("/data.pkl")]
     if len(roots) != 1:
         raise _UnusableError(
@@ -161,7 +163,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytearray
 
 
 def _read_legacy(file: BufferedReader, size: int) -> object:
-    """Magic number, version, machine, content, keys of the storages; then each storage."""
+    """Read magic number, version, machine, content, keys of the storages; then each storage."""
     buffers: dict[str, bytearray] = {}
     left = size
 
@@ -173,11 +175,13 @@ def _read_legacy(file: BufferedReader, size: int) -> object:
         buffers[key] = bytearray(count)  # filled below: the data stand behind the pickles
         return buffers[key]
 
+    # Read the five pickles; the tensors get storages that are still empty.
     tensors = TensorMaker(fetch, size)
     read, source = unpickler(tensors.builders, tensors.load), CappedFile(file)
     _magic, _version, machine, content, keys = (read(source) for _ in range(5))
     if isinstance(machine, dict) and machine.get("little_endian") is False:
         raise _UnusableError("has its bytes in another order", "save it on a little-endian machine")
+    # Fill the storages: for each a count of 8 bytes, then its bytes.
     names = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
     if sorted(names) != sorted(buffers):
         raise _UnusableError("has other data than its tensors need")

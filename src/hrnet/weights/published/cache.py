@@ -1,4 +1,4 @@
-"""The folder of published weights: each file is downloaded, verified and converted once.
+"""A cache folder of published weights: each is downloaded, verified and converted once.
 
 `HRNET_CACHE` names the folder, `HRNET_OFFLINE=1` forbids the network. Beside each file lies a small
 hidden note with its SHA-256, which holds while the file's size and time of change are the same.
@@ -16,10 +16,8 @@ from typing import Protocol
 
 from hrnet.console import show_progress
 from hrnet.errors import InputError, one_line
-from hrnet.files import atomic_path, is_file, make_writable_folder, read_json
-from hrnet.weights.download import download
-from hrnet.weights.integrity import check_is_no_text, mismatch
-from hrnet.weights.lock import exclusive
+from hrnet.files import atomic_path, exclusive, is_file, make_writable_folder, read_json
+from hrnet.weights.published.download import check_is_no_text, download, mismatch
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _LARGEST_NOTE = 10_000
@@ -47,7 +45,7 @@ class Published(Protocol):
 
 
 def cache_folder() -> Path:
-    """The folder of downloaded and converted weights; it need not exist yet.
+    """Return the folder of downloaded and converted weights; it need not exist yet.
 
     `HRNET_CACHE`, or `hrnet` where the platform keeps such files: $XDG_CACHE_HOME or ~/.cache,
     ~/Library/Caches on macOS, %LOCALAPPDATA% on Windows. Raises InputError where there is no such
@@ -79,15 +77,15 @@ def offline() -> bool:
 
 
 def raw_path(row: Published) -> Path:
-    """Where the published file of a row is, or will be."""
+    """Return the path of a row's published file, which need not be there yet."""
     return cache_folder() / row.file_name
 
 
 def fetch(row: Published, *, progress: bool = True) -> Path:
     """Return the published file of a row, verified; download it if it is not in the cache.
 
-    A file of that name that somebody put into the cache folder is taken, if it is the right one.
-    progress: show a bar where stderr is a terminal. Raises InputError with what to do.
+    A file of that name that a user put into the cache folder is taken, if it is the right one.
+    progress: show a bar where stderr is a terminal. Raises InputError with advice.
     """
     path = raw_path(row)
     if not is_file(path):
@@ -120,11 +118,13 @@ def converted(
     so another version or file gives another result; older results stay until somebody removes them.
     The file appears whole. Of two processes one converts and the other waits.
     """
+    # A result of the same file and converter may be there already.
     raw = fetch(row, progress=progress)
     digest = _remembered_sha256(raw)
     target = raw.with_name(f"{row.name}.{digest[:12]}.v{version}.safetensors")
     if is_file(target):
         return target
+    # Convert under a lock, to a name that nobody takes for the finished file.
     make_writable_folder(raw.parent)
     with _one_line(target), exclusive(target.with_name(f".{target.name}.lock")):
         if not is_file(target):
@@ -139,7 +139,7 @@ def converted(
 
 @contextmanager
 def _one_line(path: Path) -> Iterator[None]:
-    """Turn what the disk refuses into one line."""
+    """Turn errors of the disk into one line."""
     try:
         yield
     except OSError as error:
@@ -177,7 +177,8 @@ def _check(row: Published, path: Path, digest: str) -> None:
 
 
 def _remembered_sha256(path: Path) -> str:
-    """The SHA-256 of a file, from its note while that holds; read and noted otherwise."""
+    """Return the SHA-256 of a file, from its note while that holds; hash and note it otherwise."""
+    # The note holds while size and time of change are those of the file.
     note, state = path.with_name(f".{path.name}.json"), path.stat()
     key = [state.st_size, state.st_mtime_ns]
     with suppress(InputError):

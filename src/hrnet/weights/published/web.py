@@ -1,7 +1,7 @@
-"""Ask a server for a file, with the standard library alone; http and https and nothing else.
+"""Requests over http and https, and nothing else, with the standard library alone.
 
-Whatever an address, a redirect or a header may be, it ends in a response, in `TryAgainError` or in
-an InputError of one line.
+Every address, redirect and header ends in a response, in `TryAgainError` or in an InputError of one
+line.
 """
 
 import re
@@ -54,7 +54,7 @@ class TryAgainError(Exception):
 
 
 class ChangedError(TryAgainError):
-    """The server has nothing behind the bytes that are there: it has another file now."""
+    """A file on the server that changed: it is not longer than the bytes that are there."""
 
 
 def without_secrets(url: str) -> str:
@@ -80,8 +80,8 @@ def expect_address(url: str) -> None:
         )
 
 
-def ask(url: str, headers: Mapping[str, str], timeout_s: float, advice: str) -> HTTPResponse:
-    """Open an address. advice: what else a user can do, for the end of messages.
+def open_url(url: str, headers: Mapping[str, str], timeout_s: float, advice: str) -> HTTPResponse:
+    """Open an address. advice: an alternative for the user, for the end of messages.
 
     Raises TryAgainError, ChangedError for status 416, or InputError where no further try helps.
     """
@@ -103,10 +103,11 @@ def size_in(header: str) -> int:
 
 
 def receive(response: HTTPResponse, most: int, timeout_s: float) -> Iterator[bytes]:
-    """Yield what comes in blocks, up to `most` bytes in all.
+    """Yield a response in blocks, up to `most` bytes in all.
 
-    Raises TryAgainError, behind the last block, where it breaks off or hardly comes.
+    Raises TryAgainError, after the last block, where the connection breaks or is too slow.
     """
+    # Fill blocks of one size, and check the speed once a timeout.
     since, came, block, broken = time.monotonic(), 0, bytearray(), ""
     try:
         while most and (piece := response.read1(min(_BLOCK - len(block), most))):
@@ -124,6 +125,7 @@ def receive(response: HTTPResponse, most: int, timeout_s: float) -> Iterator[byt
         broken = f"nothing came for {timeout_s:g} seconds"
     except (OSError, *_ODD) as error:
         broken = f"the connection broke: {one_line(error)}"
+    # The last bytes count, also those before an error.
     if block:
         yield bytes(block)
     if broken:
@@ -136,7 +138,7 @@ class SafeRedirects(HTTPRedirectHandler):
     def http_error_302(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
     ) -> HTTPResponse | None:
-        """Follow a redirect without reading the page that comes with it, which may have no end."""
+        """Follow a redirect without reading its page, which may have no end."""
         fp.close()
         return super().http_error_302(req, fp, code, msg, headers)
 
@@ -154,7 +156,7 @@ class SafeRedirects(HTTPRedirectHandler):
 
 @contextmanager
 def _in_time(connection: HTTPConnection) -> Iterator[None]:
-    """Hang up where a response has not begun in two waits: its headers may never end."""
+    """Close a connection whose headers take longer than two timeouts: they may never end."""
 
     def hang_up() -> None:
         with suppress(OSError):
@@ -192,7 +194,7 @@ class _Secure(HTTPSHandler):
 
 
 def _opener() -> OpenerDirector:
-    """Open http and https and nothing else: urllib's own opener also takes file, ftp and data."""
+    """Return an opener of http and https alone; urllib's own also takes file, ftp and data."""
     opener = OpenerDirector()
     for handler in (
         ProxyHandler(),
@@ -207,28 +209,28 @@ def _opener() -> OpenerDirector:
 
 
 def _http_error(address: str, error: HTTPError, advice: str) -> Exception:
-    said = f"{error.code} {one_line(error.reason)[:200]}"
+    status = f"{error.code} {one_line(error.reason)[:200]}"
     if error.code == 416:
         return ChangedError("the file on the server has changed")
     if error.code >= 500 or error.code in _BUSY:
-        return TryAgainError(f"the server answered {said}")
+        return TryAgainError(f"the server answered {status}")
     if error.code in (401, 403):
-        return InputError(f"{address} is not given to everybody ({said}); {advice}")
+        return InputError(f"{address} is not given to everybody ({status}); {advice}")
     if error.code in (404, 410):
         return InputError(f"there is no file at {address} any more; {advice}")
     what = "redirects in a way that is not followed" if error.code < 400 else "answered"
-    return InputError(f"{address} {what}: {said}; {advice}")
+    return InputError(f"{address} {what}: {status}; {advice}")
 
 
 def _network_error(address: str, reason: object, timeout_s: float, advice: str) -> Exception:
-    said = one_line(reason)[:200]
+    problem = one_line(reason)[:200]
     if isinstance(reason, TimeoutError):
         return TryAgainError(f"no answer in {timeout_s:g} seconds")
     if isinstance(reason, _TRANSIENT):
-        return TryAgainError(f"the connection broke: {said}")
+        return TryAgainError(f"the connection broke: {problem}")
     if isinstance(reason, _ODD) and not isinstance(reason, OSError):  # a certificate is both
-        return InputError(f"{address} leads to nothing that can be read: {said}; {advice}")
+        return InputError(f"{address} leads to nothing that can be read: {problem}; {advice}")
     return InputError(
-        f"{address} cannot be reached: {said}; check the connection and, behind a "
+        f"{address} cannot be reached: {problem}; check the connection and, behind a "
         f"proxy, HTTPS_PROXY, or {advice}"
     )
