@@ -16,6 +16,36 @@ Examples:
   hrnet evaluate runs/pets --data pets/val/
 """
 
+Data = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="FILE|DIR",
+        help="Labelled images. For keypoints: a COCO keypoint file. For classes: a folder with "
+        "one folder per class, or a list of images and classes (.csv, .txt).",
+    ),
+]
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        "-i",
+        metavar="DIR",
+        help="Image folder. Needed for keypoints; for a list of classes, if its paths are not "
+        "relative to the list.",
+    ),
+]
+Boxes = Annotated[
+    str,
+    typer.Option(
+        "--boxes",
+        "-b",
+        metavar="gt|FILE",
+        help="Keypoints only. Boxes to evaluate on: gt (ground truth) are the annotated boxes; "
+        "FILE holds those of a detector, as COCO results.",
+    ),
+]
 JsonFile = Annotated[
     Path | None,
     typer.Option(
@@ -26,36 +56,9 @@ JsonFile = Annotated[
 
 def evaluate(
     model: ModelArgument,
-    data: Annotated[
-        Path,
-        typer.Option(
-            "--data",
-            "-d",
-            metavar="FILE|DIR",
-            help="Labelled images. For keypoints: a COCO keypoint file. For classes: a folder with "
-            "one folder per class, or a list of images and classes (.csv, .txt).",
-        ),
-    ],
-    images: Annotated[
-        Path | None,
-        typer.Option(
-            "--images",
-            "-i",
-            metavar="DIR",
-            help="Image folder. Needed for keypoints; for a list of classes, if its paths are not "
-            "relative to the list.",
-        ),
-    ] = None,
-    boxes: Annotated[
-        str,
-        typer.Option(
-            "--boxes",
-            "-b",
-            metavar="gt|FILE",
-            help="Keypoints only. Boxes to evaluate on: gt (ground truth) are the annotated boxes; "
-            "FILE holds those of a detector, as COCO results.",
-        ),
-    ] = "gt",
+    data: Data,
+    images: Images = None,
+    boxes: Boxes = "gt",
     json_file: JsonFile = None,
     category: Category = None,
     flip_test: FlipTest = False,
