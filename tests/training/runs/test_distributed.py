@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,7 +40,13 @@ def settings(data: Path, **changes):
     return experiment_of(data, data, **(usual | changes))
 
 
-JOINED = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29599"}
+def free_port() -> str:
+    """A port of this process: two tests that wait for each other's rank must not meet."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
+
+
+JOINED = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
 
 
 @pytest.mark.parametrize(
