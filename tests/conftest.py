@@ -23,7 +23,7 @@ settings.load_profile("any_machine")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Give each worker of pytest-xdist, and each process that a test starts, one thread of torch."""
+    """Give workers of pytest-xdist, and processes that tests start, one thread of torch each."""
     if config.getoption("numprocesses", None):
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 

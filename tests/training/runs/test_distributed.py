@@ -107,7 +107,7 @@ def train_by_two(experiment, out: Path) -> str:
     return output
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_two_processes_learn_what_one_does(data, tmp_path, accumulate):
     """The same losses step by step; statistics of norms are those of both shares together.
 
@@ -175,6 +175,7 @@ def test_norms_over_two_processes_are_those_of_the_whole_batch(tmp_path):
     assert process.returncode == 0, output
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no SIGTERM")
 def test_sigterm_stops_all_processes_with_a_state(data, tmp_path):
     out, file = tmp_path / "run", tmp_path / "settings.json"
