@@ -1,8 +1,9 @@
-# make demo    the light core (no torch) and a predicted photo in demo/
-# make test    everything the tests need, and the tests   (make test ARGS="-k geometry")
-# make parity  the table of our networks against recordings   (make parity GOLDEN=FOLDER)
-# make lint    ruff: rules and format        make types   mypy, strict
-# make clean   removes what the above made
+# make demo      the light core (no torch) and a predicted photo in demo/
+# make test      the tests and what they need, without the slow proofs   (make test ARGS="-k geometry")
+# make test-all  all tests
+# make parity    the table of our networks against recordings   (make parity GOLDEN=FOLDER)
+# make lint      ruff: rules and format        make types   mypy, strict
+# make clean     removes what the above made
 #
 # One environment, .venv: `demo` puts the light core in it, `test`, `lint` and `types` add the rest, in
 # any order. The install is editable, so it is only repeated when pyproject.toml changes.
@@ -11,8 +12,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# One worker a core. A worker that runs out of tests takes some of another.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 8 --dist worksteal
 
-.PHONY: help demo test parity lint types clean
+.PHONY: help demo test test-all parity lint types clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
@@ -21,7 +24,10 @@ demo: $(VENV)/.light
 	$(BIN)/hrnet predict examples/astronaut.jpg --out demo/
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest $(ARGS)
+	$(PYTEST) -m "not slow" $(ARGS)
+
+test-all: $(VENV)/.dev
+	$(PYTEST) $(ARGS)
 
 parity: $(VENV)/.dev
 	PYTHONPATH=tests $(BIN)/python -m parity $(GOLDEN) $(ARGS)

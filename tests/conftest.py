@@ -22,6 +22,12 @@ settings.register_profile("any_machine", deadline=None, derandomize="CI" in os.e
 settings.load_profile("any_machine")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Give workers of pytest-xdist, and processes that tests start, one thread of torch each."""
+    if config.getoption("numprocesses", None):
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def _folder_or_skip(variable: str, beside_the_project: str) -> Path:
     folder = Path(os.environ.get(variable) or ROOT.parent / beside_the_project)
     if not folder.is_dir():

@@ -27,7 +27,8 @@ from .recordings import (
 
 KEPT = facts.read()
 
-every_model = pytest.mark.parametrize("name", MODELS)
+every_model = pytest.mark.parametrize("name", MODELS, scope="module")
+"""The scope lets pytest run all tests of a model together, so that its weights are made once."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -139,6 +140,7 @@ def test_every_name_and_shape_is_the_recorded_one(name, golden_dir):
     assert len(shapes) == record["n_state_keys"]
 
 
+@pytest.mark.slow
 @every_model
 def test_every_recorded_value_comes_out(name, golden_dir, record_property):
     arrays = recorded_arrays(golden_dir, name)

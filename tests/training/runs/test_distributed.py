@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,7 +40,13 @@ def settings(data: Path, **changes):
     return experiment_of(data, data, **(usual | changes))
 
 
-JOINED = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29599"}
+def free_port() -> str:
+    """A port of this process: two tests that wait for each other's rank must not meet."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return str(server.getsockname()[1])
+
+
+JOINED = {"RANK": "0", "LOCAL_RANK": "0", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": free_port()}
 
 
 @pytest.mark.parametrize(
@@ -100,7 +107,7 @@ def train_by_two(experiment, out: Path) -> str:
     return output
 
 
-@pytest.mark.parametrize("accumulate", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_two_processes_learn_what_one_does(data, tmp_path, accumulate):
     """The same losses step by step; statistics of norms are those of both shares together.
 
@@ -168,6 +175,7 @@ def test_norms_over_two_processes_are_those_of_the_whole_batch(tmp_path):
     assert process.returncode == 0, output
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no SIGTERM")
 def test_sigterm_stops_all_processes_with_a_state(data, tmp_path):
     out, file = tmp_path / "run", tmp_path / "settings.json"

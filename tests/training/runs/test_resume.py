@@ -84,7 +84,7 @@ def train_until(step: int, experiment, out: Path, monkeypatch, *, resume: bool) 
         train(experiment, out, resume=resume)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("optimizer", ["adamw", pytest.param("sgd", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("workers", [0, 1])
 def test_it_goes_on_within_an_epoch(data, undisturbed, tmp_path, monkeypatch, workers, optimizer):
     whole = undisturbed
@@ -132,6 +132,7 @@ def test_what_a_run_starts_from_is_measured_once(data, undisturbed, tmp_path, mo
     assert "before training" not in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_was_drawn_at_random_is_drawn_again(tmp_path, data, monkeypatch):
     """A network that drops paths at random, half precision, and parts of a batch."""
     changes = {"epochs": 2, "precision": "bf16", "accumulate": 2, "clip_norm": 1.0}
@@ -235,6 +236,7 @@ def wait_for_state(out: Path, process: subprocess.Popen, *, after: float = 0) ->
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="other systems kill in other ways")
 def test_killed_again_and_again(data, tmp_path):
     """Kill -9 at random moments: while it starts, trains, or writes; HRNET_KILLS says how often."""
@@ -293,6 +295,7 @@ def test_sigterm_saves_and_ends_well(data, undisturbed, tmp_path):
     expect_same_run(undisturbed, out)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no process groups")
 def test_sigterm_to_the_whole_group_spares_the_workers(data, undisturbed, tmp_path):
     out = tmp_path / "run"
