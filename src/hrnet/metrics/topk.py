@@ -24,7 +24,7 @@ def true_ranks(scores: ArrayLike, truth: ArrayLike) -> NDArray[np.int64]:
             f"{index.shape}"
         )
     classes = table.shape[1]
-    if index.size and not (0 <= index.min() and index.max() < classes):
+    if index.size and not (index.min() >= 0 and index.max() < classes):
         raise InputError(
             f"expected class indices within 0..{classes - 1}, got {index.min()} to {index.max()}"
         )
@@ -60,3 +60,16 @@ def class_accuracy(truth: ArrayLike, predicted: ArrayLike, num_classes: int) -> 
     correct = np.bincount(index[index == np.asarray(predicted)], minlength=num_classes)
     with np.errstate(invalid="ignore"):
         return np.asarray(correct / counts)
+
+
+def confused_pairs(truth: ArrayLike, predicted: ArrayLike) -> list[tuple[int, int, int]]:
+    """List (true class, predicted class, count) of wrong samples, the most frequent first.
+
+    truth, predicted: (N,) class indices. Of equal counts the lower indices come first.
+    """
+    own, guess = np.asarray(truth), np.asarray(predicted)
+    pairs = np.stack([own, guess], axis=1)[own != guess]
+    found, counts = np.unique(pairs, axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    table = np.column_stack([found, counts])[order]
+    return [(own, wrong, count) for own, wrong, count in table.tolist()]

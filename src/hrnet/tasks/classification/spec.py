@@ -2,11 +2,14 @@
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec
+from hrnet.errors import InputError
+from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec, first_problem
+from hrnet.tasks.classification.imagenet import imagenet_names
 
 Interpolation = Literal["bilinear", "bicubic"]
 
@@ -78,6 +81,24 @@ class ClassificationSpec(ModelSpec):
             "exif": "applied",
             "classes": len(self.class_names),
         }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> "ClassificationSpec | None":
+        """Describe published weights by the facts of their row; None without a `resize`.
+
+        facts: fields of the spec; `classes` "imagenet" stands for ImageNet's 1000 names. Raises
+        InputError for facts that are incomplete or do not fit the network.
+        """
+        fields = dict(facts)
+        if "resize" not in fields:
+            return None
+        if fields.pop("classes", None) == "imagenet":
+            fields["class_names"] = tuple(imagenet_names().values())
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            name = f"{fields.get('name')!s:.200}"
+            raise InputError(f"cannot describe {name}: {first_problem(error)}") from None
 
     def words(self) -> list[str]:
         """Return the resize with its interpolation, and the number of classes."""
