@@ -16,16 +16,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnet.config import Experiment
 from hrnet.data.augment import Augmentation, distort
-from hrnet.data.class_dataset import ClassSample
+from hrnet.data.class_dataset import ClassDataset, ClassSample
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.geometry import Image8, Size
-from hrnet.metrics.topk import class_accuracy, confused_pairs, top_k_accuracy, true_ranks
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Crop, Dataset, Job, Outputs, Result, Sample, TaskParts, expect_outputs
 from hrnet.tasks.classification.config import ClassificationExperiment, make_spec
 from hrnet.tasks.classification.crops import centre_crop, draw_crop_box, resize_box
-from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
+from hrnet.tasks.classification.dataset import read_dataset
+from hrnet.tasks.classification.evaluation import compare, metrics_of
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.spec import ClassificationSpec
 
@@ -96,7 +96,7 @@ class Classification:
         return iter(scores.astype(np.float32))
 
     @staticmethod
-    def dataset(source: DataSource) -> ClassificationDataset:
+    def dataset(source: DataSource) -> ClassDataset:
         """Read a folder a class, or a list of pictures, see `tasks.classification.dataset`."""
         return read_dataset(source)
 
@@ -145,35 +145,9 @@ class Classification:
         return crop
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
-        """Compute top-1, top-5, the mean of the class accuracies, and details.
-
-        Details are `class/NAME`, the accuracy within a class, and `confusion/NAME/OTHER`, the share
-        of a class's pictures that are taken for another class.
-        """
-        assert isinstance(dataset, ClassificationDataset)
-        if not pairs:
-            return dict.fromkeys(("top-1", "top-5", "class mean"), -1.0)
-        scores = np.stack([cast(Labels, result).scores for _, result in pairs])
-        whole = dataset.truth_of(self.spec)
-        truth = np.array([whole[job.index] for job, _ in pairs])
-        predicted = scores.argmax(axis=1)
-        names = self.spec.class_names
-        # Metrics over all pictures.
-        ranks = true_ranks(scores, truth)
-        by_class = class_accuracy(truth, predicted, len(names))
-        present = np.flatnonzero(~np.isnan(by_class)).tolist()
-        metrics = {
-            "top-1": top_k_accuracy(ranks, 1),
-            "top-5": top_k_accuracy(ranks, min(5, len(names))),
-            "class mean": float(by_class[present].mean()),
-        }
-        # Details, the most frequent confusions first.
-        details = {f"class/{names[index]}": float(by_class[index]) for index in present}
-        confusions = {
-            f"confusion/{names[own]}/{names[other]}": count / int((truth == own).sum())
-            for own, other, count in confused_pairs(truth, predicted)
-        }
-        return {**metrics, **details, **confusions}
+        """Compute top-1, top-5 and the mean of the class accuracies, see `metrics_of`."""
+        assert isinstance(dataset, ClassDataset)
+        return metrics_of(compare(self.spec, pairs, dataset))
 
 
 TASK = TaskParts(
