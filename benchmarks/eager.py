@@ -37,7 +37,7 @@ def pairs() -> Iterator[tuple[str, tuple[int, int], nn.Module, nn.Module]]:
         yield "hrnet_w18 classification, timm", (224, 224), ours, theirs.eval()
     if found("mmpose"):
         for variant, make, options in mmpose_backbones():
-            ours = random_weights(create_model(variant, **options))
+            ours = random_weights(create_model(variant, options=options))
             yield f"{variant} pose, mmpose", (256, 192), ours, mmpose_twin(ours, make).eval()
 
 

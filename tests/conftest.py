@@ -81,7 +81,7 @@ def spot_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from onnx import TensorProto, helper
 
     spec = PoseSpec(
-        network=NetworkSpec(variant="spots", task="pose", num_keypoints=3),
+        network=NetworkSpec(variant="spots", task="pose", num_outputs=3),
         name="spots",
         input_size=(128, 96),
         skeleton=Skeleton(COLORS, edges=((0, 1), (1, 2))),

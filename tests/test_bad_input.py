@@ -255,8 +255,8 @@ BAD_MODELS: dict[str, tuple[Callable[[Path], object], str]] = {
     "zip": (lambda path: path.write_bytes(b"PK\x03\x04" + bytes(200)), NO_MODEL),
     "other onnx": (bare_onnx, ONNX_WITHOUT_SPEC),
     "spec of a later version": (
-        lambda path: bare_onnx(path, hrnet='{"format": 2}'),
-        "not the description of a pose model",
+        lambda path: bare_onnx(path, hrnet='{"format": 3}'),
+        "not the description of a model",
     ),
     "folder": (lambda path: path.mkdir(), "run folder"),
 }
@@ -321,7 +321,14 @@ def test_a_network_that_does_not_fit_its_description(
     spec = read_spec(spot_model)
     for change, words in (
         ({"input_size": (256, 192)}, "does not fit its description"),
-        ({"skeleton": Skeleton(("a", "b"))}, "shape (1, 3, 32, 24), not (1, 2, 32, 24)"),
+        ({"skeleton": Skeleton(("a", "b"))}, "the network has 3 keypoints and the skeleton 2"),
+        (
+            {
+                "skeleton": Skeleton(("a", "b")),
+                "network": spec.network.model_copy(update={"num_outputs": 2}),
+            },
+            "shape (1, 3, 32, 24), not (1, 2, 32, 24)",
+        ),
     ):
         onnx.helper.set_model_props(model, {"hrnet": spec.model_copy(update=change).to_json()})
         onnx.save(model, tmp_path / "mixed.onnx")
@@ -344,7 +351,7 @@ def test_a_network_that_answers_one_crop_where_two_were_asked(
     boxes = tmp_path / "boxes.json"
     boxes.write_text(json.dumps({photo.name: [[0, 0, 50, 50], [10, 10, 50, 50]]}))
     result = predict(photo, "--boxes", boxes, model=tmp_path / "one.onnx")
-    expect_one_line(result, "answers with shape (1, 3, 32, 24), not (2, 3, 32, 24)")
+    expect_one_line(result, "output has shape (1, 3, 32, 24), not (2, 3, 32, 24)")
 
 
 def test_names_of_keypoints_are_printed_as_they_are(

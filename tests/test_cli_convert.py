@@ -23,7 +23,7 @@ def test_a_file_is_converted_and_says_what_it_is(run, pose, tmp_path):
     code, text, errors = run("convert", pose, out)
     assert code == 0
     assert text.splitlines() == [
-        f"{out}: small_hrnet_w16 for pose, num_keypoints 17; 350 tensors named as in mmpose 1.x, "
+        f"{out}: small_hrnet_w16 for pose, num_outputs 17; 350 tensors named as in mmpose 1.x, "
         "1 entries left out"
     ]
     assert errors == "to predict with it, convert it with --input and --skeleton\n"

@@ -204,3 +204,75 @@ def test_folders_and_files_are_printed_without_terminal_escapes(run, pets, tmp_p
     assert code == 2
     assert "errors in" in err
     assert "\x1b[2J" not in printed + out + err
+
+
+@pytest.fixture
+def flowers(tmp_path):
+    """Ten pictures of noise in each of three classes."""
+    rng = np.random.default_rng(0)
+    for name in ("aster", "daisy", "rose"):
+        folder = tmp_path / "flowers" / name
+        folder.mkdir(parents=True)
+        for number in range(10):
+            pixels = rng.integers(0, 255, (10, 10, 3)).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / f"{number}.png")
+    return tmp_path / "flowers"
+
+
+def test_classes_are_split_and_checked(run, flowers, tmp_path):
+    out = tmp_path / "parts"
+    code, text, err = run("data", "split", flowers, "--out", out, "--val", "0.2")
+    assert (code, err) == (0, "")
+    assert text.splitlines() == [f"{out}/train.csv: 24 images", f"{out}/val.csv: 6 images"]
+    report = tmp_path / "report"
+    code, text, err = run("data", "check", out, "--report", report)
+    assert (code, err) == (0, "")
+    rows = [line.split() for line in text.splitlines() if "│" in line]
+    assert [row[1::2] for row in rows] == [
+        ["aster", "8", "33.3%", "2"],
+        ["daisy", "8", "33.3%", "2"],
+        ["rose", "8", "33.3%", "2"],
+        ["3", "│", "│", "6"],
+    ]
+    assert "kinds of errors: 0, of warnings: 0" in text
+    assert sorted(path.name for path in report.iterdir()) == ["check.json", "contact_sheet.jpg"]
+    # The other way round, by naming both parts.
+    code, again, _ = run("data", "check", out / "train.csv", "--val", out / "val.csv")
+    assert (code, again.splitlines()[1:]) == (0, text.splitlines()[1:-2])
+
+
+def test_errors_of_classes_end_with_2(run, flowers):
+    (flowers / "rose" / "0.png").write_bytes(b"")
+    code, _, err = run("data", "check", flowers)
+    assert code == 2
+    assert err.splitlines()[0] == f"hrnet: errors in {flowers}:"
+    assert "is empty (0 bytes); get the file again" in err
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("check", "--category", "rose"), "expected no boxes and no category for classes"),
+        (("check", "--images", "."), "is a folder of classes and holds its images"),
+        (("split", "--out", "out", "--group", "video"), "expected --group and --category with k"),
+        (("split", "--out", "out", "--category", "rose"), "expected --group and --category w"),
+        (("split", "--out", "out", "--val", "2"), "expected --val and --test as shares"),
+    ],
+)
+def test_options_of_keypoints_are_refused_for_classes(run, flowers, options, words):
+    code, out, err = run("data", options[0], flowers, *options[1:])
+    assert (code, out) == (2, "")
+    assert words in err
+    assert len(err.splitlines()) == 1
+
+
+def test_options_of_classes_are_refused_for_keypoints(run, pets, tmp_path):
+    file, images = pets
+    for options, words in (
+        (("check",), "expected the folder of its images; add --images"),
+        (("check", "--images", images, "--val", file), "expected --val for classes alone"),
+        (("split", "--out", tmp_path / "out", "--images", images), "expected --images with lists"),
+    ):
+        code, out, err = run("data", options[0], file, *options[1:])
+        assert (code, out, len(err.splitlines())) == (2, "", 1)
+        assert words in err

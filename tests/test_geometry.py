@@ -9,13 +9,10 @@ from hrnet.geometry import (
     apply_affine,
     box_to_crop,
     crop_matrix,
-    flip_points,
     invert_affine,
     warp_affine,
     xywh_to_xyxy,
-    xyxy_to_xywh,
 )
-from hrnet.skeleton import COCO_PERSON
 
 seeds = st.integers(0, 2**32 - 1)
 shapes = st.sampled_from([(), (0,), (1,), (7,), (2, 3)])
@@ -35,16 +32,16 @@ def random_picture(seed: int, height: int, width: int) -> np.ndarray:
 
 @few
 @given(seeds, shapes)
-def test_box_formats_go_there_and_back(seed, shape):
+def test_a_box_ends_its_size_behind_its_start(seed, shape):
     xywh = some_boxes(seed, shape)
     xyxy = xywh_to_xyxy(xywh)
     assert (xyxy[..., 2:] >= xyxy[..., :2]).all()
-    np.testing.assert_allclose(xyxy_to_xywh(xyxy), xywh, atol=1e-9)
+    np.testing.assert_allclose(xyxy[..., :2], xywh[..., :2])
+    np.testing.assert_allclose(xyxy[..., 2:] - xyxy[..., :2], xywh[..., 2:], atol=1e-9)
 
 
 def test_box_formats_by_hand():
     assert xywh_to_xyxy([10, 20, 30, 40]).tolist() == [10, 20, 40, 60]
-    assert xyxy_to_xywh([[10, 20, 40, 60]]).tolist() == [[10, 20, 30, 40]]
 
 
 @few
@@ -115,24 +112,6 @@ def test_a_positive_rotation_turns_counter_clockwise_on_screen():
 
 
 @few
-@given(seeds, st.integers(1, 400))
-def test_flipping_points_twice_changes_nothing(seed, width):
-    points = np.random.default_rng(seed).uniform(0, width, (3, 17, 2))
-    order = COCO_PERSON.flip_order
-    flipped = flip_points(points, width, order)
-    np.testing.assert_allclose(flip_points(flipped, width, order), points, atol=1e-9)
-    # The left eye stands where the right eye was, mirrored between the outer pixel centres.
-    np.testing.assert_allclose(flipped[:, 1, 0], width - 1 - points[:, 2, 0])
-    np.testing.assert_allclose(flipped[:, 1, 1], points[:, 2, 1])
-
-
-def test_flipping_leaves_its_argument_alone():
-    points = np.ones((2, 3, 2))
-    flip_points(points, 10, (0, 2, 1))
-    assert (points == 1).all()
-
-
-@few
 @given(seeds)
 def test_mirroring_the_picture_mirrors_the_unbiased_crop(seed):
     """The reason for lengths between pixel centres: no half pixel is lost in a flip."""
@@ -142,8 +121,8 @@ def test_mirroring_the_picture_mirrors_the_unbiased_crop(seed):
     points = rng.uniform(0, 100, (1, 2))
     here = apply_affine(points, crop_matrix(center, crop, size, unbiased=True))
     mirrored = crop_matrix((width - 1 - center[0], center[1]), crop, size, unbiased=True)
-    there = apply_affine(flip_points(points, width, [0]), mirrored)
-    np.testing.assert_allclose(flip_points(there, size[1], [0]), here, atol=1e-8)
+    there = apply_affine(points * (-1, 1) + (width - 1, 0), mirrored)
+    np.testing.assert_allclose(there * (-1, 1) + (size[1] - 1, 0), here, atol=1e-8)
 
 
 @few

@@ -159,15 +159,15 @@ def test_a_checkpoint_and_a_run_folder_predict_too(spots, tmp_path: Path, monkey
 
     from hrnet.models import create_model
     from hrnet.skeleton import COCO_PERSON
-    from hrnet.spec import PoseSpec
+    from hrnet.tasks.pose.spec import PoseSpec
     from hrnet.weights.checkpoint import save_checkpoint
 
     threads: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", threads.append)
     torch.manual_seed(0)
-    network = create_model("small_hrnet_w16", task="pose", num_keypoints=17)
+    network = create_model("small_hrnet_w16", task="pose", num_outputs=17)
     spec = PoseSpec(
-        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=17),
+        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=17),
         name="t",
         input_size=(64, 64),
         skeleton=COCO_PERSON,

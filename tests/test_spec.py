@@ -5,6 +5,7 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, Skeleton
@@ -13,7 +14,7 @@ from hrnet.tasks import read_spec
 from hrnet.tasks.pose.spec import PoseSpec
 
 SPEC = PoseSpec(
-    network=NetworkSpec(variant="hrnet_w32", task="pose", num_keypoints=17),
+    network=NetworkSpec(variant="hrnet_w32", task="pose", num_outputs=17),
     name="mine",
     input_size=(256, 192),
     skeleton=COCO_PERSON,
@@ -37,7 +38,7 @@ def test_reading_what_was_written_gives_the_same(
     size, codec, activation, blur, sigma, padding, points, name
 ):
     spec = PoseSpec(
-        network=NetworkSpec(variant="hrnet_w48", task="pose", num_keypoints=points),
+        network=NetworkSpec(variant="hrnet_w48", task="pose", num_outputs=points),
         name=name,
         input_size=size,
         codec=codec,
@@ -71,7 +72,7 @@ def test_the_smoothing_follows_sigma_unless_it_is_given(sigma, given, expected):
 
 @pytest.mark.parametrize("rate", [None, 0.0, 0.3])
 def test_a_drop_path_is_written_where_one_was_asked_for(rate):
-    network = NetworkSpec(variant="hrformer_base", num_keypoints=17, drop_path=rate)
+    network = NetworkSpec(variant="hrformer_base", task="pose", num_outputs=17, drop_path=rate)
     pose = SPEC.model_copy(update={"network": network})
     for spec in (pose, network):
         assert type(spec).from_json(spec.to_json()) == spec
@@ -90,6 +91,44 @@ def test_a_description_of_format_1_is_read_as_one_of_today():
     for broken in ({"options": 5}, {"variant": None}, {"skeleton": []}, {"task": "oops"}):
         with pytest.raises(InputError, match=r"not the description|expected a task"):
             read_spec(json.dumps(old | broken))
+
+
+@pytest.mark.parametrize(
+    ("text", "task", "num_outputs"),
+    [
+        ('{"variant": "hrnet_w32", "num_keypoints": 16}', "pose", 16),
+        ('{"variant": "hrnet_w32", "task": "pose", "num_keypoints": 5}', "pose", 5),
+        ('{"variant": "hrnet_w32", "task": "segmentation", "num_classes": 59}', "segmentation", 59),
+        ('{"variant": "hrnet_w32", "task": "detection", "num_classes": null}', "detection", None),
+        ('{"variant": "hrnet_w32", "task": "pose", "num_outputs": 3}', "pose", 3),
+    ],
+)
+def test_descriptions_of_older_versions_are_read(text, task, num_outputs):
+    spec = NetworkSpec.from_json(text)
+    assert spec == NetworkSpec(variant="hrnet_w32", task=task, num_outputs=num_outputs)
+    assert NetworkSpec.from_json(spec.to_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('{"task": "pose"}', "variant: Field required"),
+        ('{"variant": "a", "num_keypoints": 3, "num_classes": 3}', "num_keypoints: Extra inputs"),
+        ('{"variant": "a", "num_keypoints": 3, "num_outputs": 3}', "num_keypoints: Extra inputs"),
+        ('{"variant": "a", "num_keypoints": "x"}', "num_outputs: .*valid integer"),
+        ('{"variant": "a", "heads": "v2"}', "heads: Extra inputs"),
+        ("[1, 2]", "description: "),
+    ],
+)
+def test_wrong_descriptions_of_networks_are_refused_in_one_line(text, message):
+    with pytest.raises(InputError, match=message) as error:
+        NetworkSpec.from_json(text)
+    assert "\n" not in str(error.value)
+
+
+def test_a_network_has_no_usual_task():
+    with pytest.raises(ValidationError, match="task"):
+        NetworkSpec.model_validate({"variant": "hrnet_w32"})
 
 
 def changed(**changes: object) -> str:
@@ -127,7 +166,7 @@ def network(**changes: object) -> str:
         (network(drop_path="x"), "network.drop_path: .*valid number"),
         (changed(format=3), "format: Input should be 2"),
         (network(task="segmentation"), "expected a network for pose, got one for segmentation"),
-        (network(num_keypoints=3), "the network has 3 keypoints and the skeleton 17"),
+        (network(num_outputs=3), "the network has 3 keypoints and the skeleton 17"),
         (changed(skeleton={"names": []}), "at least one keypoint name"),
         (changed(skeleton={"names": ["a"], "sigmas": [0.1, 0.2]}), "expected 1 positive sigmas"),
         (changed(skeleton={"names": ["a"], "oops": 1}), "skeleton.oops"),

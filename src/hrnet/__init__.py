@@ -104,9 +104,9 @@ def __getattr__(name: str) -> object:
         try:
             return getattr(import_module(_HOMES[name]), name)
         except ModuleNotFoundError as error:
-            from hrnet.extras import stand_in
+            from hrnet.extras import unavailable
 
-            return stand_in(name, error)
+            return unavailable(name, error)
     raise AttributeError(f"module 'hrnet' has no attribute {name!r}")
 
 

@@ -1,10 +1,10 @@
-"""The program `hrnet`, and `python -m hrnet`."""
+"""Entry point of `hrnet` and `python -m hrnet`."""
 
 import sys
 
 
 def main() -> None:
-    """Run the command line; Ctrl-C while it is still being loaded ends it without a traceback."""
+    """Run the command line; Ctrl-C during its import exits with code 130, without a traceback."""
     try:
         from hrnet.cli import main as run
     except KeyboardInterrupt:

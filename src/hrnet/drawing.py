@@ -1,7 +1,6 @@
-"""Drawings on pictures: capsules with soft edges, boxes with labels, and the files of them.
+"""Drawing on images: capsules with antialiased edges, boxes with labels, and writing the files.
 
-The coverage of each pixel follows from the exact distance to the shape, which antialiases without
-drawing at a larger size.
+Each pixel is covered by its exact distance to the shape, which antialiases without supersampling.
 """
 
 from collections.abc import Sequence
@@ -18,27 +17,27 @@ from hrnet.geometry import Image8
 Color = tuple[int, int, int]
 
 MIDDLE: Color = (250, 250, 250)
-"""Of what has no side."""
+"""Colour of shapes that are neither left nor right."""
 
 RIM: Color = (16, 16, 24)
 _STRIP_ROWS = 64
 
 JPEG_SIDE_PX = 65_500
-"""The longest side that libjpeg writes."""
+"""Longest side that libjpeg can write."""
 
 _JPEG_QUALITY = 92
 
 
 def save_drawing(pixels: Image8, path: Path) -> None:
-    """Write a picture (H, W, 3) as the .jpg or .png that `path` names, whole or not at all.
+    """Write an image (H, W, 3) atomically, as PNG if `path` ends in .png, else as JPEG.
 
-    Raises InputError where it cannot be written; a JPEG has at most 65500 pixels a side.
+    Raises InputError if it cannot be written; a JPEG has at most 65500 pixels a side.
     """
     jpeg = path.suffix.lower() != ".png"
     if jpeg and max(pixels.shape) > JPEG_SIDE_PX:
         raise InputError(
             f"{path} cannot be written: a JPEG has at most {JPEG_SIDE_PX} pixels a side, and this "
-            f"picture is {pixels.shape[1]}x{pixels.shape[0]}; name a .png file"
+            f"image is {pixels.shape[1]}x{pixels.shape[0]}; name a .png file"
         )
     picture = Image.fromarray(np.ascontiguousarray(pixels))
     with atomic_path(path) as temporary:
@@ -56,7 +55,8 @@ def draw_capsule(
     color: Color,
     opacity: float,
 ) -> None:
-    """Lay all points within `radius` of the segment over the canvas (H, W, 3), in place."""
+    """Draw all points within `radius` pixels of a segment on the canvas (H, W, 3), in place."""
+    # Sort the ends by y; skip a capsule that is invisible or outside.
     height, width = canvas.shape[:2]
     ink = np.array(color, dtype=np.float32)
     (x0, y0), (x1, y1) = sorted((start.tolist(), end.tolist()), key=lambda point: point[1])
@@ -64,13 +64,14 @@ def draw_capsule(
     if opacity <= 0 or max(x0, x1) + reach < 0 or min(x0, x1) - reach > width:
         return
     first, last = np.clip((y0 - reach, y1 + reach), 0, height).astype(int).tolist()
-    # Strips keep the memory small on huge pictures, and follow a slanted bone closely.
+    # Draw in strips, which need little memory on huge images and fit a slanted segment closely.
     for top in range(first, last, _STRIP_ROWS):
         bottom = min(top + _STRIP_ROWS, last)
-        # The part of the segment that this strip can see, in shares of its length.
+        # The columns that the segment can reach in this strip.
         share = (np.array((top - reach, bottom + reach)) - y0) / max(y1 - y0, 1e-9)
         ends = x0 + share.clip(0, 1) * (x1 - x0)
         left, right = np.clip((ends.min() - reach, ends.max() + reach), 0, width).astype(int)
+        # Blend: pixel + (colour - pixel) * cover, cover = clip(radius + 0.5 - distance, 0, 1).
         part = canvas[top:bottom, left:right]
         x = np.arange(left, right, dtype=np.float32)[None, :]
         y = np.arange(top, bottom, dtype=np.float32)[:, None]
@@ -84,7 +85,8 @@ def _distance(
     start: NDArray[np.float32],
     end: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Distance of each pixel of a grid (rows y, columns x) to a segment."""
+    """Compute the distance of each pixel of a grid (rows y, columns x) to a segment."""
+    # Nearest point start + t (end - start), t = <pixel - start, end - start> / |end - start|^2.
     dx, dy = (end - start).tolist()
     length2 = dx * dx + dy * dy
     along = ((x - start[0]) * dx + (y - start[1]) * dy) / (length2 if length2 > 1e-12 else 1.0)
@@ -94,7 +96,7 @@ def _distance(
 
 
 def draw_boxes(canvas: Image8, boxes_xyxy: NDArray[np.float32], labels: Sequence[str]) -> Image8:
-    """Return a copy of a picture (H, W, 3) with boxes (N, 4) in pixels, each with its label."""
+    """Return a copy of an image (H, W, 3) with boxes (N, 4) in pixels, each with its label."""
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
     size = max(11, round(0.022 * max(picture.size)))

@@ -1,15 +1,14 @@
-"""The one error type that the command line turns into a single line and exit code 2."""
+"""The error for bad input, which the command line prints as one line, with exit code 2."""
 
 _LONGEST_LINE = 2000
 _JOINERS = "\u200c\u200d"
-"""Zero-width joiners, which spelling and composed characters need; they are printed as they are."""
+"""Zero-width joiners, printed unchanged since scripts and composed characters need them."""
 
 
 class InputError(ValueError):
-    """Something the user gave cannot be used.
+    """Error for anything a user gave that cannot be used.
 
-    The message is one printable line, whatever names are in it: what was expected, what came, what
-    to do about it.
+    The message is one printable line: what was expected, what was given, what to do.
     """
 
     def __init__(self, message: object) -> None:
@@ -17,10 +16,10 @@ class InputError(ValueError):
 
 
 def printable(text: object) -> str:
-    r"""Replace every character that no terminal should receive by its escape, such as \x1b.
+    r"""Escape every character that no terminal should receive, such as \x1b.
 
-    These are control characters, marks that turn the direction of writing, and the surrogates that
-    stand for bytes of a file name that is not UTF-8.
+    These are control characters, marks that change the direction of writing, and surrogates, which
+    stand for the bytes of a file name that is not UTF-8.
     """
     return "".join(
         letter
@@ -31,7 +30,7 @@ def printable(text: object) -> str:
 
 
 def one_line(message: object) -> str:
-    """Fold any message into one printable line; the middle of an endless one is left out."""
+    """Join a message into one printable line of at most about 2,000 characters."""
     line = printable(" ".join(str(message).split()))
-    half = _LONGEST_LINE // 2
+    half = _LONGEST_LINE // 2  # of a longer line the middle is left out
     return line if len(line) <= _LONGEST_LINE else f"{line[:half]} ... {line[-half:]}"

@@ -1,8 +1,8 @@
-"""Read files of bounded size, and write result files whole or not at all.
+"""Read files of bounded size, and write result files atomically.
 
-Paths come from users and from their files, so every question to the system may fail: names that are
-too long, links in a circle, folders that may not be read. Where the answer is yes or no, such a
-path is not there; where a file is needed, one line names the reason.
+Paths come from users and their files, so every system call may fail: names that are too long, links
+in a cycle, folders without permission. Tests such as `is_file` return False for such a path; where
+a file is needed, an InputError names the reason in one line.
 """
 
 import hashlib
@@ -19,31 +19,31 @@ from pathlib import Path
 from hrnet.errors import InputError, one_line
 
 LARGEST_BYTES = 1 << 31
-"""No annotation file or list is longer; COCO's longest has half a gigabyte."""
+"""Limit for annotation files and lists; COCO's longest has half a gigabyte."""
 
 _RESULTS = frozenset(".json .csv .html".split())
-"""Results that commands write beside their input, such as a report in the folder of its run."""
+"""Suffixes of results that may replace a file in an input folder, such as a report in its run."""
 
 _ADDRESS = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/+(.*)")  # a drive of Windows has one letter
 _counter = itertools.count()
 _NAME_PART = 40
-"""Letters of a file's name that its temporary file keeps, since names have a longest length too."""
+"""Characters of a file's name that its temporary file keeps, since names are limited in length."""
 
 
 def is_file(path: Path) -> bool:
-    """Return True for a regular file, also through links."""
+    """Return True for a regular file or a link to one."""
     mode = _mode(path)
     return mode is not None and stat.S_ISREG(mode)
 
 
 def is_folder(path: Path) -> bool:
-    """Return True for a folder, also through links."""
+    """Return True for a folder or a link to one."""
     mode = _mode(path)
     return mode is not None and stat.S_ISDIR(mode)
 
 
 def exists(path: Path) -> bool:
-    """Return True where anything is at a path, also a device or a pipe."""
+    """Return True if anything is at a path, also a device or a pipe."""
     return _mode(path) is not None
 
 
@@ -55,10 +55,10 @@ def _mode(path: Path) -> int | None:
 
 
 def resolve(path: Path) -> Path:
-    """Return the absolute path without links; InputError where the system cannot follow it."""
+    """Return the absolute path without links; InputError if the system cannot follow it."""
     try:
         return path.resolve()
-    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a circle
+    except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: links in a cycle
         raise InputError(f"{path} cannot be used as a path: {_reason(error)}") from None
 
 
@@ -67,13 +67,13 @@ def _reason(error: BaseException) -> str:
 
 
 def address_in(source: str | os.PathLike[str]) -> str | None:
-    """Return an address such as https://a/b, with the slash that a Path drops; None for a path."""
+    """Return a URL such as https://a/b, with the slash that a Path drops; None for a path."""
     found = _ADDRESS.fullmatch(os.fspath(source).replace("\\", "/"))
     return f"{found[1]}://{found[2]}" if found else None
 
 
 def not_fetched(address: str) -> InputError:
-    """The error of a source that is an address."""
+    """Return the error for a source that is a URL."""
     return InputError(
         f"expected a file, but {address} is an address, and addresses are not fetched; "
         "download it and name the file"
@@ -81,12 +81,13 @@ def not_fetched(address: str) -> InputError:
 
 
 def read_bytes(path: Path, what: str, limit: int = LARGEST_BYTES) -> bytes:
-    """Read a whole regular file; `what` names it in messages, such as "annotations".
+    """Read a whole regular file. what: its content in messages, such as "annotations".
 
-    Raises InputError where it cannot be read, is a folder, a pipe or a device, or has more bytes
-    than `limit`.
+    Raises InputError if it cannot be read, is a folder, a pipe or a device, or has more than
+    `limit` bytes.
     """
     try:
+        # Only a regular file has an end.
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise InputError(f"expected {what} in a file, but {path} is a folder; name a file")
@@ -95,7 +96,7 @@ def read_bytes(path: Path, what: str, limit: int = LARGEST_BYTES) -> bytes:
                 f"expected {what} in a file, but {path} is a pipe or a device; name a regular file"
             )
         with path.open("rb") as file:
-            content = file.read(limit + 1)
+            content = file.read(limit + 1)  # one more shows that it is too long
     except (OSError, ValueError, RuntimeError) as error:
         if isinstance(error, InputError):
             raise
@@ -108,7 +109,7 @@ def read_bytes(path: Path, what: str, limit: int = LARGEST_BYTES) -> bytes:
 
 
 def read_text(path: Path, what: str, limit: int = LARGEST_BYTES) -> str:
-    """Read a UTF-8 text file, with or without a byte order mark; errors as `read_bytes`."""
+    """Read a UTF-8 text file, with or without a byte order mark; errors as in `read_bytes`."""
     try:
         return read_bytes(path, what, limit).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -116,9 +117,9 @@ def read_text(path: Path, what: str, limit: int = LARGEST_BYTES) -> str:
 
 
 def read_json(path: Path, what: str, limit: int = LARGEST_BYTES, *, once: bool = False) -> object:
-    """Read a JSON file; errors as `read_bytes`, and InputError where it is not JSON.
+    """Read a JSON file; errors as in `read_bytes`, and InputError if it is not JSON.
 
-    once: also where an object has a key twice, of which a parser keeps the last alone.
+    once: also raise for repeated keys in an object, of which the parser would keep the last.
     """
     content = read_bytes(path, what, limit)
     try:
@@ -129,9 +130,10 @@ def read_json(path: Path, what: str, limit: int = LARGEST_BYTES, *, once: bool =
 
 
 def parse_json(text: str, where: str, *, once: bool = False) -> object:
-    """Parse JSON; InputError, which names `where`, for anything else; `once` as in `read_json`.
+    """Parse JSON. where: its place in messages. once: as in `read_json`.
 
-    Integers of thousands of digits and lists thousands deep are refused by Python's parser.
+    Raises InputError for anything else, also for integers of thousands of digits and for lists
+    nested thousands deep, which Python's parser refuses.
     """
     try:
         content: object = json.loads(text, object_pairs_hook=_each_once if once else None)
@@ -151,6 +153,7 @@ def parse_json(text: str, where: str, *, once: bool = False) -> object:
 
 
 def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Return the dict of a JSON object's pairs; InputError for a repeated key."""
     content = dict(pairs)
     if len(content) < len(pairs):
         key = Counter(key for key, _ in pairs).most_common(1)[0][0]
@@ -160,10 +163,10 @@ def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`, which takes its place if the block ends well.
+    """Yield a temporary path beside `path`, renamed to `path` when the block ends without error.
 
-    Nobody ever sees half a file; a block that writes nothing leaves `path` as it was. A link
-    stays a link and its target is replaced. Raises InputError where the disk refuses.
+    So `path` never holds half a file; if the block writes nothing, `path` is unchanged. A link
+    stays a link, and its target is replaced. Raises InputError for OS errors.
     """
     path = resolve(path)
     name = f".{path.name[:_NAME_PART]}.{os.getpid()}.{next(_counter)}.tmp"
@@ -179,7 +182,7 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove the temporary files of `atomic_path` whose process was killed before it could."""
+    """Remove temporary files of `atomic_path` whose process was killed."""
     with suppress(OSError):
         for path in folder.glob(".*.tmp"):
             number = re.fullmatch(r"\..*\.([0-9]+)\.[0-9]+\.tmp", path.name)
@@ -188,7 +191,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def _runs(process: int) -> bool:
-    """Return True for the number of a running process, and where that cannot be found out."""
+    """Return True if a process runs, or if that cannot be determined."""
     if os.name != "posix":  # elsewhere os.kill would end it
         return True
     try:
@@ -201,7 +204,7 @@ def _runs(process: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file if it is there; what cannot be removed must not hide the error before it."""
+    """Remove a file if it exists; errors are ignored, so that they hide no earlier one."""
     try:
         path.unlink(missing_ok=True)
     except (OSError, ValueError):
@@ -209,17 +212,20 @@ def _remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 text file whole or not at all; lone surrogates become escapes."""
+    """Write a UTF-8 text file atomically; lone surrogates become escapes."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def make_writable_folder(folder: Path) -> None:
-    """Make a folder where it does not exist and prove by a trial file that it can be written."""
+    """Create a folder if needed, and check by a trial file that it can be written.
+
+    Raises InputError if it cannot.
+    """
     trial = folder / f".trial.{os.getpid()}.tmp"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        trial.write_bytes(b"-")  # a full disk takes an empty file, but no byte
+        trial.write_bytes(b"-")  # on a full disk an empty file would succeed
     except (FileExistsError, NotADirectoryError):
         raise InputError(
             f"expected an output folder, but {folder} is a file or lies below one; "
@@ -234,17 +240,20 @@ def make_writable_folder(folder: Path) -> None:
 
 
 def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
-    """Raise InputError, before any work is done, where a result file could not be written.
+    """Check, before any work is done, that a result file can be written.
 
-    A device is never replaced, nor is anything that the same command reads: `inputs` are its files,
-    and folders in which no file is replaced but those of `_RESULTS`.
+    inputs: files and folders that the same command reads. A file among them is never replaced; in
+    these folders only files with a suffix of `_RESULTS` are.
+    Raises InputError if it cannot be written, is an input, or is a folder, a pipe or a device.
     """
+    # The kind of an existing file; None if there is none.
     try:
         mode: int | None = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         mode = None
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be written: {_reason(error)}; name another file") from None
+    # Only a regular file that is no input may be replaced.
     if mode is not None and stat.S_ISDIR(mode):
         raise InputError(f"expected an output file, but {path} is a folder; name a file in it")
     if path.name == "-" or (mode is not None and not stat.S_ISREG(mode)):
@@ -255,19 +264,20 @@ def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
 
 
 def check_new_file(path: Path, inputs: Iterable[Path], *, force: bool) -> None:
-    """Raise InputError as `check_writable_file`, and where the file exists, unless `force`."""
+    """Check as `check_writable_file`; raise InputError for an existing file too, unless `force`."""
     check_writable_file(path, inputs)
     if exists(path) and not force:
         raise InputError(f"{path} exists and is not replaced; name another --out or add --force")
 
 
 def _is_input(path: Path, one: Path) -> bool:
+    """Return True if writing `path` would replace the input `one`, or a file in it."""
     if is_folder(one):
         return path.suffix.lower() not in _RESULTS and resolve(one) in resolve(path).parents
     return exists(one) and path.samefile(one)
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file's content, in hex."""
+    """Return the SHA-256 of a file in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,14 +1,12 @@
-"""Boxes, crops and the affine maps between image and crop: the one coordinate convention.
+"""Boxes, crops and affine maps between image and crop: the coordinate convention of the package.
 
-A point is (x, y) in pixels and the CENTRE of the top-left pixel is (0, 0), so an image of width w
-spans -0.5 .. w - 0.5. Boxes are given in the data sets' way, by their edges in the same numbers.
-Sizes are (height, width). A crop is described by `center` (x, y) and `size` (height, width), both
-in image pixels, padding included.
+A point is (x, y) in pixels, and the centre of the top-left pixel is (0, 0), so an image of width w
+spans -0.5 .. w - 0.5. Boxes are as in the data sets: their edges, in the same coordinates. Sizes
+are (height, width). A crop has a `center` (x, y) and a `size` (height, width), both in image
+pixels, padding included.
 
 Source: the three-point affine of the official HRNet pose code (Sun et al. 2019), in closed form.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -22,23 +20,17 @@ Image8 = NDArray[np.uint8]
 
 
 def xywh_to_xyxy(boxes: ArrayLike) -> Floats:
-    """Turn boxes (..., 4) of left, top, width, height into left, top, right, bottom."""
+    """Convert boxes (..., 4) from left, top, width, height to left, top, right, bottom."""
     xywh = np.asarray(boxes, dtype=np.float64)
     return np.concatenate([xywh[..., :2], xywh[..., :2] + xywh[..., 2:]], axis=-1)
 
 
-def xyxy_to_xywh(boxes: ArrayLike) -> Floats:
-    """Turn boxes (..., 4) of left, top, right, bottom into left, top, width, height."""
-    xyxy = np.asarray(boxes, dtype=np.float64)
-    return np.concatenate([xyxy[..., :2], xyxy[..., 2:] - xyxy[..., :2]], axis=-1)
-
-
 def box_to_crop(xywh: ArrayLike, input_size: Size, padding: float = 1.25) -> tuple[Floats, Floats]:
-    """Grow boxes to the aspect of the network input and pad them.
+    """Grow boxes to the aspect ratio of the network input, and pad them.
 
-    xywh: (..., 4) boxes in pixels. padding: factor on both sides, 1.25 in all published recipes.
+    xywh: (..., 4) boxes in pixels. padding: factor for both sides, 1.25 in all published recipes.
     Returns center (..., 2) as (x, y) and size (..., 2) as (height, width), in image pixels.
-    The short side grows, so nothing of the box is lost.
+    The side that is too short grows, so the crop holds the whole box.
     """
     box = np.asarray(xywh, dtype=np.float64)
     aspect = input_size[1] / input_size[0]
@@ -54,31 +46,37 @@ def crop_matrix(
     rotation_deg: ArrayLike = 0.0,
     unbiased: bool = False,
 ) -> Floats:
-    """Affine matrices (..., 2, 3) that take image points to crop points.
+    """Return affine matrices (..., 2, 3) that map image points to crop points.
 
     center (..., 2), size (..., 2) and rotation_deg (...) may hold many crops. A positive rotation
-    turns the content of the crop counter-clockwise on screen. The scale follows the WIDTH alone,
-    as in the official code; crops made by `box_to_crop` have the aspect of the output anyway.
+    turns the content of the crop counter-clockwise on screen. With rotation R, output size (h, w)
+    and crop size (height, width) the map is
 
-    The official map sends the centre to (w/2, h/2). With `unbiased` (UDP, Huang et al. 2020,
-    section 3) lengths are measured between pixel centres: the picture is turned, THEN each axis
-    has its own scale, (w - 1) / width and (h - 1) / height, and the centre goes to
-    ((w - 1)/2, (h - 1)/2), so that mirroring the crop moves nothing.
+        crop point = S R (image point - center) + middle
+        official:  S = w / width for both axes                     middle = (w, h) / 2
+        unbiased:  S = diag((w - 1) / width, (h - 1) / height)     middle = (w - 1, h - 1) / 2
+
+    The official scale follows the width alone; crops of `box_to_crop` have the aspect ratio of the
+    output anyway. The unbiased one (UDP, Huang et al. 2020, section 3) measures lengths between
+    pixel centres, so mirroring a crop shifts nothing.
     """
     mid = np.asarray(center, dtype=np.float64)
     extent = np.asarray(size, dtype=np.float64)[..., ::-1]  # width, height
     angle = np.deg2rad(np.asarray(rotation_deg, dtype=np.float64))
+    # The scale S of each axis, or of both.
     span = np.array(output_size[::-1], dtype=np.float64) - (1 if unbiased else 0)
     scale = span / extent if unbiased else span[:1] / extent[..., :1]  # (..., 2) or (..., 1)
+    # The product S R.
     cos, sin = np.cos(angle), np.sin(angle)
     turn = np.stack([np.stack([cos, sin], -1), np.stack([-sin, cos], -1)], -2)  # (..., 2, 2)
     turn = scale[..., None] * turn
+    # The offset: middle - S R center.
     shift = span[:, None] / 2 - turn @ mid[..., None]  # (..., 2, 1)
     return np.concatenate([turn, shift], axis=-1)
 
 
 def invert_affine(matrix: ArrayLike) -> Floats:
-    """Matrices (..., 2, 3) of the opposite direction."""
+    """Return the inverse matrices (..., 2, 3): of q = A p + b that is p = A^-1 q - A^-1 b."""
     forward = np.asarray(matrix, dtype=np.float64)
     turn = np.linalg.inv(forward[..., :2])
     return np.concatenate([turn, -turn @ forward[..., 2:]], axis=-1)
@@ -94,10 +92,10 @@ def apply_affine(points: ArrayLike, matrix: ArrayLike) -> Floats:
 def warp_affine(
     image: NDArray[np.uint8], matrix: ArrayLike, output_size: Size
 ) -> NDArray[np.uint8]:
-    """Cut a crop out of an image, bilinear, black outside.
+    """Cut a crop out of an image, with bilinear interpolation and black outside the image.
 
-    image: (H, W, 3) uint8. matrix: (2, 3) from image to crop. Returns (*output_size, 3) uint8.
-    Within one grey level of OpenCV's warpAffine, which the official code calls.
+    image: (H, W, 3) uint8. matrix: (2, 3) from image to crop. Returns (*output_size, 3) uint8,
+    within one grey level of OpenCV's warpAffine, which the official code calls.
     """
     turn = invert_affine(matrix)
     straight = turn[0, 1] == 0 and turn[1, 0] == 0
@@ -105,18 +103,21 @@ def warp_affine(
 
 
 def _warp_straight(image: NDArray[np.uint8], turn: Floats, output_size: Size) -> NDArray[np.uint8]:
-    """Cut a crop that is scaled, shifted or mirrored only: one axis after the other is faster.
+    """Cut a crop without rotation. Interpolating one axis after the other is faster.
 
     turn: (2, 3) from crop to image.
     """
+    # The two image pixels beside each crop pixel, and their weights, on each axis.
     height, width = output_size
     columns, across = _neighbours(turn[0, 0], turn[0, 2], width, image.shape[1])
     rows, down = _neighbours(turn[1, 1], turn[1, 2], height, image.shape[0])
+    # Interpolate between rows, within the strip of image columns that the crop needs.
     left = columns.min()
     strip = image[:, left : columns.max() + 1]
     lines = strip[rows[0]] * down[0][:, None, None]  # (height, columns of the strip, 3) float32
     lines += strip[rows[1]] * down[1][:, None, None]
-    crop = np.full((height, 3 * width), 0.5, dtype=np.float32)  # to the nearest grey level
+    # Interpolate between columns; the 0.5 makes the cast to uint8 round to nearest.
+    crop = np.full((height, 3 * width), 0.5, dtype=np.float32)
     for neighbour, weight in zip(columns - left, across, strict=True):
         part = lines.take(neighbour, axis=1).reshape(height, -1)
         part *= weight.repeat(3)
@@ -127,10 +128,10 @@ def _warp_straight(image: NDArray[np.uint8], turn: Floats, output_size: Size) ->
 def _neighbours(
     scale: float, shift: float, count: int, length: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The pixels before and after each of `count` places on an axis of `length` pixels.
+    """Find the pixels before and after `count` positions on an axis of `length` pixels.
 
-    Place i is at scale * i + shift. Returns these pixels (2, count), held within the axis, and
-    their weights (2, count), 0 for pixels outside it.
+    Position i is at scale * i + shift. Returns these pixels (2, count), clipped to the axis, and
+    their weights (2, count) of linear interpolation, 0 for pixels outside the axis.
     """
     places = scale * np.arange(count) + shift
     before = np.floor(places)
@@ -141,7 +142,8 @@ def _neighbours(
 
 
 def _warp_turned(image: NDArray[np.uint8], turn: Floats, output_size: Size) -> NDArray[np.uint8]:
-    """Cut any crop; turn: (2, 3) from crop to image."""
+    """Cut a crop with any affine map by Pillow. turn: (2, 3) from crop to image."""
+    # The part of the image that the crop covers, with a margin for interpolation.
     height, width = output_size
     corners = apply_affine([[0, 0], [width, 0], [0, height], [width, height]], turn)
     limits = np.array(image.shape[1::-1])
@@ -149,11 +151,11 @@ def _warp_turned(image: NDArray[np.uint8], turn: Floats, output_size: Size) -> N
     high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, low, limits)
     if (high <= low).any():
         return np.zeros((height, width, 3), dtype=np.uint8)
-    # One black pixel around what is needed, so that the picture's edge fades as in OpenCV.
+    # A black border of one pixel makes the image's edge fade out as in OpenCV.
     region = np.pad(image[low[1] : high[1], low[0] : high[0]], ((1, 1), (1, 1), (0, 0)))
     turn = turn.copy()
     turn[:, 2] += 1 - low
-    # Pillow puts pixel centres at +0.5, we put them at whole numbers.
+    # Pillow puts pixel centres at +0.5, this package at whole numbers.
     turn[:, 2] += 0.5 - turn[:, :2].sum(axis=1) / 2
     crop = Image.fromarray(region).transform(
         (width, height),
@@ -162,13 +164,3 @@ def _warp_turned(image: NDArray[np.uint8], turn: Floats, output_size: Size) -> N
         resample=Image.Resampling.BILINEAR,
     )
     return np.asarray(crop)
-
-
-def flip_points(points: ArrayLike, width: int, flip_order: Sequence[int]) -> Floats:
-    """Mirror points (..., K, 2) of an image of that width and swap left with right.
-
-    flip_order: see `Skeleton.flip_order`.
-    """
-    xy = np.array(points, dtype=np.float64)[..., list(flip_order), :]
-    xy[..., 0] = width - 1 - xy[..., 0]
-    return xy

@@ -1,4 +1,4 @@
-"""Read pictures as people see them: 8-bit RGB, upright, first frame, on white where transparent."""
+"""Read images as they are displayed: 8-bit RGB, upright, first frame, transparency on white."""
 
 import glob
 import warnings
@@ -22,25 +22,25 @@ ImageSource = str | PathLike[str] | Image.Image | NDArray[Any]
 """A path, a Pillow image, or an array: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey, uint8."""
 
 MAX_PIXELS = 178_956_970
-"""Larger pictures are refused: half a gigabyte as RGB, and Pillow's own limit for bombs."""
+"""Larger images are refused: half a gigabyte as RGB, Pillow's limit for decompression bombs."""
 
 SUFFIXES = frozenset(
     ".jpg .jpeg .jpe .jfif .mpo .png .webp .bmp .gif .tif .tiff .ppm .pgm .pnm .jp2 .avif".split()
 )
-"""Suffixes of images when a folder is searched. A file that is named is always tried."""
+"""Suffixes of images when a folder is searched. A file given by name is always tried."""
 
 _VIDEOS = frozenset(
     ".mp4 .m4v .mov .avi .mkv .webm .wmv .flv .mpg .mpeg .mts .m2ts .3gp .ogv".split()
 )
 
 BIT_DEPTHS = (8, 10, 12, 14, 16)
-"""Of integer grey: a picture has the smallest of these that holds its largest value."""
+"""Bit depths of integer grey: the smallest that holds the largest value of an image is taken."""
 
 _FILLED = 16
-"""16-bit colours arrive as their upper 8 bits; below this the file holds at most 12 bits."""
+"""Pillow reads the upper 8 bits of 16-bit colours; below this the file uses at most 12 bits."""
 
 _SIZE_IN_HEADER = frozenset("JPEG MPO PNG WEBP BMP GIF TIFF PPM JPEG2000 AVIF".split())
-"""Formats whose header gives the size of what is decoded; others may change it, such as ICO."""
+"""Formats whose header has the size of the decoded image; in others, such as ICO, it may differ."""
 
 _STRIP_PIXELS = 1 << 15
 _FEW = 4
@@ -49,7 +49,7 @@ _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
 def _stored(upright: Image8, orientation: int) -> Image8:
-    """View an upright picture (H, W, 3) as a file of that EXIF orientation stores it."""
+    """Return a view of an upright image (H, W, 3) as stored with that EXIF orientation."""
     match orientation:  # EXIF 2.3, tag 274
         case 2:
             return upright[:, ::-1]
@@ -69,19 +69,21 @@ def _stored(upright: Image8, orientation: int) -> Image8:
 
 
 def read_image(source: ImageSource) -> Image8:
-    """Read one picture as (H, W, 3) uint8 RGB, set upright by its EXIF orientation.
+    """Read one image as (H, W, 3) uint8 RGB, turned upright by its EXIF orientation.
 
     Of an animation the first frame is read (of an open Pillow image the current one).
-    Transparent pictures are laid on white. Integer grey of more than 8 bits takes the range of the
-    smallest of `BIT_DEPTHS` that holds its largest value: what has 12 bits is divided by 4095. Of
-    colours of 16 bits the upper 8 are taken.
-    Raises InputError, with the file's name in it, for whatever is not a readable picture.
+    Transparent images are put on white. Integer grey of more than 8 bits is scaled by the smallest
+    of `BIT_DEPTHS` that holds its largest value: 12 bits are divided by 4095. Of 16-bit colours
+    the upper 8 bits are taken.
+    Raises InputError, which names the file, for anything that is not a readable image.
     """
+    # Images in memory.
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
         with _decoding("the image"):
             return _decode(source, "the image")
+    # Files.
     try:
         path = Path(source)
     except TypeError:
@@ -95,10 +97,10 @@ def read_image(source: ImageSource) -> Image8:
 
 @dataclass(frozen=True, slots=True)
 class ImageHeader:
-    """The header of a picture's file, read before its pixels; sizes are (height, width).
+    """Header of an image file; sizes are (height, width).
 
-    size: of the upright picture, as `read_image` returns it. stored_size: before the EXIF turn.
-    turned: the EXIF orientation is another one than upright.
+    size: of the upright image, as `read_image` returns it. stored_size: before the EXIF rotation.
+    turned: True if the EXIF orientation is not upright.
     """
 
     size: tuple[int, int]
@@ -107,7 +109,7 @@ class ImageHeader:
 
 
 def read_header(path: Path) -> ImageHeader:
-    """Read the size of a picture and whether EXIF turns it, without decoding its pixels.
+    """Read the size of an image and its EXIF orientation without decoding the pixels.
 
     Raises InputError as `read_image` does.
     """
@@ -116,7 +118,9 @@ def read_header(path: Path) -> ImageHeader:
             image.load()
         orientation = _orientation(image)
         stored = (image.height, image.width)
-        if image.format == "TIFF":  # whose size Pillow gives upright already, by its release
+        if (
+            image.format == "TIFF"
+        ):  # its size may be upright already, depending on the Pillow release
             tags = image.tag_v2  # type: ignore[attr-defined]
             stored = (tags[_TIFF_HEIGHT], tags[_TIFF_WIDTH])
     size = stored[::-1] if orientation in (5, 6, 7, 8) else stored
@@ -125,7 +129,7 @@ def read_header(path: Path) -> ImageHeader:
 
 @contextmanager
 def _decoding(name: str) -> Iterator[None]:
-    """Turn every error of a file or its decoder into an InputError that names the picture."""
+    """Turn every error of a file or its decoder into an InputError that names the image."""
     try:
         yield
     except InputError:
@@ -145,6 +149,7 @@ def _decoding(name: str) -> Iterator[None]:
 
 
 def _unreadable(name: str) -> str:
+    """Return the message for a file that Pillow does not recognise."""
     if Path(name).suffix.lower() in _VIDEOS:
         return (
             f"expected an image, but {name} is a video; make images of it, for example "
@@ -154,7 +159,7 @@ def _unreadable(name: str) -> str:
 
 
 def _refuse_address(source: str | PathLike[str]) -> None:
-    """Raise InputError for https://... and the like."""
+    """Raise InputError for a URL."""
     address = address_in(source)
     if address and not exists(Path(source)):
         raise not_fetched(address)
@@ -169,8 +174,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     if path.stat().st_size == 0:
         raise InputError(f"expected an image, but {path} is empty (0 bytes); get the file again")
     with warnings.catch_warnings():
-        # Pillow warns of odd metadata and of big pictures; the first changes no pixel and the
-        # second has its own limit in _decode.
+        # Pillow warns of odd metadata, which changes no pixel, and of large images, for which
+        # _decode has a limit of its own.
         warnings.simplefilter("ignore")
         with Image.open(path) as image:
             yield image
@@ -184,28 +189,32 @@ def _too_large(name: str) -> InputError:
 
 
 def _decode(image: Image.Image, name: str) -> Image8:
-    """Decode an opened picture and write it upright, strip by strip, into one array (H, W, 3)."""
+    """Decode an opened image and write it upright, strip by strip, into one array (H, W, 3)."""
+    # Check the size before anything is decoded.
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)
     if image.width * image.height == 0:
         raise InputError(f"expected at least one pixel, but {name} has size {image.size}")
-    # Of such colours Pillow keeps the upper 8 bits.
+    # Note whether these are 16-bit colours, of which Pillow keeps the upper 8 bits.
     halved = ";16" in str(getattr(image, "tile", [])[:1])
     _load(image)
-    # Read once the pixels are there: Pillow turns TIFF while it loads, and takes the tag away.
+    # Read the orientation after loading: Pillow turns TIFF while it loads, and removes the tag.
     orientation = _orientation(image)
+    # Make the upright array, and a view of it in the orientation of the file.
     width, height = image.size
     size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
     upright = np.empty((*size, 3), np.uint8)
     pixels = _stored(upright, orientation)
+    # Integer grey of more than 8 bits.
     if image.mode.startswith("I"):
         pixels[...] = _grey_levels(np.asarray(image), name)[..., None]
         return upright
-    # A strip is small enough for the memory of the one before it; a copy of the whole is not.
+    # Convert strip by strip: small strips reuse the same memory, a copy of the whole needs more.
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         strip = image.crop((0, top, width, min(top + rows, height)))
         pixels[top : top + rows] = np.asarray(_to_rgb(strip, name))
+    # 12-bit colours in a 16-bit file come out nearly black.
     if halved and upright.max() < _FILLED:
         raise InputError(
             f"the 16-bit colours of {name} fill at most 12 bits and would come out black; scale "
@@ -215,11 +224,11 @@ def _decode(image: Image.Image, name: str) -> Image8:
 
 
 def _load(image: Image.Image) -> None:
-    """Decode the pixels; of a named TIFF file Pillow maps some by its turned size, mixing rows."""
+    """Decode the pixels; some TIFF files that Pillow memory-maps would come out with mixed rows."""
     if image.format != "TIFF" or not isinstance(image, ImageFile.ImageFile):
         image.load()
         return
-    name, image.filename = image.filename, ""  # a file without a name is read and not mapped
+    name, image.filename = image.filename, ""  # Pillow maps only files with a name
     try:
         image.load()
     finally:
@@ -227,14 +236,15 @@ def _load(image: Image.Image) -> None:
 
 
 def _orientation(image: Image.Image) -> int:
-    """Read the EXIF orientation; 1 (upright) where there is none or the EXIF block is broken."""
+    """Read the EXIF orientation; 1 (upright) if there is none or the EXIF block is broken."""
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # broken EXIF has no valid orientation, and the pixels are still good
+    except Exception:  # the pixels are still good
         return 1
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    """Convert an image of 8 bits a channel to RGB, transparency on white."""
     if image.mode == "F":
         raise InputError(f"expected 8 or 16 bits a channel, but {name} holds floating point")
     if image.has_transparency_data:
@@ -244,13 +254,14 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _grey_levels(levels: NDArray[Any], name: str) -> NDArray[np.uint8]:
-    """Bring integer grey (H, W) to 8 bits; Pillow's convert() would clip it at 255."""
+    """Scale integer grey (H, W) to 8 bits; Pillow's convert() would clip it at 255."""
     lowest, highest = int(levels.min()), int(levels.max())
     if lowest < 0 or highest >= 1 << BIT_DEPTHS[-1]:
         raise InputError(
             f"expected grey of 8 to 16 bits, 0..65535, but {name} holds {lowest} to {highest}; "
             "scale it and save it again"
         )
+    # A table of round(255 * level / top), with the largest level of the bit depth as top.
     top = next(2**bits - 1 for bits in BIT_DEPTHS if highest < 1 << bits)
     table = (np.arange(top + 1, dtype=np.int64) * 255 + top // 2) // top
     grey: NDArray[np.uint8] = table.astype(np.uint8)[levels]
@@ -258,6 +269,7 @@ def _grey_levels(levels: NDArray[Any], name: str) -> NDArray[np.uint8]:
 
 
 def _from_array(array: NDArray[Any]) -> Image8:
+    """Check an image array and convert it to RGB."""
     channels = array.shape[2] if array.ndim == 3 else 1
     if array.ndim not in (2, 3) or channels not in (1, 3, 4) or array.size == 0:
         raise InputError(
@@ -279,9 +291,8 @@ def _from_array(array: NDArray[Any]) -> Image8:
 class FoundImages(NamedTuple):
     """The result of `find_images`.
 
-    errors: one for each source that holds no image or cannot be used.
-    left_out: the files in folders that are of no kind that is read there, and, unless they were
-        searched too, the folders within.
+    errors: one for each source without an image or that cannot be used.
+    left_out: files in searched folders without an image suffix, and subfolders not searched.
     """
 
     paths: list[Path]
@@ -290,23 +301,25 @@ class FoundImages(NamedTuple):
 
 
 def find_images(sources: Sequence[str | PathLike[str]], *, recursive: bool = False) -> FoundImages:
-    """Turn files, folders and glob patterns into image paths, each once, in a fixed order.
+    """Expand files, folders and glob patterns to image paths, without repeats, in a fixed order.
 
-    Folders give their image files by name (see `SUFFIXES`), with `recursive` those of their
-    subfolders too. Hidden files are passed over. A named file is taken as it is, even if it does
-    not exist: reading it gives the error.
+    A folder stands for its files with one of `SUFFIXES`, sorted by name; with `recursive` also for
+    those in its subfolders. Hidden files are skipped. A file given by name is not checked: reading
+    it raises the error.
     """
     paths: dict[Path, Path] = {}  # resolved -> as given
     errors: list[InputError] = []
     left_out: dict[Path, None] = {}
     for source in sources:
         try:
+            # An unreadable folder adds an error of its own, and is not reported as empty.
             before = len(errors)
             images, others = _expand(str(source), recursive, errors)
             if not images and len(errors) == before:
                 what = "the folder" if is_folder(Path(source)) else "the pattern"
                 extra = f", but {list_left_out(others)} of no kind that is read" if others else ""
                 raise InputError(f"expected images in {what} {source}, found none{extra}")
+            # Of two names of one file the first is kept.
             for path in images:
                 paths.setdefault(resolve(path), path)
             left_out.update(dict.fromkeys(others))
@@ -316,7 +329,7 @@ def find_images(sources: Sequence[str | PathLike[str]], *, recursive: bool = Fal
 
 
 def list_left_out(left_out: Sequence[Path]) -> str:
-    """Count what `find_images` left out: "2 files (clip.mp4, notes.txt) and 1 subfolder"."""
+    """Describe what `find_images` left out: "2 files (clip.mp4, notes.txt) and 1 subfolder"."""
     files = [path for path in left_out if not is_folder(path)]
     kinds = Counter(path.suffix.lower() or path.name for path in files)
     many = [f"{count} {kind}" for kind, count in kinds.most_common(_FEW)]
@@ -331,7 +344,7 @@ def list_left_out(left_out: Sequence[Path]) -> str:
 def _expand(
     source: str, recursive: bool, errors: list[InputError]
 ) -> tuple[list[Path], list[Path]]:
-    """The images that a source stands for, and what lies beside them."""
+    """Return the image paths of one source, and the paths that are left out."""
     if not source:
         raise InputError("expected an image, a folder or a pattern, got an empty name")
     _refuse_address(source)
@@ -346,9 +359,9 @@ def _expand(
 
 
 def _entries(top: Path, recursive: bool, errors: list[InputError]) -> Iterator[Path]:
-    """Yield the entries of a folder, by name and without what is hidden, then of its subfolders."""
+    """Yield the entries of a folder, sorted and without hidden ones, then those of subfolders."""
     folders = [top]
-    for folder in folders:  # it grows on the way
+    for folder in folders:  # the list grows in the loop
         try:
             entries = sorted(folder.iterdir())
         except OSError as error:
@@ -357,7 +370,7 @@ def _entries(top: Path, recursive: bool, errors: list[InputError]) -> Iterator[P
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            # Links to folders may go in circles, so they are not followed.
+            # Links to folders are not followed, since they may form a cycle.
             if recursive and is_folder(entry) and not entry.is_symlink():
                 folders.append(entry)
             else:
@@ -365,6 +378,7 @@ def _entries(top: Path, recursive: bool, errors: list[InputError]) -> Iterator[P
 
 
 def _sort_out(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
+    """Separate image files from everything else."""
     images: list[Path] = []
     others: list[Path] = []
     for path in entries:

@@ -1,7 +1,7 @@
-"""Numbers out of files and options, where anything may stand in place of a number.
+"""Checked numbers from files and options, which may hold anything in place of a number.
 
-JSON holds integers of any length, NaN and Infinity; pandas writes ids as 1.0 and other tools as
-"1". Each function returns None for what is no such number, so that the reader can name the place.
+JSON may hold integers of any length, NaN and Infinity; pandas writes ids as 1.0, other tools as
+"1". The `to_...` functions return None for anything else, so that the caller can name the place.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,16 @@ from numpy.typing import NDArray
 from hrnet.errors import InputError
 
 LARGEST_INT = 2**53
-"""Whole numbers beyond this are not exact as floats, and no id or size needs them."""
+"""Largest integer accepted: beyond it floats are not exact, and no id or size needs it."""
 
 LARGEST_FLOAT = 1e15
-"""Larger values are no coordinate, area or score, and their squares would overflow float32."""
+"""Largest float accepted: no coordinate, area or score is larger; squares stay in float32."""
 
 _LONGEST_TEXT = 32
 
 
 def to_int(value: object) -> int | None:
-    """Return a whole number: 3, 3.0, "3" and "3.0" are 3; None for anything else."""
+    """Convert 3, 3.0, "3" and "3.0" to the int 3; return None for anything else."""
     number = _number_in(value) if isinstance(value, str) else _plain(value)
     if number is None or not abs(number) <= LARGEST_INT or number != int(number):
         return None
@@ -29,7 +29,7 @@ def to_int(value: object) -> int | None:
 
 
 def expect_whole(value: object, most: int, what: str) -> int:
-    """Return a whole number of 1 to `most`; raises InputError, which names `what`, for others."""
+    """Return an integer of 1 to `most`. what: its unit in the InputError for anything else."""
     is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
     number = to_int(value) if is_whole else None
     if number is None or not 1 <= number <= most:
@@ -38,7 +38,7 @@ def expect_whole(value: object, most: int, what: str) -> int:
 
 
 def _plain(value: object) -> int | float | None:
-    """Return a number of Python or numpy as one of Python; bool is none."""
+    """Return a number of Python or numpy as one of Python; None for a bool and anything else."""
     if isinstance(value, np.integer):
         return int(value)
     if isinstance(value, np.floating):
@@ -47,7 +47,7 @@ def _plain(value: object) -> int | float | None:
 
 
 def _number_in(text: str) -> int | float | None:
-    """Read the number that a text consists of; digits of other scripts are none."""
+    """Parse a short ASCII text as a number; None for anything else."""
     if len(text) > _LONGEST_TEXT or not text.isascii() or "_" in text:
         return None
     for kind in (int, float):
@@ -59,29 +59,31 @@ def _number_in(text: str) -> int | float | None:
 
 
 def to_float(value: object) -> float | None:
-    """Return a finite number of at most `LARGEST_FLOAT`; None for texts and anything else."""
+    """Convert a finite number of at most `LARGEST_FLOAT`; return None for texts and the rest."""
     number = _plain(value)
-    # Compared before it becomes a float, since an integer of 400 digits cannot; false for NaN.
+    # Compare first: an integer of 400 digits cannot become a float. False for NaN.
     return float(number) if number is not None and abs(number) <= LARGEST_FLOAT else None
 
 
 def to_floats(values: object, length: int | None = None) -> NDArray[np.float64] | None:
-    """Return a flat list of finite numbers as an array (N,); None for anything else.
+    """Convert a flat list of finite numbers to an array (N,); return None for anything else.
 
-    length: how many there must be.
+    length: the required N; None accepts any.
     """
+    # Expect a flat sequence of that length.
     if isinstance(values, np.ndarray):
         values = values.tolist() if values.ndim == 1 else None
     if not isinstance(values, Sequence) or isinstance(values, str | bytes):
         return None
     if length is not None and len(values) != length:
         return None
-    # Plain numbers, the usual case, are converted together: COCO has ten million of them.
+    # Convert plain numbers, the usual case, together: COCO has ten million of them.
     if set(map(type, values)) <= {int, float}:
         try:
             array = np.array(values, dtype=np.float64)
         except OverflowError:
             return None
         return array if (np.abs(array) <= LARGEST_FLOAT).all() else None
+    # Convert mixed types one by one.
     numbers = [to_float(value) for value in values]
     return None if None in numbers else np.array(numbers, dtype=np.float64)

@@ -247,7 +247,7 @@ def _expect_fit(model: Model, path: Path) -> None:
     try:
         model.predict(np.zeros((height, width, 3), np.uint8))
     except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        raise InputError(f"the network in {path} does not fit its description ({error})") from None
 
 
 def _load_checkpoint(path: Path, device: str, threads: int | None) -> Model:

@@ -1,16 +1,16 @@
-"""The names of what a run folder holds, besides its checkpoints (`weights.catalog`)."""
+"""Names of the files in a run folder, besides its checkpoints (`weights.catalog`)."""
 
 EXPERIMENT = "experiment.json"
-"""The settings; `--config` takes them to repeat the run."""
+"""Settings of the run; `hrnet train --config` repeats it."""
 
 ENVIRONMENT = "environment.json"
-"""Versions, machine and data sets."""
+"""Versions, machine and data sets of the run."""
 
 LOG = "log.jsonl"
-"""A row a line; see `engine.journal`."""
+"""Training log, one JSON object a line; see `training.journal`."""
 
 STATE = "state.safetensors"
-"""All that is needed to go on; see `engine.state`."""
+"""Everything needed to resume; see `training.state`."""
 
 PICTURES = "pictures"
-"""The folder of drawn validation pictures."""
+"""Folder of drawn validation images."""

@@ -1,4 +1,4 @@
-"""The keypoints of a subject, their bones and their mirror pairs."""
+"""Keypoints of a subject, their bones and their mirror pairs."""
 
 import re
 from collections import Counter
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from hrnet.errors import InputError
 
 DEFAULT_SIGMA = 0.05
-"""OKS falloff of a keypoint nobody measured: between COCO's eyes (0.025) and hips (0.107)."""
+"""OKS sigma of an unmeasured keypoint: between COCO's eyes (0.025) and hips (0.107)."""
 
 MOST_KEYPOINTS, MOST_BONES, LONGEST_NAME = 1000, 3000, 200
-"""Keypoints and bones of a skeleton, and letters of a name. Face meshes have 478 and 1,350 or so;
-more would take any time to draw and any memory to find."""
+"""Limits of a skeleton, and of the characters of a name. Face meshes have 478 keypoints and about
+1,350 bones; without limits a file could demand any amount of time and memory."""
 
 _SIDES = (
     (re.compile("left"), "right"),
@@ -21,26 +21,27 @@ _SIDES = (
     (re.compile(r"(?<![a-zA-Z])l(?![a-z])"), "r"),
     (re.compile(r"(?<![a-zA-Z])L(?![a-zA-Z])|^L(?=[A-Z][a-z])|(?<=[a-z])L(?=\d*$)"), "R"),
 )
-"""Marks of a left keypoint, and what stands there in the right one's name."""
+"""Pattern of "left" in a name -> its replacement in the right keypoint's name."""
 
 _ONE_SIDED = (
     re.compile("(?<!c)left|(?<!up)(?<!b)(?<!f)right", re.IGNORECASE),
     re.compile(r"(?<![a-zA-Z])[lr](?![a-z])"),
     re.compile(r"(?<![a-zA-Z])[LR](?![a-zA-Z])|^[LR](?=[A-Z][a-z])|(?<=[a-z])[LR](?=\d*$)"),
 )
-"""Marks of a name that has a side, whichever it is."""
+"""Patterns of a name with a side, left or right."""
 
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """The keypoints of one kind of subject.
+    """Keypoints of one kind of subject.
 
     names: K names, all different.
     edges: pairs of keypoint indices (from 0) that are drawn as bones.
-    flip_pairs: pairs (left, right) that change places in a mirrored image. Empty: nothing mirrors.
-    sigmas: K OKS falloffs, the standard deviation of human annotators relative to the square root
+    flip_pairs: pairs (left, right) that swap in a mirrored image; empty if nothing swaps.
+    sigmas: K OKS sigmas, the standard deviation of human annotators relative to the square root
         of the subject's area (COCO keypoint evaluation; larger is more tolerant).
-    upper_body: indices of the upper half, for the half-body augmentation. Empty: it is not used.
+    upper_body: indices of the upper half, for half-body augmentation; empty turns it off.
+    Raises InputError for values that do not fit together.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,7 @@ class Skeleton:
     upper_body: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
+        # Names: any number within the limits, all different.
         if not self.names:
             raise InputError("a skeleton needs at least one keypoint name, got none")
         counts = (len(self.names), len(self.edges), max(map(len, self.names)))
@@ -64,12 +66,14 @@ class Skeleton:
             raise InputError(
                 f"keypoint names must differ, got {twice!s:.200} more than once; rename them"
             )
+        # Lone surrogates cannot be encoded as UTF-8.
         unwritable = [name for name in self.names if any("\ud800" <= c <= "\udfff" for c in name)]
         if unwritable:
             raise InputError(
                 f"keypoint names must be text that can be written, got "
                 f"{unwritable[0]!a:.60}; rename it"
             )
+        # Sigmas: one for each keypoint.
         if not self.sigmas:
             object.__setattr__(self, "sigmas", (DEFAULT_SIGMA,) * len(self.names))
         if len(self.sigmas) != len(self.names) or not all(1e-6 <= s <= 1e6 for s in self.sigmas):
@@ -77,6 +81,7 @@ class Skeleton:
                 f"expected {len(self.names)} positive sigmas, one for each keypoint, "
                 f"got {list(self.sigmas)}; give one for each name or leave them out"
             )
+        # Indices: of existing keypoints, each in one mirror pair at most.
         upper_body = [(index,) for index in self.upper_body]
         groups = (("edge", self.edges), ("flip pair", self.flip_pairs), ("upper body", upper_body))
         for kind, members in groups:
@@ -96,7 +101,7 @@ class Skeleton:
 
     @property
     def flip_order(self) -> tuple[int, ...]:
-        """K indices: entry k is the keypoint that stands where k stood after mirroring."""
+        """K indices: entry k is the keypoint that takes the place of k in a mirrored image."""
         order = list(range(self.num_keypoints))
         for left, right in self.flip_pairs:
             order[left], order[right] = right, left
@@ -106,13 +111,13 @@ class Skeleton:
 def infer_flip_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Pair each left keypoint with the right one of the same name.
 
-    Understands left, Left and LEFT anywhere in a name, and l and L where they stand alone: l_x,
-    x-l, x.L, LHip, hipL, legL2, lHip. A name is only taken for a left one if its right one is
-    there too. Pairs are (left index, right index); names without a partner are in no pair.
+    Recognises left, Left and LEFT anywhere in a name, and l and L as a part of it: l_x, x-l, x.L,
+    LHip, hipL, legL2, lHip. Returns pairs (left index, right index) where both names exist.
     """
     index = {name: position for position, name in enumerate(names)}
     pairs: dict[int, int] = {}
     for position, name in enumerate(names):
+        # The first existing name with the side replaced is the partner.
         mirrored = (index.get(side.sub(other, name, count=1)) for side, other in _SIDES)
         partner = next((other for other in mirrored if other not in (None, position)), None)
         if partner is not None and not {position, partner} & {*pairs, *pairs.values()}:
@@ -121,9 +126,10 @@ def infer_flip_pairs(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
 
 
 def one_sided(names: Sequence[str], flip_pairs: Sequence[tuple[int, int]]) -> tuple[int, ...]:
-    """Indices of names with left or right that are in no mirror pair, such as a lone left_eye.
+    """Find names with a side but without a mirror pair, such as a left_eye without right_eye.
 
-    Takes left and right anywhere but in words such as upright, and l and r where they stand alone.
+    Recognises left and right anywhere but in words such as upright, and l and r as a part of a
+    name. Returns their indices.
     """
     paired = {index for pair in flip_pairs for index in pair}
     return tuple(

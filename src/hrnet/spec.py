@@ -2,7 +2,15 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
 
 from hrnet.errors import InputError
 from hrnet.geometry import Size
@@ -40,58 +48,79 @@ MAX_DESCRIPTION = 1 << 20
 LEAST, MOST = 1e-3, 1e3
 """Of what is a factor, a deviation or a mean: far beyond both ends of what works."""
 
-Task = Literal["pose", "segmentation", "detection", "classification", "features"]
-"""The kind of output; "features" is the backbone alone."""
-
 
 class NetworkOptions(BaseModel):
-    """Choices within an architecture; None takes what the family does for the task."""
+    """Choices within an architecture; None takes that of the published networks for the task."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    head: Literal["v1", "v2", "ocr", "ocr_v3"] | None = Field(
+    head: str | None = Field(
         default=None,
-        description='Pose "v1" (the highest stream) or "v2" (all streams joined); segmentation '
-        '"v2", "ocr", or "ocr_v3", the OCR head of HRFormer with grouped 7x7 convolutions.',
+        description="Pose: v1 (reads the highest stream) or v2 (all streams joined). Segmentation: "
+        "v2, ocr, or ocr_v3 (HRFormer only, with grouped 7x7 convolutions).",
     )
     upsampling: Literal["nearest", "bilinear"] | None = Field(
-        default=None, description="How the exchange brings a lower stream to a higher one's size."
+        default=None,
+        description="Up-sampling from a lower stream to a higher one: nearest or bilinear.",
     )
     align_corners: bool | None = Field(
         default=None,
-        description="Of bilinear up-sampling, in the exchange and where a head joins the streams.",
+        description="Corner alignment of bilinear up-sampling, between streams and in heads: true "
+        "or false.",
     )
     relative_position: Literal["table", "none", "t5"] | None = Field(
-        default=None, description="HRFormer's position bias."
+        default=None,
+        description="HRFormer's position bias: table (one a layer), none, or t5 (one for all).",
     )
     window: int | None = Field(
         default=None,
         le=MAX_WINDOW,
-        description="The side of HRFormer's attention windows, in tokens.",
+        description="Side of HRFormer's attention windows, in tokens.",
     )
     drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = Field(
         default=None,
-        description="The share of samples for which HRFormer's last block is left out in "
-        "training. It changes nothing else, neither weights nor answers.",
+        description="Share of samples for which training skips HRFormer's last block, less for "
+        "earlier ones; predictions do not change.",
     )
     exchange: Literal["official", "textbook"] | None = Field(
         default=None,
-        description="Lite-HRNet's sum, as its published code computes it or as its paper writes "
-        "it.",
+        description="Sum over Lite-HRNet's streams: official (as in its code) or textbook (as in "
+        "its paper).",
     )
+
+    def over(self, defaults: "NetworkOptions") -> "NetworkOptions":
+        """Return these options, with those of `defaults` where these are None."""
+        own = self.model_dump(include=set(NetworkOptions.model_fields), exclude_none=True)
+        return defaults.model_copy(update=own)
 
 
 class NetworkSpec(NetworkOptions):
-    """Everything that a network is built from: the arguments of `hrnet.create_model`."""
+    """The description of a network: the arguments of `hrnet.create_model`.
+
+    variant, task and head are checked when the network is built.
+    num_outputs: number of keypoints or classes; None is the usual number of the task.
+    """
 
     variant: Annotated[str, Field(max_length=200)]
-    task: Task = "pose"
-    num_keypoints: int | None = None
-    num_classes: int | None = None
+    task: str
+    num_outputs: int | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older(cls, data: object, info: ValidationInfo) -> object:
+        """Read JSON from before `num_outputs`: one count for each task, and pose without a task."""
+        if info.mode != "json" or not isinstance(data, dict):
+            return data
+        counts = [data.get(name) for name in ("num_keypoints", "num_classes")]
+        given = [count for count in counts if count is not None]
+        if len(given) > 1 or (given and "num_outputs" in data):
+            return {"task": "pose", **data}  # the counts are refused as unknown fields
+        fields = {k: v for k, v in data.items() if k not in ("num_keypoints", "num_classes")}
+        return {"task": "pose", **fields, **({"num_outputs": given[0]} if given else {})}
 
     @property
     def options(self) -> NetworkOptions:
-        return NetworkOptions(**self.model_dump(include=set(NetworkOptions.model_fields)))
+        return self.over(NetworkOptions())
 
     def to_json(self) -> str:
         """Write the description as `from_json` reads it; what is not set is left out."""

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.check.run import check_dataset
+from hrnet.check.keypoints import check_keypoints
 
 
 def lines(result):
@@ -17,7 +17,7 @@ def test_broken_pictures(data, kind):
     broken = images / "2.png"
     whole = broken.read_bytes()
     broken.write_bytes({"cut": whole[: len(whole) // 2], "empty": b"", "text": b"no"}[kind])
-    errors, warnings = lines(check_dataset(file, images))
+    errors, warnings = lines(check_keypoints(file, images))
     assert len(errors) == 1
     assert errors[0].startswith("images that cannot be decoded: 1 (")
     assert "2.png" in errors[0]
@@ -43,7 +43,7 @@ def test_turned_pictures(data, orientation, annotated, words):
     exif = Image.Exif()
     exif[0x0112] = orientation
     Image.fromarray(np.zeros((40, 60, 3), dtype=np.uint8)).save(images / "1.png", exif=exif)
-    errors, warnings = lines(check_dataset(file, images))
+    errors, warnings = lines(check_keypoints(file, images))
     found = errors + warnings
     assert bool(found) == (words is not None)
     assert words is None or words in found[0]
@@ -52,5 +52,5 @@ def test_turned_pictures(data, orientation, annotated, words):
 
 def test_progress_counts_every_picture(data):
     calls = []
-    check_dataset(*data(), progress=lambda done, total: calls.append((done, total)))
+    check_keypoints(*data(), progress=lambda done, total: calls.append((done, total)))
     assert calls == [(1, 3), (2, 3), (3, 3)]

@@ -56,7 +56,7 @@ def test_descriptions_of_exported_models(ask, dataset, spot_model, spec, codec):
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory) -> bytes:
     """The bytes of a checkpoint of a network that was just made."""
-    network = hrnet.create_model("small_hrnet_w16", num_keypoints=3)
+    network = hrnet.create_model("small_hrnet_w16", num_outputs=3)
     path = tmp_path_factory.mktemp("checkpoint") / "c.safetensors"
     spec = hrnet.spec.PoseSpec.from_json(json.dumps(SPEC | {"options": {}}))
     save_checkpoint(path, network.state_dict(), spec)
@@ -111,7 +111,7 @@ dtypes = st.sampled_from(
 @given(dtype=dtypes, every=st.booleans(), number=st.sampled_from((0.5, odd.NAN, odd.INF, 1e300)))
 def test_weights_of_any_kind(ask, tmp_path, dtype, every, number):
     """What was converted holds numbers that float32 can hold."""
-    state = hrnet.create_model("small_hrnet_w16", num_keypoints=3).state_dict()
+    state = hrnet.create_model("small_hrnet_w16", num_outputs=3).state_dict()
     first = next(name for name, value in state.items() if value.is_floating_point())
     for name in list(state) if every else [first]:
         state[name] = state[name].to(dtype)

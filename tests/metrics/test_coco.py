@@ -108,7 +108,7 @@ def uniform_scene(similar, sigma, points=17, area=10000.0):
     ]
 
 
-def test_the_ten_figures_of_poses_with_one_known_similarity():
+def test_the_ten_metrics_of_poses_with_one_known_similarity():
     truth, predicted = uniform_scene(0.72, sigma=0.05)
     ours = coco_keypoint_metrics(truth, predicted, [0.05] * 17)
     assert tuple(ours) == COCO_METRICS

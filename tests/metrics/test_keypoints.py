@@ -1,4 +1,4 @@
-"""OKS, its two suppressions, rescoring and PCK: golden values, loops written here, properties."""
+"""OKS, its suppression, rescoring and PCK: golden values, loops written here, properties."""
 
 import math
 from pathlib import Path
@@ -9,14 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrnet.errors import InputError
-from hrnet.metrics.keypoints import (
-    oks,
-    oks_nms,
-    pairwise_oks,
-    pck,
-    rescore,
-    soft_oks_nms,
-)
+from hrnet.metrics.keypoints import oks, oks_nms, pck, rescore
 from hrnet.skeleton import COCO_PERSON
 
 seeds = st.integers(0, 2**32 - 1)
@@ -35,6 +28,11 @@ def some_poses(seed, count, points):
         rng.uniform(500, 20000, count),
         rng.uniform(0.02, 0.12, points),
     )
+
+
+def pairwise_oks(poses, areas, sigmas):
+    """OKS (N, N) of every pose with every other, with the mean of the two areas."""
+    return oks(poses[:, None], poses[None], (areas[:, None] + areas[None]) / 2, sigmas)
 
 
 def oks_by_loop(one, other, area, sigmas):
@@ -57,19 +55,6 @@ def nms_by_loop(poses, scores, areas, sigmas, threshold):
     return kept
 
 
-def soft_nms_by_loop(poses, scores, areas, sigmas, threshold):
-    left, kept = dict(enumerate(scores)), []
-    while left and len(kept) < 20:
-        best = max(left, key=left.__getitem__)
-        del left[best]
-        kept.append(best)
-        for row in left:
-            area = (areas[best] + areas[row]) / 2
-            similar = oks_by_loop(poses[best], poses[row], area, sigmas)
-            left[row] *= math.exp(-(similar**2) / threshold)
-    return kept
-
-
 class TestGolden:
     @pytest.fixture
     def golden(self, golden_dir: Path):
@@ -85,11 +70,6 @@ class TestGolden:
         poses, scores, areas = (golden[name] for name in ("keypoints", "scores", "areas"))
         kept = oks_nms(poses[..., :2], scores, areas, COCO_PERSON.sigmas, threshold=threshold)
         np.testing.assert_array_equal(kept, golden[f"keep_{threshold}"])
-
-    def test_soft_nms(self, golden):
-        poses, scores, areas = (golden[name] for name in ("keypoints", "scores", "areas"))
-        kept = soft_oks_nms(poses[..., :2], scores, areas, COCO_PERSON.sigmas)
-        np.testing.assert_array_equal(kept, golden["soft_keep_0.9"])
 
     def test_rescoring(self, golden):
         ours = rescore(golden["scores"], golden["keypoints"][..., 2])
@@ -153,13 +133,6 @@ class TestSuppression:
         kept = oks_nms(poses, scores, areas, sigmas, threshold=threshold)
         assert kept.tolist() == expected
 
-    @given(seeds, st.integers(1, 25), num_keypoints, st.floats(0.3, 1.0))
-    def test_soft_nms_equals_the_loop(self, seed, count, points, threshold):
-        poses, scores, areas, sigmas = some_poses(seed, count, points)
-        expected = soft_nms_by_loop(poses, scores, areas, sigmas, threshold)
-        kept = soft_oks_nms(poses, scores, areas, sigmas, threshold=threshold)
-        assert kept.tolist() == expected
-
     @given(seeds, counts, num_keypoints)
     def test_nms_keeps_the_best_and_leaves_nothing_similar(self, seed, count, points):
         poses, scores, areas, sigmas = some_poses(seed, count, points)
@@ -174,21 +147,14 @@ class TestSuppression:
         kept = oks_nms(poses, [0.1, 0.5, 0.5, 0.2, 0.3], np.ones(5), [0.05] * 21)
         assert kept.tolist() == [1]
 
-    @pytest.mark.parametrize("suppress", [oks_nms, soft_oks_nms])
-    def test_nothing_in_nothing_out(self, suppress):
-        kept = suppress(np.zeros((0, 17, 2)), [], [], COCO_PERSON.sigmas)
+    def test_nothing_in_nothing_out(self):
+        kept = oks_nms(np.zeros((0, 17, 2)), [], [], COCO_PERSON.sigmas)
         assert kept.shape == (0,)
         assert kept.dtype == np.int64
-
-    def test_soft_nms_keeps_twenty_at_most(self):
-        poses, scores, areas, sigmas = some_poses(1, 25, 3)
-        assert len(soft_oks_nms(poses, scores, areas, sigmas)) == 20
-        assert len(soft_oks_nms(poses, scores, areas, sigmas, max_kept=3)) == 3
 
     def test_arguments_stay_as_they_were(self):
         poses, scores, areas, sigmas = some_poses(2, 9, 4)
         before = [array.copy() for array in (poses, scores, areas, sigmas)]
-        soft_oks_nms(poses, scores, areas, sigmas)
         oks_nms(poses, scores, areas, sigmas)
         for array, copy in zip((poses, scores, areas, sigmas), before, strict=True):
             np.testing.assert_array_equal(array, copy)

@@ -1,4 +1,4 @@
-"""PCKh: the figures of MPII's tables, by hand and by what must hold for any poses."""
+"""PCKh: the metrics of MPII's tables, by hand and by what must hold for any poses."""
 
 import math
 
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrnet.errors import InputError
-from hrnet.metrics.pckh import GROUPS, UNSCORED, head_sizes, pckh, pckh_figures
+from hrnet.metrics.pckh import GROUPS, UNSCORED, head_sizes, pckh, pckh_metrics
 from hrnet.weights.skeletons import published_skeleton
 
 NAMES = published_skeleton("mpii").names
@@ -51,9 +51,9 @@ def test_by_hand():
     visible[1, 0] = False  # the second has no right ankle
     visible[:, 13] = False  # nobody has a left shoulder, and only one has a right one
     visible[0, 12] = False
-    figures = pckh_figures(predicted, truth, visible, [20, 40], NAMES)
+    metrics = pckh_metrics(predicted, truth, visible, [20, 40], NAMES)
     labelled = 2 * 14 - 1 - 2 - 1
-    assert figures == {
+    assert metrics == {
         "PCKh@0.5": pytest.approx((labelled - 2) / labelled),
         "PCKh@0.1": pytest.approx((labelled - 3) / labelled),
         "PCKh@0.5 Head": 0.5,
@@ -69,8 +69,8 @@ def test_by_hand():
 def test_the_strict_threshold_is_a_tenth():
     """The official code reads 0.11, at which these would be found."""
     truth, visible, sizes = some_poses(1)
-    figures = pckh_figures(moved(truth, sizes, 0.105), truth, visible, sizes, NAMES)
-    assert (figures["PCKh@0.5"], figures["PCKh@0.1"]) == (1.0, 0.0)
+    metrics = pckh_metrics(moved(truth, sizes, 0.105), truth, visible, sizes, NAMES)
+    assert (metrics["PCKh@0.5"], metrics["PCKh@0.1"]) == (1.0, 0.0)
     usual = pckh(moved(truth, sizes, 0.105), truth, visible, sizes, NAMES, threshold=0.11)
     assert usual.mean == 1.0
 
@@ -78,24 +78,24 @@ def test_the_strict_threshold_is_a_tenth():
 @given(seeds)
 def test_the_truth_is_perfect(seed):
     truth, visible, sizes = some_poses(seed)
-    figures = pckh_figures(truth, truth, visible, sizes, NAMES)
-    assert set(figures.values()) == {1.0}
-    assert len(figures) == 2 + len(GROUPS)
+    metrics = pckh_metrics(truth, truth, visible, sizes, NAMES)
+    assert set(metrics.values()) == {1.0}
+    assert len(metrics) == 2 + len(GROUPS)
 
 
 @given(seeds, st.floats(0.51, 20))
 def test_nothing_is_found_beyond_the_threshold(seed, share):
     truth, visible, sizes = some_poses(seed)
-    figures = pckh_figures(moved(truth, sizes, share, seed), truth, visible, sizes, NAMES)
-    assert set(figures.values()) == {0.0}
+    metrics = pckh_metrics(moved(truth, sizes, share, seed), truth, visible, sizes, NAMES)
+    assert set(metrics.values()) == {0.0}
 
 
 @given(seeds, st.floats(0.05, 20))
 def test_the_size_of_the_picture_does_not_matter(seed, factor):
     truth, visible, sizes = some_poses(seed)
     noise = np.random.default_rng(seed).normal(0, 30, truth.shape)
-    usual = pckh_figures(truth + noise, truth, visible, sizes, NAMES)
-    scaled = pckh_figures(factor * (truth + noise), factor * truth, visible, factor * sizes, NAMES)
+    usual = pckh_metrics(truth + noise, truth, visible, sizes, NAMES)
+    scaled = pckh_metrics(factor * (truth + noise), factor * truth, visible, factor * sizes, NAMES)
     assert scaled == usual
 
 
@@ -117,16 +117,16 @@ def test_the_mean_weighs_joints_by_their_counts(seed):
 def test_what_nobody_has_is_told_by_minus_one():
     nothing = np.zeros((2, 16), dtype=bool)
     zeros = np.zeros((2, 16, 2))
-    figures = pckh_figures(zeros, zeros, nothing, [1.0, 2.0], NAMES)
-    assert set(figures.values()) == {-1.0}
+    metrics = pckh_metrics(zeros, zeros, nothing, [1.0, 2.0], NAMES)
+    assert set(metrics.values()) == {-1.0}
     assert not nothing.any()
 
 
 def test_other_keypoints_have_the_groups_that_they_name():
     names = ("left_hip", "right_hip", "tail", "left_knee")
     points, visible = np.zeros((1, 4, 2)), np.ones((1, 4))
-    figures = pckh_figures(points, points, visible, [10.0], names)
-    assert figures == {"PCKh@0.5": 1.0, "PCKh@0.1": 1.0, "PCKh@0.5 Hip": 1.0}
+    metrics = pckh_metrics(points, points, visible, [10.0], names)
+    assert metrics == {"PCKh@0.5": 1.0, "PCKh@0.1": 1.0, "PCKh@0.5 Hip": 1.0}
 
 
 def test_wrong_input():

@@ -39,7 +39,7 @@ def ready(model: nn.Module) -> nn.Module:
 
 
 def features(**options: object) -> nn.Module:
-    return ready(make_backbone(LITTLE, "features", NetworkOptions(**options)))
+    return ready(make_backbone(LITTLE, NetworkOptions(**options)))
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_channels_last_and_batches_change_nothing(position, images):
 def test_the_network_can_be_captured(position, images):
     """With two streams: paths up and down, frames, both kinds of resize."""
     config = replace(LITTLE, stages=LITTLE.stages[:1])
-    model = ready(make_backbone(config, "features", NetworkOptions(relative_position=position)))
+    model = ready(make_backbone(config, NetworkOptions(relative_position=position)))
     expected = model(images)
     exported = torch.export.export(model, (images,)).module()
     assert difference(exported(images), expected) == 0
@@ -103,7 +103,7 @@ def test_the_network_can_be_captured(position, images):
 
 
 def test_a_network_of_ones_own_figures_can_be_built(images):
-    model = create_model(LITTLE, task="segmentation", num_classes=3)
+    model = create_model(LITTLE, task="segmentation", num_outputs=3)
     assert model(images).shape == (2, 3, 13, 19)
     assert model.backbone.channels == (8, 16, 24, 32)
 
@@ -161,7 +161,7 @@ def test_the_window_is_an_option(window, images):
 
 def test_a_window_needs_a_token():
     with pytest.raises(InputError, match="a window of 1 or more tokens, got 0; published: 7"):
-        create_model("hrformer_tiny", window=0)
+        create_model("hrformer_tiny", options={"window": 0})
 
 
 # T5's shared position bias
@@ -180,11 +180,11 @@ def test_at_zero_the_shared_table_is_no_bias(images):
 
 
 def test_one_table_serves_all_layers(images):
-    model = make_backbone(LITTLE, "features", NetworkOptions(relative_position="t5"))
+    model = make_backbone(LITTLE, NetworkOptions(relative_position="t5"))
     tables = [name for name in model.state_dict() if "relative_position" in name]
     assert tables == ["relative_position.table"]
     assert sum(isinstance(module, BucketTable) for module in model.modules()) == 1
-    assert {layer.shared[0] for layer in attentions(model)} == {model.relative_position}
+    assert {layer.shared_bias.__self__ for layer in attentions(model)} == {model.relative_position}
     assert model.relative_position.table.shape == (15, 15, 4)
     assert not model.relative_position.table.any()
 
@@ -203,7 +203,7 @@ def test_copies_and_loaded_networks_share_a_table_of_their_own(images):
     model = features(relative_position="t5")
     expected = model(images)
     with torch.device("meta"):
-        loaded = make_backbone(LITTLE, "features", NetworkOptions(relative_position="t5")).eval()
+        loaded = make_backbone(LITTLE, NetworkOptions(relative_position="t5")).eval()
     loaded.load_state_dict(model.state_dict(), assign=True)
     copy = deepcopy(model)
     model.relative_position.table.zero_()
@@ -247,7 +247,7 @@ def test_drop_path_does_nothing_in_use_or_without_a_rate(module):
 )
 def test_drop_path_grows_evenly_to_the_rate_asked_for_or_published(variant, task, asked, rate):
     with torch.device("meta"):
-        stages = create_model(variant, task=task, drop_path=asked).backbone.stages
+        stages = create_model(variant, task=task, options={"drop_path": asked}).backbone.stages
     rates = [
         [[block.drop_path.rate for block in stream] for stream in module.streams]
         for stage in stages
@@ -267,7 +267,7 @@ def test_a_drop_path_is_a_share(rate):
 @pytest.mark.parametrize("rate", [-0.1, 1.0, float("nan")])
 def test_a_network_with_a_drop_path_that_is_no_share(rate):
     with pytest.raises(InputError) as caught:
-        create_model("hrformer_tiny", drop_path=rate)
+        create_model("hrformer_tiny", options={"drop_path": rate})
     assert str(caught.value).startswith("cannot build hrformer_tiny: drop_path: ")
     assert f"from 0 to below 1, got {rate}; 0 keeps all" in str(caught.value)
     assert len(str(caught.value).splitlines()) == 1
@@ -286,7 +286,7 @@ def test_a_drop_path_changes_training_alone(images):
 
 def test_a_dropped_block_passes_its_input_on():
     config = replace(LITTLE, drop_path=1 - 1e-6)
-    model = make_backbone(config, "features", NetworkOptions())
+    model = make_backbone(config, NetworkOptions())
     last = [module for module in model.modules() if isinstance(module, Block)][-1].train()
     x = torch.randn(3, 32, 5, 4)
     assert torch.equal(last(x), x)

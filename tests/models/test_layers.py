@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from hrnet.models.layers import ConvNorm, StridedDepthwise, _SpreadGradient
+from hrnet.models.cpu_kernels import StridedDepthwise, _SpreadGradient
+from hrnet.models.layers import ConvNorm
 
 
 def strided(kernel: int = 3, stride: int = 2) -> StridedDepthwise:

@@ -47,7 +47,7 @@ def tiny(
     stages: tuple[StageConfig, ...] = TINY,
 ) -> HighResBackbone:
     config = LiteHRNetConfig(stages, weighting, cross_reduction=4, stem_channels=16)
-    return make_backbone(config, "pose", NetworkOptions(exchange=exchange)).eval()
+    return make_backbone(config, NetworkOptions(exchange=exchange)).eval()
 
 
 def tiny_network(weighting: str, stages: tuple[StageConfig, ...] = TINY) -> nn.Module:

@@ -11,6 +11,7 @@ from hrnet.errors import InputError
 from hrnet.models import VARIANTS, create_model
 from hrnet.models.highres import StageConfig
 from hrnet.models.hrnet import HRNetConfig
+from hrnet.spec import NetworkOptions
 
 every_variant = pytest.mark.parametrize("variant", VARIANTS)
 every_family = pytest.mark.parametrize(
@@ -18,12 +19,12 @@ every_family = pytest.mark.parametrize(
 )
 """The quickest network of each family."""
 every_answer = pytest.mark.parametrize(
-    ("options", "shapes"),
+    ("arguments", "shapes"),
     [
-        ({"task": "pose", "num_keypoints": 5}, [(5, 16, 24)]),
-        ({"task": "pose", "num_keypoints": 133, "head": "v2"}, [(133, 16, 24)]),
-        ({"task": "segmentation", "num_classes": 2}, [(2, 16, 24)]),
-        ({"task": "segmentation", "head": "ocr"}, [(19, 16, 24)] * 2),
+        ({"task": "pose", "num_outputs": 5}, [(5, 16, 24)]),
+        ({"task": "pose", "num_outputs": 133, "options": {"head": "v2"}}, [(133, 16, 24)]),
+        ({"task": "segmentation", "num_outputs": 2}, [(2, 16, 24)]),
+        ({"task": "segmentation", "options": {"head": "ocr"}}, [(19, 16, 24)] * 2),
         ({"task": "classification"}, [(1000,)]),
         (
             {"task": "detection"},
@@ -63,9 +64,9 @@ def close(ours: torch.Tensor, expected: torch.Tensor) -> bool:
 
 @every_family
 @every_answer
-def test_every_family_answers_every_task(variant, options, shapes):
+def test_every_family_answers_every_task(variant, arguments, shapes):
     with torch.device("meta"):
-        answer = create_model(variant, **options)(torch.empty(2, 3, 64, 96))
+        answer = create_model(variant, **arguments)(torch.empty(2, 3, 64, 96))
     assert [tuple(output.shape) for output in outputs(answer)] == [(2, *shape) for shape in shapes]
 
 
@@ -93,7 +94,8 @@ def test_a_network_of_ones_own_figures_can_be_built():
 @pytest.mark.parametrize("size", [(50, 75), (33, 64), (7, 9)])
 @pytest.mark.parametrize("align_corners", [False, True])
 def test_segmentation_takes_any_size(size, align_corners):
-    model = create_model("small_hrnet_w16", task="segmentation", align_corners=align_corners)
+    options = NetworkOptions(align_corners=align_corners)
+    model = create_model("small_hrnet_w16", task="segmentation", options=options)
     expected = tuple(-(-side // 4) for side in size)
     assert model.eval()(torch.zeros(1, 3, *size)).shape[2:] == expected
 
@@ -113,7 +115,7 @@ def test_the_ways_of_up_sampling_differ(images):
         {"upsampling": "bilinear", "align_corners": False},
     ):
         torch.manual_seed(0)
-        answers.append(ready(create_model("small_hrnet_w16", **options))(images[:1]))
+        answers.append(ready(create_model("small_hrnet_w16", options=options))(images[:1]))
     assert not any(close(a, b) for a, b in combinations(answers, 2))
 
 
@@ -121,7 +123,7 @@ def test_the_ways_of_up_sampling_differ(images):
 def test_gradient_checkpointing_changes_memory_alone(variant, images):
     """Loss, gradients and running statistics are those of ordinary training."""
     torch.manual_seed(0)
-    plain = ready(create_model(variant, num_keypoints=2)).train()
+    plain = ready(create_model(variant, num_outputs=2)).train()
     saving = copy.deepcopy(plain)
     saving.backbone.checkpoint_gradients()
     kept = [0, 0]
@@ -162,13 +164,25 @@ def test_other_sizes_are_refused_with_the_multiple(small, size):
         ({"variant": "small_hrnet"}, "did you mean .*small_hrnet_w16"),
         ({"variant": "zzz"}, "unknown variant 'zzz'; `hrnet models` lists them"),
         ({"variant": ""}, "unknown variant ''"),
-        ({"num_keypoints": 0}, "num_keypoints of 1 or more, got 0"),
-        ({"num_keypoints": -3}, "num_keypoints of 1 or more, got -3"),
-        ({"task": "cooking"}, "cannot build small_hrnet_w16: task: .*'pose', 'segmentation'"),
-        ({"head": "ocr"}, "expected one of v1, v2 as the head for pose, got 'ocr'"),
-        ({"window": 7}, "small_hrnet_w16 has no window, got 7; leave it out"),
-        ({"num_classes": 3}, "the task pose has no num_classes, got 3; leave it out"),
-        ({"task": "detection", "head": "v2"}, "expected none as the head for detection"),
+        ({"num_outputs": 0}, "num_outputs of 1 or more, got 0"),
+        ({"num_outputs": -3}, "num_outputs of 1 or more, got -3"),
+        ({"num_outputs": "x"}, "cannot build small_hrnet_w16: num_outputs: .*valid integer"),
+        ({"task": "cooking"}, "expected a task of pose, segmentation, .*got 'cooking'"),
+        ({"options": {"head": "ocr"}}, "expected one of v1, v2 as the head for pose, got 'ocr'"),
+        ({"options": {"window": 7}}, "small_hrnet_w16 has no window, got 7; leave it out"),
+        ({"options": {"windows": 7}}, "cannot build small_hrnet_w16: windows: Extra inputs"),
+        (
+            {"task": "detection", "num_outputs": 3},
+            "the task detection has no num_outputs, got 3; leave it out",
+        ),
+        (
+            {"task": "segmentation", "options": {"head": "ocr_v3"}},
+            "expected one of v2, ocr as the head for segmentation, got 'ocr_v3'",
+        ),
+        (
+            {"task": "detection", "options": {"head": "v2"}},
+            "expected none as the head for detection",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_in_one_line(arguments, message):
@@ -190,7 +204,7 @@ def test_the_result_depends_on_the_image(small, images):
 
 
 def test_the_memory_layout_changes_nothing(images):
-    model = ready(create_model("small_hrnet_w16", num_keypoints=5))
+    model = ready(create_model("small_hrnet_w16", num_outputs=5))
     with torch.no_grad():
         expected = model(images)
         moved = model.to(memory_format=torch.channels_last)
@@ -205,10 +219,10 @@ def test_the_network_leaves_its_input_alone(small, images):
 
 @every_family
 @every_answer
-def test_every_parameter_learns(variant, options, shapes):
+def test_every_parameter_learns(variant, arguments, shapes):
     """In training each parameter gets a gradient: nothing is built that is not used."""
     with torch.device("meta"):
-        model = create_model(variant, **options).train()
+        model = create_model(variant, **arguments).train()
         answers = outputs(model(torch.ones(2, 3, 64, 64)))
     sum(answer.square().mean() for answer in answers).backward()
     learning = {name: p for name, p in model.named_parameters() if p.requires_grad}
@@ -217,7 +231,7 @@ def test_every_parameter_learns(variant, options, shapes):
 
 def test_a_step_of_training_lowers_the_loss():
     torch.manual_seed(0)
-    model = create_model("small_hrnet_w16", num_keypoints=2).train()
+    model = create_model("small_hrnet_w16", num_outputs=2).train()
     images, target = torch.randn(2, 3, 64, 64), torch.rand(2, 2, 16, 16)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     losses = []
@@ -243,9 +257,9 @@ def test_fresh_weights_are_drawn_as_published():
 
 
 @every_answer
-def test_torch_export_captures_the_network(options, shapes, images):
+def test_torch_export_captures_the_network(arguments, shapes, images):
     """Any batch size; Lite-HRNet and HRFormer have this in tests of their own."""
-    model = ready(create_model("small_hrnet_w16", **options))
+    model = ready(create_model("small_hrnet_w16", **arguments))
     batch = torch.export.Dim("batch", min=1, max=64)
     program = torch.export.export(model, (images[:2],), dynamic_shapes=({0: batch},))
     with torch.no_grad():
@@ -254,8 +268,8 @@ def test_torch_export_captures_the_network(options, shapes, images):
 
 
 @every_answer
-def test_torch_compile_captures_the_whole_network(options, shapes, images):
-    model = ready(create_model("small_hrnet_w16", **options))
+def test_torch_compile_captures_the_whole_network(arguments, shapes, images):
+    model = ready(create_model("small_hrnet_w16", **arguments))
     torch.compiler.reset()
     compiled = torch.compile(model, fullgraph=True, backend="eager")
     with torch.no_grad():

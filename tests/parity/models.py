@@ -1,4 +1,4 @@
-"""Which `create_model` call each recorded model is."""
+"""The description of each recorded model."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import nn
 
-from hrnet.models import Network, create_model
+from hrnet.models import Network, build_network
 from hrnet.spec import NetworkSpec
 
 
@@ -42,38 +42,42 @@ class Model:
         return [resize(logits, images.shape[-2:]) for logits in outputs]
 
 
-def pose(variant: str, **options: object) -> Model:
-    return Model(partial(create_model, variant, **options))
+def make(variant: str, task: str, **settings: object) -> Callable[[], Network]:
+    spec = NetworkSpec.model_validate({"variant": variant, "task": task, **settings})
+    return partial(build_network, spec)
+
+
+def pose(variant: str, **settings: object) -> Model:
+    return Model(make(variant, "pose", **settings))
 
 
 def classification(variant: str) -> Model:
-    return Model(partial(create_model, variant, task="classification"))
+    return Model(make(variant, "classification"))
 
 
-def segmentation(variant: str, **options: object) -> Model:
-    return Model(partial(create_model, variant, task="segmentation", **options))
+def segmentation(variant: str, **settings: object) -> Model:
+    return Model(make(variant, "segmentation", **settings))
 
 
 def detection(variant: str) -> Model:
-    return Model(partial(create_model, variant, task="detection"))
+    return Model(make(variant, "detection"))
 
 
-def openseg(variant: str, head: str = "ocr", **options: object) -> Model:
-    call = partial(create_model, variant, task="segmentation", head=head, **options)
-    return Model(call, at_full_size=True)
+def openseg(variant: str, head: str = "ocr", **settings: object) -> Model:
+    return Model(make(variant, "segmentation", head=head, **settings), at_full_size=True)
 
 
-def mmpose1(variant: str, **options: object) -> Model:
-    return Model(partial(create_model, variant, **options), scheme="mmpose 1.x")
+def mmpose1(variant: str, **settings: object) -> Model:
+    return Model(make(variant, "pose", **settings), scheme="mmpose 1.x")
 
 
 MODELS: Mapping[str, Model] = {
     "pose_hrnet_w32_coco_256x192": pose("hrnet_w32"),
     "pose_hrnet_w32_coco_384x288": pose("hrnet_w32"),
-    "pose_hrnet_w32_mpii_256x256": pose("hrnet_w32", num_keypoints=16),
+    "pose_hrnet_w32_mpii_256x256": pose("hrnet_w32", num_outputs=16),
     "pose_hrnet_w48_coco_256x192": pose("hrnet_w48"),
     "pose_hrnet_w48_coco_384x288": pose("hrnet_w48"),
-    "pose_hrnet_w48_mpii_256x256": pose("hrnet_w48", num_keypoints=16),
+    "pose_hrnet_w48_mpii_256x256": pose("hrnet_w48", num_outputs=16),
     "cls_hrnet_w18_small_v1": classification("hrnet_w18_small_v1"),
     "cls_hrnet_w18_small_v2": classification("hrnet_w18_small_v2"),
     "cls_hrnet_w18": classification("hrnet_w18"),
@@ -93,7 +97,7 @@ MODELS: Mapping[str, Model] = {
     ),
     "seg_hrnet_w48_cityscapes": segmentation("hrnet_w48"),
     "seg_hrnet_w48_cityscapes_alignFalse": segmentation("hrnet_w48", align_corners=False),
-    "seg_hrnet_w48_pctx59": segmentation("hrnet_w48", num_classes=59),
+    "seg_hrnet_w48_pctx59": segmentation("hrnet_w48", num_outputs=59),
     "seg_hrnet_ocr_w48_cityscapes": segmentation("hrnet_w48", head="ocr"),
     "seg_hrnet_ocr_w48_cityscapes_alignFalse": segmentation(
         "hrnet_w48", head="ocr", align_corners=False
@@ -103,14 +107,14 @@ MODELS: Mapping[str, Model] = {
     "det_hrnetv2p_w40_hrfpn": detection("hrnet_w40"),
     "lite_hrnet_18_coco_256x192": pose("litehrnet_18"),
     "lite_hrnet_18_coco_384x288": pose("litehrnet_18"),
-    "lite_hrnet_18_mpii_256x256": pose("litehrnet_18", num_keypoints=16),
+    "lite_hrnet_18_mpii_256x256": pose("litehrnet_18", num_outputs=16),
     "lite_hrnet_30_coco_256x192": pose("litehrnet_30"),
     "lite_hrnet_30_coco_384x288": pose("litehrnet_30"),
-    "lite_hrnet_30_mpii_256x256": pose("litehrnet_30", num_keypoints=16),
+    "lite_hrnet_30_mpii_256x256": pose("litehrnet_30", num_outputs=16),
     "naive_lite_hrnet_18_coco_256x192": pose("naive_litehrnet_18"),
-    "naive_lite_hrnet_18_mpii_256x256": pose("naive_litehrnet_18", num_keypoints=16),
+    "naive_lite_hrnet_18_mpii_256x256": pose("naive_litehrnet_18", num_outputs=16),
     "wider_naive_lite_hrnet_18_coco_256x192": pose("wider_naive_litehrnet_18"),
-    "wider_naive_lite_hrnet_18_mpii_256x256": pose("wider_naive_litehrnet_18", num_keypoints=16),
+    "wider_naive_lite_hrnet_18_mpii_256x256": pose("wider_naive_litehrnet_18", num_outputs=16),
     "hrformer_tiny_cls": classification("hrformer_tiny"),
     "hrformer_small_cls": classification("hrformer_small"),
     "hrformer_base_cls": classification("hrformer_base"),
@@ -125,5 +129,5 @@ MODELS: Mapping[str, Model] = {
     "hrformer_base_seg_ocr": openseg("hrformer_base"),
     "hrformer_base_win13_seg_ocr": openseg("hrformer_base", window=13),
     "hrformer_base_win15_seg_ocr": openseg("hrformer_base", window=15),
-    "hrformer_base_V3_seg_ocr": openseg("hrformer_base", head="ocr_v3", num_classes=150),
+    "hrformer_base_V3_seg_ocr": openseg("hrformer_base", head="ocr_v3", num_outputs=150),
 }

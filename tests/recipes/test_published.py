@@ -139,11 +139,11 @@ def test_drop_path():
     published = dict(zip(HRFORMER, (0.1, 0.1, 0.2, 0.3), strict=True))
     for name, rate in published.items():
         model = get_recipe(f"pose/{name}").model
-        own = HRFORMERS[model.variant].drop_path_pose
+        own = HRFORMERS[model.variant].defaults["pose"].drop_path
         assert f"a drop path of {rate}" in words_of(name)
         assert model.options == NetworkOptions(drop_path=None if own == rate else rate)
         with torch.device("meta"):
-            network = create_model(model.variant, **model.options.model_dump())
+            network = create_model(model.variant, options=model.options)
         rates = [module.rate for module in network.modules() if isinstance(module, DropPath)]
         assert max(rates) == pytest.approx(rate)
     assert get_recipe("pose/hrformer_base_coco_384x288").model.options.drop_path == 0.3
@@ -153,7 +153,7 @@ def test_weight_decay_of_hrformer_is_of_all_but_the_position_tables():
     """The patterns fit every norm and every bias, and no table."""
     train = get_recipe("pose/hrformer_small_coco_256x192").train
     with torch.device("meta"):
-        network = create_model("hrformer_small", num_keypoints=17)
+        network = create_model("hrformer_small", num_outputs=17)
     assert {group.weight_decay for group in train.groups} == {train.weight_decay}
     for name, parameter in network.named_parameters():
         fits = any(fnmatchcase(name, group.pattern) for group in train.groups)

@@ -21,7 +21,7 @@ CODECS = ("classic", "dark", "udp")
 
 def make_spec(codec: str = "classic") -> PoseSpec:
     return PoseSpec(
-        network=NetworkSpec(variant="v", task="pose", num_keypoints=len(SIDES.names)),
+        network=NetworkSpec(variant="v", task="pose", num_outputs=len(SIDES.names)),
         name="n",
         input_size=(128, 96),
         codec=codec,

@@ -56,7 +56,7 @@ def make_model(path: Path, **changes) -> Path:
     from onnx import TensorProto, helper
 
     spec = PoseSpec(
-        **{"network": NetworkSpec(variant="hrnet_w32", task="pose", num_keypoints=3)}
+        **{"network": NetworkSpec(variant="hrnet_w32", task="pose", num_outputs=3)}
         | {"name": "pooling", "input_size": (128, 128)}
         | {"skeleton": Skeleton(NAMES, sigmas=SIGMAS)}
         | changes

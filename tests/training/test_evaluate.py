@@ -13,7 +13,7 @@ import pytest
 
 import hrnet
 from hrnet.data.coco import parse_keypoints, read_keypoints
-from hrnet.data.coco_evaluation import annotated_boxes, read_detections, read_subjects
+from hrnet.data.coco_evaluation import annotated_boxes, read_detections
 from hrnet.metrics.coco import COCO_METRICS
 from hrnet.tasks.pose.evaluation import ImagePoses, evaluate_poses, pose_limit
 
@@ -120,7 +120,7 @@ def test_subjects_that_cannot_count(scene):
         result.summary()
     )
     assert result.metrics["AP"] == pytest.approx(1.0)
-    area = read_subjects(read_keypoints(scene.data, scene.images))[2].area
+    area = read_keypoints(scene.data, scene.images).subjects[2].area
     assert area == pytest.approx(0.53 * 3600)
     # A detector that finds them all the same is not punished.
     rows = [(one["image_id"], one["bbox"], 0.9) for one in scene.content["annotations"]]
@@ -217,7 +217,7 @@ def test_real_annotations_give_the_figures_of_the_plain_way(data_dir):
     dataset = read_keypoints(path, data_dir / "coco" / "images")
     rng = np.random.default_rng(0)
     poses, results = [], []
-    for sample in read_subjects(dataset):
+    for sample in dataset.subjects:
         keypoints = sample.keypoints + rng.normal(0, 0.03 * sample.area**0.5, (17, 2))
         score = float(rng.uniform(0.3, 1))
         one = np.full((1, 17), score)

@@ -17,7 +17,7 @@ from hrnet.training.loader import Batch, Collate, CropDataset, EpochBatches, mak
 
 COUNT = 7
 SPEC = PoseSpec(
-    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=5),
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
     name="test",
     input_size=(64, 96),
     codec="udp",

@@ -95,7 +95,7 @@ def test_weight_decay_does_what_it_says(optimizer, after):
 
 
 def test_frozen_parts_stay_and_their_norms_keep_their_statistics():
-    model = create_model("small_hrnet_w16", num_keypoints=2)
+    model = create_model("small_hrnet_w16", num_outputs=2)
     freeze(model, ("backbone.stem.*",))
     set_training(model)
     optimizer = make_optimizer(model, TrainConfig(lr=0.1))
@@ -113,7 +113,7 @@ def test_frozen_parts_stay_and_their_norms_keep_their_statistics():
     [(("backbone.steem.*",), "no parameter fits 'backbone.steem.*'"), (("*",), "nothing to train")],
 )
 def test_patterns_that_cannot_be_meant(patterns, words):
-    model = create_model("small_hrnet_w16", num_keypoints=2)
+    model = create_model("small_hrnet_w16", num_outputs=2)
     with pytest.raises(InputError, match=re.escape(words)):
         freeze(model, patterns)
 
@@ -128,7 +128,7 @@ def test_a_group_that_fits_nothing():
     ("name", "kind"), [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)]
 )
 def test_weight_decay_acts_on_convolution_weights_alone(name, kind):
-    model = create_model("small_hrnet_w16", num_keypoints=3)
+    model = create_model("small_hrnet_w16", num_outputs=3)
     config = TrainConfig(optimizer=name, lr=0.01, weight_decay=0.1)
     optimizer = make_optimizer(model, config)
     assert type(optimizer) is kind

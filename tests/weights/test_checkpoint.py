@@ -20,7 +20,7 @@ from hrnet.weights.checkpoint import (
 from hrnet.weights.fit import fill
 
 SPEC = PoseSpec(
-    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=5),
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=5),
     name="five",
     input_size=(64, 32),
     codec="udp",
@@ -128,6 +128,11 @@ def set_spec(path, **changes):
     rewrite(path, header={"format": "hrnet", "spec": json.dumps(tree)})
 
 
+def set_network(path, skeleton=None, **changes):
+    tree = json.loads(SPEC.to_json())
+    set_spec(path, network=tree["network"] | changes, skeleton=skeleton or tree["skeleton"])
+
+
 HEAD = "head.conv.weight"
 SPOILERS = {
     "text": (lambda path: path.write_text("no weights"), "not a readable safetensors"),
@@ -145,15 +150,18 @@ SPOILERS = {
     "no header": (lambda path: rewrite(path, header={}), "not a checkpoint of this program"),
     "no spec": (
         lambda path: rewrite(path, header={"format": "hrnet"}),
-        "not the description of a pose model",
+        "not the description of a model",
     ),
-    "later format": (lambda path: set_spec(path, format=2), "format"),
+    "later format": (lambda path: set_spec(path, format=3), "format"),
     "unknown entry": (lambda path: set_spec(path, colour="blue"), "colour"),
-    "unknown variant": (lambda path: set_spec(path, variant="hrnet_w23"), "did you mean hrnet_w32"),
-    "other variant": (lambda path: set_spec(path, variant="hrnet_w32"), "does not fit"),
+    "unknown variant": (
+        lambda path: set_network(path, variant="hrnet_w23"),
+        "did you mean hrnet_w32",
+    ),
+    "other variant": (lambda path: set_network(path, variant="hrnet_w32"), "does not fit"),
     "odd size": (lambda path: set_spec(path, input_size=[100, 64]), "multiples of 32"),
     "wrong K": (
-        lambda path: set_spec(path, skeleton={"names": ["a", "b"]}),
+        lambda path: set_network(path, skeleton={"names": ["a", "b"]}, num_outputs=2),
         "0 tensors missing, 0 unknown, 2 of another shape, such as head.conv.bias",
     ),
     "missing tensor": (

@@ -12,7 +12,7 @@ from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import read_checkpoint
 
 SPEC = PoseSpec(
-    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=1),
+    network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=1),
     name="one",
     input_size=(64, 32),
     codec="udp",

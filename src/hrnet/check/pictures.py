@@ -1,14 +1,15 @@
-"""The decoding of every picture of a data set, and the comparison with its annotations."""
+"""Decode every picture of a data set and compare it with what is annotated."""
 
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
 from os import cpu_count
 from pathlib import Path
 from typing import Literal
 
-from hrnet.data.coco_file import CocoImage
+from hrnet.check.result import Progress
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError, one_line
 from hrnet.files import is_file
@@ -20,36 +21,54 @@ State = Literal["good", "missing", "broken", "size", "unturned", "turned"]
 MAX_THREADS = 8
 """Decoders work outside the interpreter's lock; each thread holds one picture."""
 
+_CHUNK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class PictureFile:
+    """A picture as data list it.
+
+    name: as it is written there. size: (height, width) as annotated, None where it is not.
+    needed: True where training takes it; only these are errors.
+    """
+
+    name: str
+    path: Path
+    size: Size | None = None
+    needed: bool = True
+
 
 def check_pictures(
     folder: Path,
-    images: Sequence[CocoImage],
-    paths: Mapping[int, Path],
-    in_samples: Set[int],
+    pictures: Sequence[PictureFile],
     findings: Findings,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> None:
-    """Decode every listed picture and note those that are missing, broken or of another size.
+    """Decode every picture once and note those that are missing, broken or of another size.
 
-    paths: where the pictures are, by their ids. in_samples: the ids of those with subjects that
-    training takes; only these are errors.
+    folder: the place that messages name for missing pictures.
     """
     _files_by_folded_name.cache_clear()  # folders change from one check to the next
-    listed = {one.file_name: one for one in images if one.id in paths}
+    listed = list({one.path: one for one in pictures}.values())
     states: dict[State, dict[str, bool]] = {}
     workers = min(MAX_THREADS, cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
-        looked = pool.map(lambda one: _look(paths[one.id], one), listed.values())
-        for done, (image, (state, detail)) in enumerate(zip(listed.values(), looked, strict=True)):
-            states.setdefault(state, {})[detail] = image.id in in_samples
-            if progress is not None:
-                progress(done + 1, len(listed))
+        # The pool holds all that it is given at once, so a million pictures come in parts.
+        for start in range(0, len(listed), _CHUNK):
+            chunk = listed[start : start + _CHUNK]
+            for done, (one, (state, detail)) in enumerate(
+                zip(chunk, pool.map(_look, chunk), strict=True), start + 1
+            ):
+                if state != "good":
+                    states.setdefault(state, {})[detail] = one.needed
+                if progress is not None:
+                    progress(done, len(listed))
     _judge(states, folder, findings)
 
 
-def _look(path: Path, image: CocoImage) -> tuple[State, str]:
-    """The state of one picture, and its name or what is wrong with it."""
-    name = str(image.file_name)
+def _look(listed: PictureFile) -> tuple[State, str]:
+    """Return the state of one picture, and its name with what is wrong with it."""
+    path, name = listed.path, listed.name
     if not is_file(path):
         return "missing", name + _near_name(path)
     try:
@@ -58,14 +77,16 @@ def _look(path: Path, image: CocoImage) -> tuple[State, str]:
     except InputError as error:
         return "broken", one_line(error)
     actual: Size = (pixels.shape[0], pixels.shape[1])
-    if image.size is not None and image.size != actual:
-        state: State = "unturned" if image.size == header.stored_size else "size"
-        return state, f"{name} is {_as_text(actual)}, not {_as_text(image.size)}"
+    if listed.size is None:  # nothing in the annotations depends on it
+        return "good", name
+    if listed.size != actual:
+        state: State = "unturned" if listed.size == header.stored_size else "size"
+        return state, f"{name} is {_as_text(actual)}, not {_as_text(listed.size)}"
     return ("turned" if header.turned and header.size == header.stored_size else "good"), name
 
 
 def _near_name(path: Path) -> str:
-    """Name the file beside a missing one that differs in case or in how accents are written."""
+    """Name the file beside a missing one that differs in case or Unicode form alone."""
     alike = _files_by_folded_name(path.parent).get(_folded(path.name))
     return f", but {alike} of another case or Unicode form" if alike else ""
 
@@ -87,6 +108,7 @@ def _as_text(size: Size) -> str:
 
 
 def _judge(states: Mapping[State, Mapping[str, bool]], folder: Path, findings: Findings) -> None:
+    # Pictures that no sample needs stop no training.
     kinds: tuple[tuple[State, str, str], ...] = (
         ("missing", f"images that are not in {folder}", "add them, or give another --images"),
         ("broken", "images that cannot be decoded", "get the files again"),
@@ -97,6 +119,7 @@ def _judge(states: Mapping[State, Mapping[str, bool]], folder: Path, findings: F
         findings.error(what, needed, f"training would stop; {hint}")
         others = [name for name, needs in found.items() if not needs]
         findings.warning(f"{what}, without subjects", others, hint)
+    # The rest compares the upright picture with the annotated size.
     findings.error(
         "images that EXIF turns, annotated as they lie in the file",
         states.get("unturned", {}),

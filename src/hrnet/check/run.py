@@ -1,97 +1,71 @@
-"""Judge a COCO keypoint data set before it is trained on."""
+"""Check any data before they are trained on: pick the check, print its result, write its report."""
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
-from hrnet.check.pictures import check_pictures
-from hrnet.check.rules import Counts, check_counts, check_names, check_subjects, count
-from hrnet.check.skeletons import SkeletonReport, report_skeleton
-from hrnet.data.category import choose_categories
-from hrnet.data.coco import KeypointDataset, make_dataset
-from hrnet.data.coco_file import read_coco
-from hrnet.data.findings import Finding, Findings
+from rich.console import Console
+
+from hrnet.check import classes, keypoints
+from hrnet.check.result import Check, CheckResult, Progress
+from hrnet.check.show import print_text
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
-from hrnet.files import is_folder
-from hrnet.skeleton import Skeleton
+from hrnet.files import check_writable_file, exists, make_writable_folder, write_text
+
+CHECKS: Mapping[str, Check] = {"classes": classes.CHECK, "keypoints": keypoints.CHECK}
+"""The kinds of data; the first that accepts a path checks it."""
+
+JSON_FILE = "check.json"
+REPORT_FILES = (JSON_FILE, "contact_sheet.jpg", "mirrored.jpg")
+"""All files that a report may consist of."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CheckResult:
-    """All that a check found.
-
-    category: its name. dataset: what training would take. errors: the findings with which training
-    would stop or be wrong. warnings: those that are worth a look.
-    """
-
-    path: Path
-    images: Path
-    category: str
-    dataset: KeypointDataset
-    counts: Counts
-    report: SkeletonReport
-    errors: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
-
-    @property
-    def skeleton(self) -> Skeleton:
-        return self.dataset.skeleton
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The errors, then the warnings."""
-        return self.errors + self.warnings
-
-    def to_json(self) -> str:
-        """Everything that is printed, machine-readable."""
-        found = {
-            "annotations": str(self.path),
-            "images": str(self.images),
-            "category": self.category,
-            "counts": asdict(self.counts),
-            "skeleton": asdict(self.report),
-            "errors": [asdict(finding) for finding in self.errors],
-            "warnings": [asdict(finding) for finding in self.warnings],
-        }
-        return json.dumps(found, indent=1)
-
-
-def check_dataset(
-    annotations: Path,
-    images: Path,
-    progress: Callable[[int, int], None] | None = None,
-    *,
-    category: str | None = None,
+def check_data(
+    source: DataSource, val: Path | None = None, progress: Progress | None = None
 ) -> CheckResult:
-    """Check a COCO keypoint file of any number of keypoints, and decode all its pictures.
+    """Check data of the kind that `source.path` looks like, and decode all their pictures.
 
-    progress is called with how many pictures are done and of how many. category: as in
-    `read_keypoints`, whose first error is the first that is found here.
-    Raises InputError with one line where the file is not JSON, not in COCO's form at all, or where
-    `images` is no folder; everything else is a finding.
+    val: validation data to compare with. Raises InputError with one line where the path holds no
+    such data at all; everything else is a finding.
     """
-    if not is_folder(images):
-        raise InputError(f"expected the folder of the images, but {images} is none")
-    # The reader of training and evaluation, which goes on after an error here.
-    findings = Findings(path=annotations)
-    file = read_coco(annotations, findings)
-    chosen = choose_categories(file, findings, category)
-    dataset = make_dataset(file, chosen, images, findings)
-    # What is worth a look although it stops nothing.
-    check_names(file, findings)
-    check_counts(chosen.annotations, findings)
-    check_subjects(file, dataset.subjects, findings)
-    report = report_skeleton(dataset.described, chosen.annotations, findings)
-    used = {sample.image_id for sample in dataset.samples}
-    check_pictures(images, file.images, dataset.image_paths, used, findings, progress)
-    return CheckResult(
-        path=annotations,
-        images=images,
-        category=chosen.name,
-        dataset=dataset,
-        counts=count(file, dataset),
-        report=report,
-        errors=findings.errors,
-        warnings=findings.warnings,
-    )
+    if not exists(source.path):
+        raise InputError(
+            f"expected a file or folder, but {source.path} does not exist; check the path"
+        )
+    check = next(one for one in CHECKS.values() if one.accepts(source.path))
+    return check.run(source, val, progress)
+
+
+def to_json(result: CheckResult) -> str:
+    """Return everything that is printed, machine-readable."""
+    findings = {
+        "errors": [asdict(finding) for finding in result.errors],
+        "warnings": [asdict(finding) for finding in result.warnings],
+    }
+    return json.dumps({**result.facts(), **findings}, indent=1)
+
+
+def print_result(console: Console, result: CheckResult) -> None:
+    """Print counts and warnings, and the numbers of findings; the errors are for the caller."""
+    result.print_facts(console)
+    errors, warnings = len(result.errors), len(result.warnings)
+    print_text(console, f"kinds of errors: {errors}, of warnings: {warnings}")
+
+
+def expect_writable(folder: Path, source: DataSource) -> None:
+    """Raise InputError, before any work is done, where a report could not be written."""
+    inputs = [path for path in (source.path, source.images) if path is not None]
+    for name in REPORT_FILES:
+        check_writable_file(folder / name, inputs)
+
+
+def write_report(result: CheckResult, folder: Path, seed: int = 0) -> list[Path]:
+    """Write check.json and the pictures of a check into a folder; returns the files.
+
+    The seed fixes the sample that the pictures show.
+    """
+    make_writable_folder(folder)
+    write_text(folder / JSON_FILE, to_json(result))
+    return [folder / JSON_FILE, *result.draw(folder, seed)]

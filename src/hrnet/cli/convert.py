@@ -7,7 +7,7 @@ import typer
 
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import printable
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 
 if TYPE_CHECKING:
     from hrnet.codecs.heatmap import CodecKind
@@ -93,7 +93,7 @@ def convert(
     The file shows which network they are of; nothing needs to be named but what it lacks.
     """
     size = parse_size(input_size) if input_size else None
-    with needing("converting"):
+    with packages_for("converting"):
         from hrnet.weights.convert import convert_file
     result = convert_file(
         source,

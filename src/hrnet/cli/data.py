@@ -1,11 +1,11 @@
-"""`hrnet data`: check keypoint annotations, split them, import them from other tools."""
+"""`hrnet data`: check labelled data, split them, import keypoints from other tools."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hrnet.errors import one_line, printable
+from hrnet.errors import InputError, one_line, printable
 
 if TYPE_CHECKING:
     from hrnet.data.imports.run import ImportReport
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 CHECK_EXAMPLES = """\b
 Examples:
   hrnet data check my.json --images images/ --report check/
+  hrnet data check flowers/ --report check/
+  hrnet data check train.csv --val val.csv --images photos/
 """
 
 SPLIT_EXAMPLES = """\b
@@ -20,6 +22,7 @@ Examples:
   hrnet data split my.json --out parts/ --val 0.1 --test 0.1
   hrnet data split my.json --out parts/ --group video
   hrnet data split my.json --out dogs/ --category dog --val 0
+  hrnet data split flowers/ --out parts/ --val 0.2
 """
 
 IMPORT_EXAMPLES = """\b
@@ -31,15 +34,30 @@ Examples:
 
 app = typer.Typer(
     name="data",
-    help="Check, split and import keypoint annotations.",
+    help="Check, split and import labelled pictures.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
 
-Annotations = Annotated[
-    Path, typer.Argument(metavar="FILE", help="COCO keypoint annotations, of any keypoints.")
+Source = Annotated[
+    Path,
+    typer.Argument(
+        metavar="DATA",
+        help="A COCO keypoint file (.json); for classes a folder with a folder a class, or a list "
+        "(.csv, .txt).",
+    ),
+]
+
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        "-i",
+        metavar="DIR",
+        help="Image folder of a keypoint file or list (default for lists: their own folder).",
+    ),
 ]
 
 Category = Annotated[
@@ -54,49 +72,51 @@ Likelihood = Annotated[
     float | None,
     typer.Option(
         metavar="SHARE",
-        help="yolo and deeplabcut: take keypoints that a network scored below this as not "
-        "labelled (default: 0.6 for deeplabcut, none for yolo).",
+        help="yolo, deeplabcut: keypoints that a network scored below this are not labelled "
+        "(default: 0.6 for deeplabcut, none for yolo).",
     ),
 ]
 
 
 @app.command(epilog=CHECK_EXAMPLES)
 def check(
-    annotations: Annotations,
-    images: Annotated[
-        Path, typer.Option("--images", "-i", metavar="DIR", help="The folder of their images.")
-    ],
+    data: Source,
+    images: Images = None,
+    val: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DATA",
+            help="Validation part of classes, compared with DATA (default: DATA's own, if any).",
+        ),
+    ] = None,
     category: Category = None,
     report: Annotated[
         Path | None,
         typer.Option(
-            metavar="DIR",
-            help="Write a contact sheet of drawn subjects, mirrored ones and check.json here.",
+            metavar="DIR", help="Write a contact sheet of the data and check.json to this folder."
         ),
     ] = None,
 ) -> None:
-    """Say what is in a keypoint file and what is wrong with it.
+    """Check labelled pictures: counts, broken files, and errors that would spoil a training.
 
-    Decodes every image and lists what would stop or spoil a training. With errors the exit code is
-    2; warnings leave it at 0.
+    All images are decoded. The exit code is 2 if there are errors; warnings leave it at 0.
     """
-    from hrnet.check.run import check_dataset
-    from hrnet.check.sheet import REPORT_FILES, write_report
-    from hrnet.check.show import print_check
-    from hrnet.console import show_progress, terminal
-    from hrnet.files import check_writable_file
+    from hrnet.check.run import check_data, expect_writable, print_result, write_report
+    from hrnet.console import make_console, show_progress
+    from hrnet.data.source import DataSource
 
+    # Prove that the report can be written before all images are decoded.
+    source = DataSource(data, images=images, category=category)
     if report is not None:
-        for name in REPORT_FILES:
-            check_writable_file(report / name, [annotations, images])
+        expect_writable(report, source)
     with show_progress("checking images") as progress:
-        result = check_dataset(annotations, images, progress, category=category)
-    print_check(terminal(), result)
+        result = check_data(source, val, progress)
+    print_result(make_console(), result)
     if report is not None:
         for file in write_report(result, report):
             typer.echo(f"written: {printable(file)}")
     if result.errors:
-        typer.echo(f"hrnet: errors in {printable(annotations)}:", err=True)
+        typer.echo(f"hrnet: errors in {printable(data)}:", err=True)
         for finding in result.errors:
             typer.echo(f"  {one_line(finding.line)}", err=True)
         raise typer.Exit(2)
@@ -104,59 +124,68 @@ def check(
 
 @app.command(epilog=SPLIT_EXAMPLES)
 def split(
-    annotations: Annotations,
+    data: Source,
     out: Annotated[
         Path,
         typer.Option(
-            "--out", "-o", metavar="DIR", help="Write train.json, val.json and test.json here."
+            "--out",
+            "-o",
+            metavar="DIR",
+            help="Write the parts here: train, val and test, as .json or .csv.",
         ),
     ],
-    val: Annotated[float, typer.Option(metavar="SHARE", help="Share of images in val.json.")] = 0.1,
-    test: Annotated[
-        float, typer.Option(metavar="SHARE", help="Share of images in test.json.")
-    ] = 0.0,
+    val: Annotated[float, typer.Option(metavar="SHARE", help="Share of images in val.")] = 0.1,
+    test: Annotated[float, typer.Option(metavar="SHARE", help="Share of images in test.")] = 0.0,
     group: Annotated[
         str | None,
         typer.Option(
             metavar="NAME",
-            help="A key of the images, such as video_id; equal values stay together.",
+            help="Keypoints: a key of the images, such as video_id; equal values stay together.",
         ),
     ] = None,
     category: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Take this category alone (default: all).")
+        str | None,
+        typer.Option(metavar="NAME", help="Keypoints: take this category alone (default: all)."),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(metavar="N", help="Another number deals the images out differently.")
-    ] = 0,
+    images: Images = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draw.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
-    """Split a keypoint file by its images into parts.
+    """Split data by their images into parts, as new files; the images stay where they are.
 
-    With --category the parts hold that category alone; with --val 0 there is one part, train.json.
+    Keypoints: with --category the parts hold that category alone; with --val 0 there is one part.
+    Classes: each class is split, and copies of one image stay together.
     """
+    from hrnet.data.class_folders import holds_classes
+    from hrnet.data.class_split import split_class_files
+    from hrnet.data.source import DataSource
     from hrnet.data.split import split_dataset
 
-    parts = split_dataset(
-        annotations,
-        out,
-        val=val,
-        test=test,
-        group=group,
-        category=category,
-        seed=seed,
-        force=force,
-    )
-    for part in parts:
-        groups = f" in {part.groups} group{'s' * (part.groups != 1)}" if group is not None else ""
-        typer.echo(
-            f"{printable(part.file)}: {part.images} images{groups}, {part.subjects} subjects"
-        )
+    # The kind of data decides between the two splits; neither ignores an option of the other.
+    how = {"val": val, "test": test}
+    if holds_classes(data):
+        if group is not None or category is not None:
+            raise InputError(
+                f"{data}: expected --group and --category with keypoint files alone; leave them out"
+            )
+        source = DataSource(data, images=images)
+        parts = split_class_files(source, out, **how, seed=seed, force=force)
+        for file, part in parts.items():
+            typer.echo(f"{printable(file)}: {len(part.samples)} images")
+        return
+    if images is not None:
+        raise InputError(f"expected --images with lists alone, got {data}; leave it out")
+    for one in split_dataset(
+        data, out, **how, group=group, category=category, seed=seed, force=force
+    ):
+        groups = f" in {one.groups} group{'s' * (one.groups != 1)}" if group is not None else ""
+        typer.echo(f"{printable(one.file)}: {one.images} images{groups}, {one.subjects} subjects")
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)
 def import_source(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="What the tool wrote: a file or a folder.")
+        Path, typer.Argument(metavar="SOURCE", help="Output of the tool: a file or folder.")
     ],
     out: Annotated[
         Path,
@@ -167,12 +196,12 @@ def import_source(
         typer.Option(
             "--format",
             metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody",
-            help="The tool that wrote SOURCE (default: found out from it).",
+            help="The tool that wrote SOURCE (default: detected).",
         ),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option("--images", "-i", metavar="DIR", help="Where the images are, if elsewhere."),
+        typer.Option("--images", "-i", metavar="DIR", help="Image folder, if not as in SOURCE."),
     ] = None,
     names: Annotated[
         str | None,
@@ -193,7 +222,7 @@ def import_source(
     likelihood: Likelihood = None,
     margin: Annotated[
         float,
-        typer.Option(metavar="SHARE", help="How much a box made of keypoints grows on each side."),
+        typer.Option(metavar="SHARE", help="Growth of boxes made of keypoints, on each side."),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:

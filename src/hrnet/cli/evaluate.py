@@ -56,7 +56,7 @@ def evaluate(
 
     Annotations with head sizes, such as those of MPII, give PCKh too.
     """
-    from hrnet.console import print_figures, show_progress, terminal
+    from hrnet.console import make_console, print_metrics, show_progress
     from hrnet.evaluation import evaluate as evaluate_model
     from hrnet.files import check_writable_file, write_text
 
@@ -76,7 +76,7 @@ def evaluate(
             batch_size=batch_size,
             progress=progress,
         )
-    print_figures(terminal(), result.metrics)
+    print_metrics(make_console(), result.metrics)
     typer.echo("\n".join(map(printable, result.summary().splitlines())))
     if json_file is not None:
         write_text(json_file, result.to_json())

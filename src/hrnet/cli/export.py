@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from hrnet.errors import printable
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 
 EXAMPLES = """\b
 Examples:
@@ -30,7 +30,7 @@ def export(
     ] = False,
 ) -> None:
     """Write a checkpoint as an ONNX file that predicts without torch."""
-    with needing("exporting"):
+    with packages_for("exporting"):
         from hrnet.exporters.export import export as write
     difference = write(model, out, half=half)
     size = out.stat().st_size / 1e6

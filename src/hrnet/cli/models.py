@@ -1,8 +1,8 @@
-"""`hrnet models` and `hrnet info`: what networks there are and what each costs."""
+"""`hrnet models` and `hrnet info`: the networks and their costs."""
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -12,14 +12,14 @@ import typer
 
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import InputError
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 from hrnet.files import check_writable_file, write_text
 
 if TYPE_CHECKING:
     from hrnet.geometry import Size
     from hrnet.models import Network
     from hrnet.models.cost import NetworkStatistics, PartStatistics
-    from hrnet.spec import NetworkSpec, Task
+    from hrnet.spec import NetworkSpec
 
 MODELS_EXAMPLES = """\b
 Examples:
@@ -31,29 +31,28 @@ Examples:
 INFO_EXAMPLES = """\b
 Examples:
   hrnet info litehrnet_18
-  hrnet info hrnet_w48 --task segmentation --head ocr --input 512x1024
+  hrnet info hrnet_w48 --task segmentation --set head=ocr --input 512x1024
 """
 
-USUAL_INPUTS: "Mapping[Task, Size]" = {
+USUAL_INPUTS: "Mapping[str, Size]" = {
     "pose": (256, 192),
     "segmentation": (512, 1024),
     "classification": (224, 224),
     "detection": (800, 1216),
     "features": (224, 224),
 }
-"""(height, width) that a task is usually given: a person of COCO, a crop of Cityscapes, a picture
-of ImageNet and one of COCO."""
+"""Usual (height, width) of each task's input: a person of COCO, a crop of Cityscapes, an image of
+ImageNet, one of COCO, and for the backbone alone that of ImageNet."""
 
-FIGURES = ("models", "figures.json")
-"""Where the output of `hrnet models --count --json -` is kept in the package; counting takes a
-minute."""
+COSTS = ("models", "costs.json")
+"""The output of `hrnet models --count --json -`, stored since counting takes a minute."""
 
 _LINE = "{:24} {:14} {:>8} {:>11} {:>8}"
 _UNITS = ((1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
-class Figures(NamedTuple):
-    """The cost of a network: its task's usual input as HxW, parameters and multiply-adds."""
+class Cost(NamedTuple):
+    """The cost of a network at its task's usual input, HxW; macs are multiply-adds."""
 
     variant: str
     task: str
@@ -65,22 +64,24 @@ class Figures(NamedTuple):
 def models(
     pattern: Annotated[
         str | None,
-        typer.Argument(metavar="PATTERN", help="Part of a name, or a pattern such as '*_w18*'."),
+        typer.Argument(metavar="PATTERN", help="Part of a name, or a pattern: '*_w18*'."),
     ] = None,
     task: Annotated[
         str | None, typer.Option(metavar="|".join(USUAL_INPUTS), help="Only this task.")
     ] = None,
     count: Annotated[
-        bool, typer.Option("--count", help="Count anew with torch: about a second for each row.")
+        bool, typer.Option("--count", help="Count again with torch, a second a row.")
     ] = False,
     json_file: Annotated[
         Path | None,
-        typer.Option("--json", "-j", metavar="FILE", help="Write exact figures; - prints them."),
+        typer.Option(
+            "--json", "-j", metavar="FILE", help="Write exact numbers as JSON; - prints them."
+        ),
     ] = None,
 ) -> None:
     """List the networks with their parameters and multiply-adds.
 
-    Multiply-adds (MACs) are those at the task's usual input. G are 1e9, M 1e6 and k 1e3.
+    Multiply-adds (MACs) are counted at the task's usual input size. G is 1e9, M 1e6, k 1e3.
     """
     tasks = [task] if task else list(USUAL_INPUTS)
     if task and task not in USUAL_INPUTS:
@@ -102,27 +103,27 @@ def models(
 
 
 def in_units(count: int) -> str:
-    """Write a count with three digits and its unit: 28.5 M for 28,536,113."""
+    """Format a count with three digits and a unit: 28.5 M for 28,536,113."""
     size, unit = next(pair for pair in _UNITS if count >= 0.9995 * pair[0] or pair[1] == "")
     value = count / size
     digits = 2 if value < 9.995 else 1 if value < 99.95 else 0
     return f"{value:.{digits}f} {unit}" if unit else str(count)
 
 
-def stored_figures() -> list[Figures]:
-    """Read the figures that travel with the package, one a variant and task; needs no torch."""
-    text = Path(__file__).parents[1].joinpath(*FIGURES).read_text("utf-8")
-    return [Figures(**row) for row in json.loads(text)]
+def stored_costs() -> list[Cost]:
+    """Read the costs stored in the package, one a variant and task; needs no torch."""
+    text = Path(__file__).parents[1].joinpath(*COSTS).read_text("utf-8")
+    return [Cost(**row) for row in json.loads(text)]
 
 
-def _stored(pattern: str | None, tasks: Collection[str]) -> Iterator[Figures]:
-    stored = stored_figures()
+def _stored(pattern: str | None, tasks: Collection[str]) -> Iterator[Cost]:
+    stored = stored_costs()
     variants = _matching(dict.fromkeys(row.variant for row in stored), pattern)
     return (row for row in stored if row.variant in variants and row.task in tasks)
 
 
-def _counted(pattern: str | None, tasks: Collection[str]) -> Iterator[Figures]:
-    with needing("counting"):
+def _counted(pattern: str | None, tasks: Collection[str]) -> Iterator[Cost]:
+    with packages_for("counting"):
         from hrnet.models import VARIANTS
 
     variants = _matching(VARIANTS, pattern)
@@ -130,7 +131,7 @@ def _counted(pattern: str | None, tasks: Collection[str]) -> Iterator[Figures]:
 
 
 def _matching(variants: Mapping[str, object], pattern: str | None) -> list[str]:
-    """The variants whose names a pattern fits, or hold it where it is not one."""
+    """Return the variants that match a pattern, or contain the text where it has no wildcard."""
     wanted = pattern or "*"
     if not any(sign in wanted for sign in "*?["):
         wanted = f"*{wanted}*"
@@ -141,17 +142,17 @@ def _matching(variants: Mapping[str, object], pattern: str | None) -> list[str]:
     return found
 
 
-def _count(variant: str, task: "Task") -> Figures:
+def _count(variant: str, task: str) -> Cost:
     from hrnet.models.cost import measure
     from hrnet.spec import NetworkSpec
 
     size = USUAL_INPUTS[task]
     statistics = measure(_build(NetworkSpec(variant=variant, task=task)), size)
-    return Figures(variant, task, _text(size), statistics.parameters, statistics.macs)
+    return Cost(variant, task, _text(size), statistics.parameters, statistics.macs)
 
 
 def _build(spec: "NetworkSpec") -> "Network":
-    """Build a network without content, which takes no memory and little time."""
+    """Build a network on the meta device: without memory for weights, and fast."""
     import torch
 
     from hrnet.models import build_network
@@ -160,108 +161,73 @@ def _build(spec: "NetworkSpec") -> "Network":
         return build_network(spec)
 
 
-NumKeypoints = Annotated[
-    int | None, typer.Option(metavar="N", help="Of a pose network (default: 17).")
-]
-NumClasses = Annotated[
-    int | None,
-    typer.Option(metavar="N", help="Of segmentation (default: 19) and classification (1000)."),
-]
-Head = Annotated[
-    str | None,
-    typer.Option(
-        metavar="v1|v2|ocr|ocr_v3", help="Pose takes v1 or v2; segmentation v2, ocr or ocr_v3."
-    ),
-]
-Upsampling = Annotated[
-    str | None,
-    typer.Option(metavar="nearest|bilinear", help="How a low stream grows to a higher one's size."),
-]
-AlignCorners = Annotated[
-    bool | None,
-    typer.Option("--align-corners/--no-align-corners", help="Of bilinear enlarging."),
-]
-Position = Annotated[
-    str | None,
-    typer.Option(metavar="table|none|t5", help="Position biases of HRFormer's attention."),
-]
-Window = Annotated[
-    int | None, typer.Option(metavar="N", help="Side of HRFormer's attention windows.")
-]
-DropPath = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SHARE", help="How often HRFormer's training skips a block; changes no figure."
-    ),
-]
-Exchange = Annotated[
-    str | None,
-    typer.Option(
-        metavar="official|textbook",
-        help="How Lite-HRNet sums streams: as in its code or its paper.",
-    ),
-]
-
-
 def info(
     variant: Annotated[
         str, typer.Argument(metavar="VARIANT", help="A name that `hrnet models` lists.")
     ],
     task: Annotated[
-        str, typer.Option(metavar="|".join(USUAL_INPUTS), help="What the network is for.")
+        str, typer.Option(metavar="|".join(USUAL_INPUTS), help="Task of the network.")
     ] = "pose",
     input_size: Annotated[
         str | None,
         typer.Option(
-            "--input", metavar="HxW", help="Height and width (default: the task's usual)."
+            "--input", metavar="HxW", help="Height and width (default: the task's usual size)."
         ),
     ] = None,
-    num_keypoints: NumKeypoints = None,
-    num_classes: NumClasses = None,
-    head: Head = None,
-    upsampling: Upsampling = None,
-    align_corners: AlignCorners = None,
-    relative_position: Position = None,
-    window: Window = None,
-    drop_path: DropPath = None,
-    exchange: Exchange = None,
+    num_outputs: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Keypoints (default 17) or classes (19, for classification 1000).",
+        ),
+    ] = None,
+    options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            help="Set an option of the network; may be repeated. They are listed below the table.",
+        ),
+    ] = None,
 ) -> None:
-    """Show what a network costs, part by part.
-
-    How published figures relate to these stands below the table.
-    """
-    values = {
-        "variant": variant,
-        "task": task,
-        "num_keypoints": num_keypoints,
-        "num_classes": num_classes,
-        "head": head,
-        "upsampling": upsampling,
-        "align_corners": align_corners,
-        "relative_position": relative_position,
-        "window": window,
-        "drop_path": drop_path,
-        "exchange": exchange,
-    }
-    spec = _read_spec(values)
-    size = parse_size(input_size) if input_size else USUAL_INPUTS[spec.task]
-    with needing("`hrnet info`"):
+    """Show the cost of a network, part by part: parameters, multiply-adds and memory."""
+    spec = _read_spec(variant, task, num_outputs, options or [])
+    with packages_for("`hrnet info`"):
+        from hrnet.models import FAMILIES, family_of
         from hrnet.models.cost import measure
-        from hrnet.models.published import relate
 
+    # An unknown task is an error of building, so the network comes before its usual size.
     network = _build(spec)
+    size = parse_size(input_size) if input_size else USUAL_INPUTS[task]
     statistics = measure(network, size)
-    typer.echo(", ".join(_choices(values, size)))
-    typer.echo()
-    lines = [*_table(statistics), "", *_explain(statistics), relate(network, statistics)]
-    typer.echo("\n".join(lines).rstrip())
+    lines = [
+        ", ".join(_choices(spec, size)),
+        "",
+        *_table(statistics),
+        "",
+        *_explain(statistics),
+        "",
+        *_describe(FAMILIES[family_of(variant)].options),
+    ]
+    typer.echo("\n".join(lines))
 
 
-def _read_spec(values: Mapping[str, object]) -> "NetworkSpec":
+def _read_spec(
+    variant: str, task: str, num_outputs: int | None, options: Sequence[str]
+) -> "NetworkSpec":
     from pydantic import ValidationError
 
-    from hrnet.spec import NetworkSpec, first_problem
+    from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 
+    values: dict[str, object] = {"variant": variant, "task": task, "num_outputs": num_outputs}
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or name not in NetworkOptions.model_fields:
+            known = ", ".join(NetworkOptions.model_fields)
+            raise InputError(
+                f"expected --set NAME=VALUE with a NAME of {known}, got {option!r:.200}"
+            )
+        values[name] = value
     try:
         return NetworkSpec.model_validate(values)
     except ValidationError as error:
@@ -272,13 +238,14 @@ def _text(size: "Size") -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def _choices(values: Mapping[str, object], size: "Size") -> Iterator[str]:
-    """Yield the request in words: variant and task, input, then the options that were given."""
-    yield f"{values['variant']} for {values['task']}"
+def _choices(spec: "NetworkSpec", size: "Size") -> Iterator[str]:
+    """Yield the network in words: variant and task, input, then the options that were set."""
+    yield f"{spec.variant} for {spec.task}"
     yield f"input {_text(size)} (height x width)"
-    for name, value in values.items():
-        if name not in ("variant", "task") and value is not None:
-            yield f"{name} {value}"
+    if spec.num_outputs is not None:
+        yield f"num_outputs {spec.num_outputs}"
+    for name, value in spec.options.model_dump(exclude_none=True).items():
+        yield f"{name} {value}"
 
 
 def _table(statistics: "NetworkStatistics") -> Iterator[str]:
@@ -311,9 +278,16 @@ def _explain(statistics: "NetworkStatistics") -> Iterator[str]:
         shares[_OPERATIONS.get(operation, operation)] += macs
     total = max(1, statistics.macs)
     spread = ", ".join(f"{name} {macs / total:.1%}" for name, macs in shares.most_common())
-    yield "For one image in float32; MB is 1e6 bytes, GMACs are 1e9 multiply-adds, MMACs 1e6."
-    yield f"Multiply-adds: {spread}; biases, normalisation, activations and sums do not count."
-    yield (
-        "Memory: the most that all tensors take at one moment of the part's work, without weights "
-        "and a library's own needs."
-    )
+    yield "For one image in float32. MB is 1e6 bytes, GMACs are 1e9 multiply-adds, MMACs 1e6."
+    yield f"Multiply-adds: {spread}. Biases, normalisation, activations and sums do not count."
+    yield "Memory: the peak of all tensors alive while the part runs, without weights."
+
+
+def _describe(options: Collection[str]) -> Iterator[str]:
+    """Yield a family's options with their descriptions."""
+    from hrnet.spec import NetworkOptions
+
+    yield "Options of this network, for --set NAME=VALUE:"
+    for name, field in NetworkOptions.model_fields.items():
+        if name in options:
+            yield f"  {name:18} {field.description}"

@@ -81,7 +81,7 @@ def predict(
     batch_size: BatchSize = 16,
 ) -> None:
     """Find the keypoints of persons in images."""
-    from hrnet.console import terminal
+    from hrnet.console import make_console
     from hrnet.data.boxes import BoxFile
     from hrnet.images import find_images, list_left_out
     from hrnet.predict import load
@@ -105,7 +105,7 @@ def predict(
     results = predict_files(
         loaded, paths, boxes=where, outputs=outputs, flip_test=flip_test, batch_size=batch_size
     )
-    console = terminal(stderr=printed)
+    console = make_console(stderr=printed)
     shown = _show(results, console, full=len(paths) <= _FULL_TABLES, keep_json=printed)
     errors += shown.errors
 

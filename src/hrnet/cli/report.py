@@ -17,7 +17,7 @@ Examples:
 
 def report(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="The folder of a run, which may still go on.")
+        Path, typer.Argument(metavar="RUN", help="Run folder; the training may still go on.")
     ],
     out: Annotated[
         Path | None,
@@ -31,18 +31,18 @@ def report(
             "--data",
             "-d",
             metavar="FILE",
-            help="COCO keypoint annotations to measure on (default: the run's validation data).",
+            help="Labelled data to evaluate on (default: the run's validation data).",
         ),
     ] = None,
     images: Annotated[
         Path | None,
-        typer.Option("--images", "-i", metavar="DIR", help="The folder of their images."),
+        typer.Option("--images", "-i", metavar="DIR", help="Image folder of --data."),
     ] = None,
     flip_test: FlipTest = False,
     figures: Annotated[
         bool,
         typer.Option(
-            "--figures/--no-figures", help="Measure the best checkpoint, or leave that out."
+            "--figures/--no-figures", help="Evaluate the best checkpoint, or only read the log."
         ),
     ] = True,
     device: Device = "auto",
@@ -51,12 +51,12 @@ def report(
 ) -> None:
     """Write an HTML page about a training run.
 
-    It shows figures, curves, pictures and settings, also while the run goes on.
+    It shows metrics, curves, pictures and settings, also while the training goes on.
     """
     from hrnet.console import show_progress
     from hrnet.reports import report as write_report
 
-    with show_progress("measuring") as progress:
+    with show_progress("evaluating") as progress:
         written = write_report(
             run,
             out=out,

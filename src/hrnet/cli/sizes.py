@@ -1,4 +1,4 @@
-"""Sizes as the command line writes them."""
+"""The notation of sizes on the command line."""
 
 import re
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def parse_size(text: str) -> "Size":
-    """Read HEIGHTxWIDTH in pixels; raises InputError for anything else."""
+    """Read HEIGHTxWIDTH in pixels, such as 256x192. Raises InputError for anything else."""
     match = re.fullmatch(r"(\d{1,9})x(\d{1,9})", text)
     if match is None:
         raise InputError(f"expected --input as HEIGHTxWIDTH such as 256x192, got {text!r}")

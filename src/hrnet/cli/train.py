@@ -9,7 +9,7 @@ import typer
 
 from hrnet.cli.data import Category
 from hrnet.errors import InputError, printable
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 from hrnet.files import exists
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def train(
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
     # The experiment, then the training.
-    with needing("training"):
+    with packages_for("training"):
         from hrnet.training.train import train as run
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
     if data is not None:

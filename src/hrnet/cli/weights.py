@@ -182,14 +182,14 @@ def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
         return
     from rich.table import Table
 
-    from hrnet.console import terminal
+    from hrnet.console import make_console
 
     table = Table()
     for title in ("name", "score", "size", "licence", "file"):
         table.add_column(title, no_wrap=title == "name")
     for line in lines:
         table.add_row(*line)
-    terminal().print(table)
+    make_console().print(table)
 
 
 def _each(rows: "list[PublishedWeight]", do: "Callable[[PublishedWeight], str]") -> None:

@@ -1,8 +1,8 @@
-"""Keypoints to heatmaps and back, for all subjects of a batch at once.
+"""Encode keypoints as heatmaps and decode them, for all subjects of a batch at once.
 
-Heatmaps are (N, K, h, w) float32, points (N, K, 2) as (x, y). Three published pairs:
+Heatmaps are (N, K, h, w) float32, points (N, K, 2) as (x, y). Three published codecs:
 classic: Gaussian at the nearest heatmap pixel; peak moved a quarter pixel (Sun et al. 2019).
-dark: Gaussian at the exact place; one Newton step on the log-heatmap (Zhang et al. 2020).
+dark: Gaussian at the exact point; one Newton step on the log-heatmap (Zhang et al. 2020).
 udp: as dark, with lengths between pixel centres and unit-stride derivatives (Huang et al. 2020).
 """
 
@@ -20,17 +20,17 @@ Maps = NDArray[np.float32]
 CodecKind = Literal["classic", "dark", "udp"]
 
 MAX_STEP = 3.0
-"""Heatmap pixels that decoding may move a point from the largest pixel; ours, no code has one."""
+"""Longest step of decoding from the largest pixel, in heatmap pixels; not in any published code."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeatmapCodec:
-    """One way to write keypoints of a crop as heatmaps and to read them back.
+    """Encoding of the keypoints of a crop as heatmaps, and its decoding.
 
     input_size: (height, width) of the crop. heatmap_size: (height, width) of a heatmap.
     sigma: standard deviation of the Gaussian, in heatmap pixels.
-    blur_kernel: width in pixels, odd, of the smoothing before the Newton step of dark and udp. 0
-        takes the width that fits sigma: 11 at sigma 2, 17 at sigma 3.
+    blur_kernel: odd width in pixels of the smoothing before the Newton step of dark and udp. 0
+        derives it from sigma: 11 at sigma 2, 17 at sigma 3.
     """
 
     kind: CodecKind
@@ -46,30 +46,30 @@ class HeatmapCodec:
 
     @property
     def unbiased(self) -> bool:
-        """True where lengths are measured between pixel centres; see `geometry.crop_matrix`."""
+        """True if lengths are measured between pixel centres; see `geometry.crop_matrix`."""
         return self.kind == "udp"
 
     @property
     def stride(self) -> NDArray[np.float64]:
-        """Crop pixels in a heatmap pixel, as (x, y)."""
+        """Crop pixels per heatmap pixel, as (x, y)."""
         edge = 1 if self.unbiased else 0
         whole = np.array(self.input_size[::-1], dtype=np.float64) - edge
         stride: NDArray[np.float64] = whole / (np.array(self.heatmap_size[::-1]) - edge)
         return stride
 
     def encode(self, points: ArrayLike, weights: ArrayLike) -> tuple[Maps, Maps]:
-        """Make targets from points (N, K, 2) in crop pixels and weights (N, K).
+        """Make training targets from points (N, K, 2) in crop pixels and weights (N, K).
 
-        Returns heatmaps (N, K, h, w) and the weights, zero where the Gaussian lies outside.
+        Returns heatmaps (N, K, h, w) and the weights, 0 where the Gaussian lies outside.
         """
         exact = np.asarray(points, dtype=np.float64) / self.stride
-        nearest = np.trunc(exact + 0.5)  # the published rounding, towards 0 below 0
+        nearest = np.trunc(exact + 0.5)  # rounds as the published code, also below 0
         centers = nearest if self.kind == "classic" else exact
         middles = None if self.kind == "dark" else nearest
         return gaussian_targets(centers, weights, self.heatmap_size, self.sigma, middles)
 
     def decode(self, heatmaps: Maps) -> tuple[Maps, Maps]:
-        """Read points (N, K, 2) in crop pixels and scores (N, K), the heatmaps' maxima."""
+        """Decode points (N, K, 2) in crop pixels and scores (N, K), the maxima of the heatmaps."""
         points, scores = argmax_2d(heatmaps)
         match self.kind:
             case "classic":
@@ -90,18 +90,23 @@ def gaussian_targets(
 ) -> tuple[Maps, Maps]:
     """Draw Gaussians of height 1 at centers (N, K, 2), in heatmap pixels.
 
-    middles: keep only the square of ceil(3 sigma) pixels to each side of these (N, K, 2); None
-    keeps all. Where the square around the middle (without middles, around the centre) lies outside
-    the heatmap, or the weight is 0, heatmap and weight are 0. A weight below 0.5 stays, but draws
-    nothing, as in the published code.
+        heatmap(x, y) = exp(-((x - center_x)^2 + (y - center_y)^2) / (2 sigma^2))
+
+    middles: (N, K, 2), cut each Gaussian to the square of ceil(3 sigma) pixels to each side of
+    these; None does not cut. Heatmap and weight are 0 if that square (without middles, the one
+    around the centre) lies outside the heatmap, or if the weight is 0. A weight below 0.5 is kept
+    but draws nothing, as in the published code.
+    Returns heatmaps (N, K, h, w) and weights (N, K).
     """
+    # Drop keypoints whose square lies outside the heatmap.
     height, width = heatmap_size
     center = np.asarray(centers, dtype=np.float64)
     middle = center if middles is None else np.asarray(middles, dtype=np.float64)
-    radius = math.ceil(3 * sigma)  # a part of a pixel would make the square lopsided
+    radius = math.ceil(3 * sigma)  # whole pixels keep the square symmetric
     outside = (middle - radius >= (width, height)) | (middle + radius + 1 < 0)
     kept = np.where(outside.any(axis=-1), np.float32(0), np.asarray(weights, dtype=np.float32))
 
+    # A Gaussian is the product of its profiles along x and y.
     def profile(axis: int, length: int) -> Maps:
         pixels = np.arange(length)
         bell = np.exp(-((pixels - center[..., axis, None]) ** 2) / (2 * sigma**2))
@@ -114,9 +119,9 @@ def gaussian_targets(
 
 
 def argmax_2d(heatmaps: Maps) -> tuple[NDArray[np.float64], Maps]:
-    """Find the largest pixel (N, K, 2) of each heatmap and its value (N, K).
+    """Find the largest pixel (N, K, 2) of each heatmap, and its value (N, K).
 
-    A heatmap without a positive value gives the point (0, 0), as in the official code.
+    The point is (0, 0) for a heatmap without a positive value, as in the official code.
     """
     *lead, height, width = heatmaps.shape
     flat = heatmaps.reshape(*lead, height * width)
@@ -127,7 +132,7 @@ def argmax_2d(heatmaps: Maps) -> tuple[NDArray[np.float64], Maps]:
 
 
 def _pick(maps: Maps, points: NDArray[np.float64], dx: int, dy: int) -> NDArray[np.float64]:
-    """Values (N, K) of maps (N, K, h, w) beside the points, the border repeated."""
+    """Return the values (N, K) of maps (N, K, h, w) at points + (dx, dy), the border repeated."""
     height, width = maps.shape[-2:]
     x = np.clip(points[..., 0].astype(int) + dx, 0, width - 1)
     y = np.clip(points[..., 1].astype(int) + dy, 0, height - 1)
@@ -139,17 +144,17 @@ def _pick(maps: Maps, points: NDArray[np.float64], dx: int, dy: int) -> NDArray[
 def _inside(
     points: NDArray[np.float64], heatmap_size: Size, before: int, after: int
 ) -> NDArray[np.bool_]:
-    """Return True where before <= x < w - after and before <= y < h - after: (N, K)."""
+    """Return (N, K), True where before <= x < w - after and before <= y < h - after."""
     limits = np.array(heatmap_size[::-1]) - after
     inside: NDArray[np.bool_] = np.all((points >= before) & (points < limits), axis=-1)
     return inside
 
 
 def refine_quarter(points: NDArray[np.float64], heatmaps: Maps) -> NDArray[np.float64]:
-    """Move whole-pixel points a quarter pixel towards the higher neighbour.
+    """Move whole-pixel points (N, K, 2) a quarter pixel towards the higher neighbour on each axis.
 
-    Points at index 0, 1 or the last stay; that index 1 stays while the last but one moves is the
-    official code's border test, kept because published scores were made with it.
+    Points at index 0, 1 or the last are not moved. This asymmetric border test is that of the
+    official code, with which the published scores were made.
     """
     dx = _pick(heatmaps, points, 1, 0) - _pick(heatmaps, points, -1, 0)
     dy = _pick(heatmaps, points, 0, 1) - _pick(heatmaps, points, 0, -1)
@@ -160,7 +165,7 @@ def refine_quarter(points: NDArray[np.float64], heatmaps: Maps) -> NDArray[np.fl
 def smooth(heatmaps: Maps, kernel: int) -> Maps:
     """Blur (..., h, w) with a Gaussian of `kernel` pixels, zeros outside, and restore each maximum.
 
-    The Gaussian's deviation follows OpenCV's rule for a kernel width: 0.15 * kernel + 0.35.
+    The standard deviation is OpenCV's default for a kernel width: 0.15 * kernel + 0.35.
     """
     height, width = heatmaps.shape[-2:]
     rows = _blur_matrix(height, kernel) @ heatmaps
@@ -171,7 +176,7 @@ def smooth(heatmaps: Maps, kernel: int) -> Maps:
 
 
 def _blur_matrix(length: int, kernel: int) -> Maps:
-    """The blur along one axis as a symmetric matrix (length, length): faster than a sliding sum."""
+    """Return the blur along one axis as a matrix (length, length); faster than a convolution."""
     radius, sigma = kernel // 2, 0.15 * kernel + 0.35
     taps = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * sigma**2))
     taps /= taps.sum()
@@ -188,20 +193,22 @@ def _logs_around(
     reach: int,
     limits: tuple[float, float],
 ) -> NDArray[np.float64]:
-    """Logarithm (N, K, s, s) of the smoothed heatmaps in squares of s = 2 * reach + 1 pixels.
+    """Return the logarithm of the smoothed heatmaps in a square around each point (N, K, 2).
 
-    The squares lie around the points, with the border repeated. The smoothed values are held within
-    `limits` before the logarithm.
+    Returns (N, K, s, s) with s = 2 * reach + 1 pixels, the border repeated. The smoothed values
+    are clipped to `limits` before the logarithm.
     """
+    # Rows and columns of the squares.
     height, width = heatmaps.shape[-2:]
     beside = np.arange(-reach, reach + 1)
     x = np.clip(points[..., 0, None].astype(int) + beside, 0, width - 1)  # (N, K, s)
     y = np.clip(points[..., 1, None].astype(int) + beside, 0, height - 1)
-    # Only these pixels are blurred, and their maps' maxima are not restored: that would multiply
-    # them by 1 or more, up to the peak, which adds the same to each logarithm.
+    # Blur only these pixels, and do not restore the maximum of their map: that multiplies all of
+    # them by the same factor of 1 or more, a constant in the logarithm without effect on its
+    # derivatives.
     rows = _blur_matrix(height, kernel)[y] @ heatmaps
     squares = rows @ _blur_matrix(width, kernel)[x].swapaxes(-1, -2)
-    # It shows where a limit would be met. There the whole map is smoothed.
+    # Where a value may reach a limit, the factor matters: smooth the whole map there.
     low, high = limits
     met = ~(squares.min(axis=(-2, -1)) >= low) | ~(_pick(heatmaps, points, 0, 0) <= high)
     if met.any():
@@ -218,37 +225,48 @@ def _newton_step(
     yy: ArrayLike,
     inside: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
-    """-H^-1 g for gradients (N, K, 2) and second derivatives (N, K), or 0 where that is no peak.
+    """Return the Newton step d = -H^-1 g (N, K, 2), or 0 where it does not lead to a peak.
 
-    It is none where H is not negative definite or where it lies more than `MAX_STEP` away. Where
-    not `inside` (N, K), H has repeated pixels of the border, and only the second counts.
+    gradient: g (N, K, 2). xx, xy, yy: H (N, K). inside: (N, K), False where H has repeated pixels
+    of the border. The step is 0 where H is not negative definite (outside: is singular), or where
+    the step is longer than `MAX_STEP`.
     """
+    # H = [[a, b], [b, d]] is negative definite if a < 0 and det H > 0.
     a, b, d = (np.asarray(value, dtype=np.float64) for value in (xx, xy, yy))
     det = a * d - b * b
     solvable = np.where(inside, (a < 0) & (det > 0), det != 0)
+    # H^-1 = [[d, -b], [-b, a]] / det H.
     gx, gy = gradient[..., 0], gradient[..., 1]
     step = np.stack([b * gy - d * gx, b * gx - a * gy], axis=-1)
     step /= np.where(solvable, det, 1.0)[..., None]
+    # Drop steps that are too long.
     sound = solvable & (np.hypot(step[..., 0], step[..., 1]) <= MAX_STEP)
     return np.where(sound[..., None], step, 0.0)
 
 
 def refine_dark(points: NDArray[np.float64], heatmaps: Maps, kernel: int) -> NDArray[np.float64]:
-    """Move whole-pixel points to the peak of a Gaussian fitted to the smoothed log-heatmap.
+    """Move whole-pixel points (N, K, 2) to the peak of a Gaussian fitted to the log-heatmap.
 
-    Zhang et al. 2020, equations 5 to 8, with the stencils of the published code: second
-    differences over two pixels. Points nearer than two pixels to the border stay, and so do those
-    without a peak near them, see `_newton_step`.
+    With L the logarithm of the smoothed heatmap, m the largest pixel, D' and D'' the first and
+    second derivatives of L at m (Zhang et al. 2020, equations 5 to 8), L is a parabola
+
+        L(m + d) = L(m) + D'^T d + d^T D'' d / 2,  so its peak is at  d = -(D'')^-1 D'
+
+    The differences are those of the published code, second ones over two pixels. Points nearer
+    than two pixels to the border are not moved, nor those without a peak near; see `_newton_step`.
     """
+    # L in a square of two pixels to each side of m.
     logs = _logs_around(points, heatmaps, kernel, 2, (1e-10, np.inf))
 
     def at(dx: int, dy: int) -> NDArray[np.float64]:
         return logs[..., 2 + dy, 2 + dx]
 
+    # D' by central differences, and D'' by those over two pixels.
     gradient = 0.5 * np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=-1)
     xx = 0.25 * (at(2, 0) - 2 * at(0, 0) + at(-2, 0))
     yy = 0.25 * (at(0, 2) - 2 * at(0, 0) + at(0, -2))
     xy = 0.25 * (at(1, 1) - at(1, -1) - at(-1, 1) + at(-1, -1))
+    # The step d, where the differences do not reach over the border.
     inside = _inside(points, heatmaps.shape[-2:], 2, 2)
     return points + _newton_step(gradient, xx, xy, yy, inside) * inside[..., None]
 
@@ -256,31 +274,35 @@ def refine_dark(points: NDArray[np.float64], heatmaps: Maps, kernel: int) -> NDA
 def refine_dark_udp(
     points: NDArray[np.float64], heatmaps: Maps, kernel: int
 ) -> NDArray[np.float64]:
-    """As `refine_dark`, with the stencils of UDP: unit stride, at the border too.
+    """Move points as `refine_dark`, with the differences of UDP: over one pixel, at the border too.
 
-    Huang et al. 2020 and its published code: the smoothed heatmap is held within 1e-3..50 and
-    the smallest float is added to the diagonal of the second derivatives.
+    The step is d = -(D'')^-1 D'. As in the published code of Huang et al. 2020 the smoothed
+    heatmap is clipped to 1e-3..50, and the float32 epsilon is added to the diagonal of D''.
     """
+    # L at the largest pixel and its eight neighbours.
     logs = _logs_around(points, heatmaps, kernel, 1, (1e-3, 50))
 
     def at(dx: int, dy: int) -> NDArray[np.float64]:
         return logs[..., 1 + dy, 1 + dx]
 
+    # D' by central differences.
     gradient = 0.5 * np.stack([at(1, 0) - at(-1, 0), at(0, 1) - at(0, -1)], axis=-1)
+    # D'', its mixed entry by the differences of the published code.
     tiny = np.finfo(np.float32).eps
     xx = at(1, 0) - 2 * at(0, 0) + at(-1, 0) + tiny
     yy = at(0, 1) - 2 * at(0, 0) + at(0, -1) + tiny
     xy = 0.5 * (at(1, 1) - at(1, 0) - at(0, 1) + 2 * at(0, 0))
     xy += 0.5 * (at(-1, -1) - at(-1, 0) - at(0, -1))
+    # The step d, added to the point.
     inside = _inside(points, heatmaps.shape[-2:], 1, 1)
     return points + _newton_step(gradient, xx, xy, yy, inside)
 
 
 def flip_heatmaps(heatmaps: Maps, flip_order: Sequence[int], *, shift: bool) -> Maps:
-    """Bring heatmaps of a mirrored crop back: mirror them and swap left with right.
+    """Turn heatmaps (N, K, h, w) of mirrored crops back: mirror them, and swap left and right.
 
-    shift: move all but the first column right by one pixel, which aligns the two versions where
-    the codec is not unbiased (SHIFT_HEATMAP of the official code).
+    flip_order: see `Skeleton.flip_order`. shift: move all but the first column right by one pixel,
+    which aligns them if the codec is not unbiased (SHIFT_HEATMAP of the official code).
     """
     back = heatmaps[:, list(flip_order), :, ::-1].copy()
     if shift:

@@ -50,7 +50,7 @@ class BoxFile:
 
     by_name: last part of a file name -> whole names, perhaps with folders, and their boxes.
     by_number: image id -> boxes, for lists of detections without the file that names the pictures.
-    notes: what was left out, in one line each. inputs: the files that were read.
+    notes: one line for each kind of thing that was left out. inputs: the files that were read.
     """
 
     path: Path
@@ -63,7 +63,7 @@ class BoxFile:
         """Return the boxes of a picture, by its path or its id.
 
         A list of detections without an entry for a picture means that it holds none.
-        Raises InputError where the picture cannot be told from the file.
+        Raises InputError where the file does not identify the picture.
         """
         if self.by_name is not None:
             name = self._listed_as(image)
@@ -77,7 +77,7 @@ class BoxFile:
         return (self.by_number or {}).get(number, ImageBoxes(np.zeros((0, 4)), number))
 
     def find_all(self, images: Sequence[Path]) -> dict[Path, ImageBoxes | InputError]:
-        """Return the boxes of each picture, or why the file has none for it.
+        """Return the boxes of each picture, or the error of one that has none.
 
         Raises InputError where a list of detections has an entry for none of the pictures.
         """
@@ -87,6 +87,7 @@ class BoxFile:
                 f"{self.path} has boxes for none of the {len(images)} pictures, by the ids in "
                 "their names; give the detections of these pictures"
             )
+        # Two pictures that fit one listed name are both refused: either could be meant.
         found: dict[Path, ImageBoxes | InputError] = {}
         first: dict[PurePosixPath, Path] = {}
         for image in images:
@@ -96,7 +97,7 @@ class BoxFile:
             except InputError as error:
                 found[image], name = error, None
             other = image if name is None else first.setdefault(name, image)
-            if other != image:  # neither can be told to be the one that is meant
+            if other != image:
                 for one in (image, other):
                     found[one] = InputError(
                         f"{one}: {self.path} lists {name}, which {other} and {image} could be; "
@@ -106,6 +107,7 @@ class BoxFile:
 
     def _listed_as(self, image: PurePath) -> PurePosixPath:
         """The longest listed name that is the end of a picture's path."""
+        # A name fits if its parts are the last parts of the picture's absolute path.
         listed = (self.by_name or {}).get(image.name, {})
         own = Path(image).absolute().parts
         fitting = [name for name in listed if own[-len(name.parts) :] == name.parts]
@@ -133,7 +135,7 @@ def read_boxes(path: Path, images_of: Path | None = None) -> BoxFile:
     """Read a file of boxes in any of the module's three forms.
 
     images_of: for detections, the annotation file that lists the ids and names of the pictures.
-    Crowds are left out; so are other categories than persons, where persons are told apart.
+    Crowds are left out; so are other categories than persons, where the file marks persons.
     Raises InputError for another form and for a file without a box.
     """
     content = read_json(path, "boxes", once=True)
@@ -180,13 +182,13 @@ def _annotations(path: Path, content: Json, notes: list[str]) -> list[tuple[str,
     """The boxes of the persons in annotations, with those that follow from their keypoints."""
     findings = Findings(strict=True, path=path)
     file = parse_coco(path, {"categories": [], **content}, findings)
-    # The annotations of persons, where the categories tell them apart.
+    # The annotations of persons, where the categories mark them.
     persons = {one.id for one in file.categories if one.keypoints or one.name == "person"} | {None}
-    told_apart = len(persons) > 1
+    are_marked = len(persons) > 1
     taken = [
         one
         for one in file.annotations
-        if not one.iscrowd and (one.category_id in persons or not told_apart)
+        if not one.iscrowd and (one.category_id in persons or not are_marked)
     ]
     note_problems(taken, findings, _USED)
     # Their boxes by picture, as given or made of the keypoints.
@@ -219,6 +221,7 @@ def _annotations(path: Path, content: Json, notes: list[str]) -> list[tuple[str,
 def _detections(
     path: Path, content: object, images_of: Path | None, notes: list[str]
 ) -> dict[int, ImageBoxes]:
+    # Persons are category 1, or the only category of the file.
     found = parse_detections(path, content)
     categories = {one.category_id for one in found} - {None}
     wanted = categories if len(categories) < 2 else categories & {PERSON_CATEGORY}
@@ -227,6 +230,7 @@ def _detections(
             f"{path}: expected detections of persons, category {PERSON_CATEGORY}, got those of "
             f"{len(categories)} other categories; leave one category in it"
         )
+    # Their boxes by picture.
     rows: dict[int, list[Floats]] = {}
     left_out = 0
     for one in found:
@@ -265,7 +269,7 @@ def _names_of(
 
 
 def _box_array(path: Path, where: str, rows: object) -> Floats:
-    """Boxes (N, 4) from JSON lists; whether they can be cropped is checked with the picture."""
+    """Read boxes (N, 4) from JSON lists; their place in the picture is checked when cropped."""
     listed = [rows] if to_floats(rows, 4) is not None else rows
     boxes = [to_floats(row, 4) for row in listed] if isinstance(listed, list) else [None]
     good = [box for box in boxes if box is not None]

@@ -1,6 +1,7 @@
 """The categories of a COCO file that are taken, and their bones, mirror pairs and sigmas.
 
-Training, evaluation and `hrnet data check` ask the same functions, so the check shows what is used.
+Training, evaluation and `hrnet data check` call the same functions, so the check shows what the
+others use.
 Source: https://cocodataset.org/#format-data. `sigmas` and `flip_pairs` are extensions.
 """
 
@@ -32,7 +33,7 @@ from hrnet.skeleton import (
 )
 
 Pair = tuple[int, int]
-Part = TypeVar("Part")
+Kind = TypeVar("Kind")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class CategorySkeleton:
 
     @property
     def sigmas_source(self) -> str:
-        """Where the sigmas come from, in a few words."""
+        """Name the source of the sigmas in a few words."""
         sources = self.sigma_sources
         if sources[0] in ("annotation file", "COCO"):
             return sources[0]
@@ -81,6 +82,7 @@ def choose_categories(file: CocoFile, findings: Findings, wanted: str | None = N
     Raises InputError where the file has no wanted category with keypoints.
     """
     note_unlisted(file, findings)
+    # Group the used categories by their keypoints; a stand-in keeps a check going without any.
     used = Counter(one.category_id for one in file.annotations)
     groups = _groups([one for one in _wanted(file, wanted) if one.keypoints], used)
     if not groups:
@@ -91,6 +93,7 @@ def choose_categories(file: CocoFile, findings: Findings, wanted: str | None = N
             'training would stop; add them to the category as "keypoints": [...]',
         )
         groups = [[_stand_in(file, used)]]
+    # Several groups cannot be trained together; the largest is checked further.
     if len(groups) > 1:
         findings.error(
             "categories with different keypoints, where one kind is expected",
@@ -204,18 +207,20 @@ def describe_category(
     """Read a COCO category's keypoints.
 
     Mirror pairs: `flip_pairs` of the category, pairs of names or of indices from 0, else inferred
-    from left and right in the names. An empty list says that nothing mirrors.
+    from left and right in the names. With an empty list nothing mirrors.
     Sigmas: `sigmas` of the category, COCO's where the names are those of COCO persons, inferred
     from `annotations` of the category where several annotators labelled the same subjects
     (`annotator_spread`), else one default.
     Bones that do not fit are left out with a warning, since they are only drawn.
-    findings: where errors are noted, and what cannot be used is then as if it were not given.
-    Without it the first error is an InputError.
+    findings: collects the errors; a value that cannot be used is then treated as absent. Without it
+    the first error raises InputError.
     """
     findings = Findings(strict=True) if findings is None else findings
+    # The keypoints, with names made up where the given ones cannot be used.
     given = category.get("keypoints")
     names = tuple(map(str, given)) if isinstance(given, list | tuple) else ()
     skeleton = _try(lambda: Skeleton(names), Skeleton(_all_different(names) or ("kp_0",)), findings)
+    # Mirror pairs as given, else by the names.
     flips, sigmas = category.get("flip_pairs"), category.get("sigmas")
     inferred = infer_flip_pairs(skeleton.names)
     skeleton = replace(skeleton, flip_pairs=inferred)
@@ -225,10 +230,12 @@ def describe_category(
             skeleton,
             findings,
         )
+    # COCO's own keypoints have published bones and sigmas.
     if names == COCO_PERSON.names and not sigmas:
         skeleton = replace(COCO_PERSON, flip_pairs=skeleton.flip_pairs)
         return CategorySkeleton(skeleton, ("COCO",) * len(names), flips is not None)
     skeleton = replace(skeleton, edges=_bones(category.get("skeleton"), skeleton.names, findings))
+    # Sigmas as given, else from several annotators, else the default.
     with_sigmas = None
     if sigmas:
         with_sigmas = _try(lambda: _given_sigmas(skeleton, sigmas), None, findings)
@@ -239,8 +246,8 @@ def describe_category(
     return CategorySkeleton(replace(skeleton, sigmas=values), sources, flips is not None)
 
 
-def _try(read: Callable[[], Part], otherwise: Part, findings: Findings) -> Part:
-    """Return the result of `read`; where it raises, that is noted and `otherwise` serves."""
+def _try(read: Callable[[], Kind], otherwise: Kind, findings: Findings) -> Kind:
+    """Return the result of `read`; note its InputError, if any, and return `otherwise`."""
     try:
         return read()
     except InputError as error:
@@ -249,7 +256,7 @@ def _try(read: Callable[[], Part], otherwise: Part, findings: Findings) -> Part:
 
 
 def _all_different(names: Sequence[str]) -> tuple[str, ...]:
-    """Names that a skeleton takes, for those that it does not."""
+    """Make names that a skeleton accepts: short, printable, all different."""
     different: dict[str, None] = {}
     for name in map(printable, names[:MOST_KEYPOINTS]):
         another, count = name[: LONGEST_NAME // 2], 1
@@ -326,16 +333,18 @@ def bones_of(given: object, names: Sequence[str]) -> tuple[Pair, ...]:
     """Return the bones of a COCO category as pairs of keypoint indices from 0.
 
     They are pairs of names or of numbers, which count from 1 in COCO and from 0 in data sets such
-    as ATRW, where an index 0 gives it away. Whatever is no such pair is left out.
+    as ATRW, recognised by an index 0. Anything else is left out.
     CrowdPose repeats COCO's bones for its own, fewer keypoints: bones with an index beyond the
     keypoints are wrong as a whole and left out, for they are only drawn.
     """
+    # Both ends of each bone as (index of a name, number); one of the two is None.
     places = {name: index for index, name in enumerate(names)}
     ends = [
         [(places.get(end) if isinstance(end, str) else None, to_int(end)) for end in bone]
         for bone in (given if isinstance(given, list) else [])
         if isinstance(bone, list) and len(bone) == 2
     ]
+    # Numbers count from 1 unless one of them is 0.
     first = 0 if any(end == (None, 0) for bone in ends for end in bone) else 1
     pairs = []
     for bone in ends:

@@ -1,9 +1,9 @@
-"""The labelled subjects of a COCO keypoint file: what is trained on, and what is measured on.
+"""The labelled subjects of a COCO keypoint file, for training and evaluation.
 
 Source: https://cocodataset.org/#format-data, "Keypoint Detection"; the reading of the official
 HRNet pose code: crowds and subjects without a labelled keypoint are left out and boxes are clamped
-to the picture, ending at the last pixel's centre. Training, evaluation and `hrnet data check` take
-what this module makes of a file, and whatever it leaves out or makes up is noted with its count.
+to the picture, ending at the last pixel's centre. Training, evaluation and `hrnet data check` share
+this module; everything that it leaves out or makes up is noted with its count.
 
 A box that is missing or has no area is the grown extent of the keypoints. An area that is missing
 or cannot be is a part of the box. Two keys of ours may stand in an annotation: `crop_box` (x, y,
@@ -49,8 +49,8 @@ longer side, it grows by this at least."""
 class Sample:
     """One labelled subject in one picture.
 
-    box_xywh: (4,) pixels, what is cropped. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not
-    labelled), 1 (hidden) and 2 (visible). image_size: (height, width) as the annotations say.
+    box_xywh: (4,) pixels, the box to crop. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not
+    labelled), 1 (hidden) and 2 (visible). image_size: (height, width) as annotated.
     area: square pixels, see `Subject`.
     head_size: the length in pixels that PCKh is measured by, where the annotations give one.
     """
@@ -97,7 +97,7 @@ class KeypointDataset:
     """The subjects of one annotation file.
 
     described: the skeleton, and where its parts come from. category_ids: of the categories that
-    were taken, which have the same keypoints. samples: what can be trained on. subjects: all.
+    were taken, which have the same keypoints. samples: for training. subjects: all.
     notes: one line for each kind of thing that was left out or made up, with its count.
     """
 
@@ -115,7 +115,7 @@ class KeypointDataset:
 
     @property
     def sigmas_source(self) -> str:
-        """Where the OKS sigmas come from, for the evaluation's protocol."""
+        """Name the source of the OKS sigmas, for the evaluation's protocol."""
         return self.described.sigmas_source
 
 
@@ -144,8 +144,8 @@ def parse_keypoints(
 def make_dataset(
     file: CocoFile, chosen: Chosen, folder: Path, findings: Findings
 ) -> KeypointDataset:
-    """Make samples and subjects of a file's entries; what cannot be used is noted and left out."""
-    # What is wrong with the annotations, and what their keypoints are.
+    """Make samples and subjects of a file's entries; unusable ones are noted and left out."""
+    # Faults of the annotations, and the skeleton of their keypoints.
     note_sizes(file.images, findings)
     note_problems(chosen.annotations, findings)
     described = describe_category(chosen.raw, chosen.annotations, findings)
@@ -233,6 +233,7 @@ def extent_box(triples: Floats, size: Size, margin: float = DEFAULT_MARGIN) -> F
     points = triples[triples[:, 2] > 0, :2]
     if not len(points):
         return np.zeros(4)
+    # Grow the extent on all sides, then clip it to the picture.
     low, high = points.min(axis=0), points.max(axis=0)
     growth = max(margin * float((high - low).max()), LEAST_GROWTH * max(size))
     limit = np.array([size[1], size[0]], dtype=np.float64)
@@ -243,9 +244,9 @@ def extent_box(triples: Floats, size: Size, margin: float = DEFAULT_MARGIN) -> F
 def _sample(
     one: CocoAnnotation, image: CocoImage, subject: Subject, paths: Mapping[int, Path]
 ) -> Sample | None:
-    """Make a training sample; None for what does not count and for boxes outside the picture.
+    """Make a training sample; None for subjects that do not count and boxes outside the picture.
 
-    Data sets such as MPII say where to crop. Such a `crop_box` may stick out of the picture, and
+    Data sets such as MPII give the crop. Such a `crop_box` may stick out of the picture, and
     clamping would move its centre.
     """
     assert image.size is not None
@@ -358,6 +359,7 @@ def image_paths(folder: Path, images: Sequence[CocoImage]) -> dict[int, Path]:
     path, as images/1.jpg in a folder images that holds none of that name, they are relative to
     the folder above.
     """
+    # The folder's own name may be part of every file name: try its last one, two, ... parts.
     names = {one.id: one.file_name for one in images if one.id is not None and one.file_name}
     parents = [PurePosixPath(name).parent.parts for name in names.values()]
     own = resolve(folder).parts

@@ -6,24 +6,20 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.data.coco import KeypointDataset, Subject
+from hrnet.data.coco import KeypointDataset
 from hrnet.data.coco_file import Floats, parse_detections
+from hrnet.data.findings import first_of
 from hrnet.errors import InputError
 from hrnet.files import read_json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredBoxes:
-    """The boxes to look at in one image: boxes_xywh (N, 4) in pixels, scores (N,)."""
+    """The boxes to predict in one image: boxes_xywh (N, 4) in pixels, scores (N,)."""
 
     image_id: int
     boxes_xywh: Floats
     scores: Floats
-
-
-def read_subjects(dataset: KeypointDataset) -> list[Subject]:
-    """Return all subjects of a data set, also those that nothing can be learned from."""
-    return list(dataset.subjects)
 
 
 def annotated_boxes(dataset: KeypointDataset) -> list[ScoredBoxes]:
@@ -37,6 +33,7 @@ def _by_image(
     image_ids: Sequence[int], boxes: Sequence[Floats], scores: Sequence[float]
 ) -> list[ScoredBoxes]:
     """Group boxes by their images, those of an image in the order in which they came."""
+    # Sort by image, then cut where the id changes.
     order = np.argsort(image_ids, kind="stable")
     ids, starts = np.unique(np.array(image_ids)[order], return_index=True)
     boxes_xywh, confidence = np.array(boxes), np.array(scores)
@@ -49,7 +46,7 @@ def _by_image(
 def read_detections(file: Path, dataset: KeypointDataset) -> tuple[list[ScoredBoxes], int]:
     """Read a detector's boxes in the COCO results form, those of the data set's categories.
 
-    Returns them and how many are of other categories and left out.
+    Returns them and the number of those of other categories, which are left out.
     Raises InputError with one line for another form, boxes that are NaN or have no area, boxes
     without a score, images that the data set does not hold, and where no box is left.
     """
@@ -78,6 +75,6 @@ def _expect_known(file: Path, image_ids: Sequence[int], dataset: KeypointDataset
     if unknown:
         raise InputError(
             f"{file}: {len(unknown)} image ids are not in {dataset.path} "
-            f"({', '.join(map(str, unknown[:5]))}{', ...' if len(unknown) > 5 else ''}); "
+            f"({first_of([str(one) for one in unknown])}); "
             "give the detections of these images"
         )

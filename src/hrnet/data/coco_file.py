@@ -1,8 +1,8 @@
-"""The one reader of COCO's JSON: any file becomes typed entries, with what is malformed noted.
+"""The one reader of COCO's JSON: it makes typed entries of any file and notes malformed ones.
 
-Source: https://cocodataset.org/#format-data. Nothing here decides what an entry is used for. An
-annotation keeps the kinds of what is wrong with it, and `note_problems` makes findings of those
-that are used: an annotation of a category that nobody trains on stops nothing.
+Source: https://cocodataset.org/#format-data. The use of an entry is decided elsewhere. An
+annotation keeps the kinds of its faults, and `note_problems` makes findings of those annotations
+that are used: one of a category that nobody trains on stops nothing.
 
 Whole numbers may be written 1, 1.0 or "1". Backslashes in file names are separators. Keys beyond
 COCO's: `crop_box`, `head_size` (see `data.coco`), and who labelled which subject (`data.sigmas`).
@@ -58,7 +58,7 @@ PROBLEMS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """An entry of images; None for what it lacks. size: (height, width)."""
+    """An entry of images; absent values are None. size: (height, width)."""
 
     id: int | None
     file_name: str | None
@@ -78,7 +78,7 @@ class CocoCategory:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CocoAnnotation:
-    """An entry of annotations; None for what it lacks or what cannot be read.
+    """An entry of annotations; absent or unreadable values are None.
 
     name: its id, or its place in the file. category_id: None where it names none, which means the
     only one. triples: (K, 3) x, y and visibility; None where nothing is labelled. box: (4,) xywh,
@@ -131,7 +131,7 @@ class Detection:
 
 
 def read_coco(path: Path, findings: Findings) -> CocoFile:
-    """Read a COCO file and note what is malformed in its images and categories.
+    """Read a COCO file and note malformed images and categories.
 
     Raises InputError with one line for a file that is not JSON or not in COCO's form at all.
     """
@@ -168,6 +168,7 @@ def _objects(part: str, entries: Sequence[object], findings: Findings) -> list[J
 
 def _images(entries: Sequence[Json], findings: Findings) -> list[CocoImage]:
     images = [CocoImage(to_int(one.get("id")), _file_name(one), _size(one), one) for one in entries]
+    # Without an id or a name no annotation finds its picture.
     lacking: tuple[tuple[str, list[bool]], ...] = (
         ("an id that is a whole number", [image.id is None for image in images]),
         ("a file name", [image.file_name is None for image in images]),
@@ -217,6 +218,7 @@ def _category(entry: Json) -> CocoCategory:
 
 def parse_annotation(entry: Json, place: int, images: Collection[int]) -> CocoAnnotation:
     """Read an entry of annotations; images: the ids that are listed."""
+    # The ids; a fault of any value is kept by its kind.
     wrong: dict[str, str] = {}
     number, image_id = to_int(entry.get("id")), to_int(entry.get("image_id"))
     category_id = to_int(entry.get("category_id"))
@@ -253,8 +255,9 @@ def _triples(values: object, wrong: dict[str, str]) -> Floats | None:
         wrong["keypoints"] = ""
     if numbers is None or not numbers.any():
         return None
+    # Triples x, y, visibility; their number is checked against the category later.
     if len(numbers) % 3:
-        wrong["length"] = str(len(numbers))  # the right one depends on the category: `data.coco`
+        wrong["length"] = str(len(numbers))
         return None
     given = set(numbers[2::3].tolist())
     if not given <= {0, 1, 2}:
@@ -301,7 +304,7 @@ def note_problems(
     findings: Findings,
     kinds: Collection[str] = PROBLEMS.keys(),
 ) -> None:
-    """Note what is wrong with annotations that are used, by the kinds that matter to the use."""
+    """Note the faults of annotations that are used; kinds: those that matter to the use."""
     found: dict[str, list[str]] = {}
     for one in annotations:
         for kind, detail in one.wrong.items():

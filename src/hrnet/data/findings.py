@@ -4,7 +4,7 @@ One reader serves two uses. A check collects every finding and goes on; training
 all else that must not go on raise the first error as it is found.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, final
@@ -17,12 +17,18 @@ Level = Literal["error", "warning"]
 MAX_EXAMPLES = 5
 
 
+def first_of(names: Sequence[str]) -> str:
+    """Join the first few names, each cut to 80 letters, with dots where there are more."""
+    dots = ["..."] if len(names) > MAX_EXAMPLES else []
+    return ", ".join([*(f"{name:.80}" for name in names[:MAX_EXAMPLES]), *dots])
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One kind of problem: what it is, how often, where first, and what to do about it.
+    """One kind of problem: its name, its count, the first examples, and a hint to mend it.
 
-    what names the things that are wrong, which examples then lists; where it is a statement of its
-    own, detail stands in the place of a count.
+    what: names the things that are wrong, which `examples` lists. Where it is a statement of its
+    own, `detail` replaces the count.
     """
 
     level: Level
@@ -37,8 +43,8 @@ class Finding:
         """The finding on one line."""
         shown = ", ".join(self.examples)
         more = ", ..." if self.count > len(self.examples) > 0 else ""
-        told = self.detail or f"{self.count} ({shown}{more})"
-        return " ".join(f"{self.what}: {told}; {self.hint}".split())
+        counted = self.detail or f"{self.count} ({shown}{more})"
+        return " ".join(f"{self.what}: {counted}; {self.hint}".split())
 
 
 @final
@@ -77,10 +83,11 @@ class Findings:
         self._add("warning", what, examples, hint)
 
     def state(self, level: Level, what: str, detail: object, hint: str) -> None:
-        """Note one fact that has no examples."""
+        """Note one fact that has a detail in place of examples."""
         self._note(Finding(level, what, 1, (), hint, str(detail)[:300]))
 
     def _add(self, level: Level, what: str, examples: Iterable[object], hint: str) -> None:
+        # All are counted, the first few are kept.
         every = [str(example) for example in examples]
         if every:
             shown = tuple(f"{example:.200}" for example in every[:MAX_EXAMPLES])

@@ -2,8 +2,8 @@
 
 Source: the COCO keypoint evaluation, https://cocodataset.org/#keypoints-eval: sigma_k squared is
 the mean of (d / s) squared, with d the distance of an annotator's point to the true one and s the
-square root of the subject's area. OKS then divides by k = 2 * sigma. Here the true point is the
-mean of the annotators', and what that hides is put back by dividing by one less than their number.
+square root of the subject's area. OKS then divides by k = 2 * sigma. The true point is estimated by
+the annotators' mean, so the sum is divided by n - 1 for n annotators (Bessel's correction).
 """
 
 from collections.abc import Iterable, Sequence
@@ -49,20 +49,21 @@ class AnnotatorSpread:
 
 
 def annotator_spread(annotations: Iterable[CocoAnnotation], num_keypoints: int) -> AnnotatorSpread:
-    """Infer sigmas from the annotations of one category; whatever is malformed is passed over.
+    """Infer sigmas from the annotations of one category; malformed ones are ignored.
 
     Several annotations are of one subject if they are of the same image, have different
-    annotators, and share the subject's id or, where they have none, have
-    boxes of an IoU of `SAME_SUBJECT_IOU` or more. The pairs with the largest overlap are joined
-    first, and a subject has one annotation of each annotator.
-    sigma_k is the root of the sum of |point - subject's mean|^2 / area over all labelled points of
-    all subjects, divided by the sum of (annotators - 1) over these subjects.
+    annotators, and share the subject's id or, where they have none, have boxes of an IoU of
+    `SAME_SUBJECT_IOU` or more. The pairs with the largest overlap are joined first, and a subject
+    has one annotation of each annotator.
     """
+    # Groups of annotations of one subject, found within each image.
     by_image: dict[int | None, list[CocoAnnotation]] = {}
     for annotation in annotations:
         if _comparable(annotation, num_keypoints):
             by_image.setdefault(annotation.image_id, []).append(annotation)
     groups = [group for labels in by_image.values() for group in _subjects(labels)]
+    # sigma_k^2 = sum(|point - subject's mean|^2 / area) / sum(annotators - 1), over the subjects on
+    # which two or more labelled keypoint k.
     squares, freedom = np.zeros(num_keypoints), np.zeros(num_keypoints)
     subjects = np.zeros(num_keypoints, dtype=np.int64)
     for group in groups:
@@ -71,6 +72,7 @@ def annotator_spread(annotations: Iterable[CocoAnnotation], num_keypoints: int) 
         count = labelled.sum(axis=0)
         mean = (points[..., :2] * labelled[..., None]).sum(axis=0) / np.maximum(count, 1)[:, None]
         distance2 = ((points[..., :2] - mean) ** 2).sum(axis=-1) * labelled
+        # One annotator has no spread.
         several = count > 1
         area = float(np.mean([_area(one) for one in group]))
         squares += np.where(several, distance2.sum(axis=0) / area, 0)
@@ -116,6 +118,7 @@ def _by_overlap(labels: Sequence[CocoAnnotation]) -> list[list[CocoAnnotation]]:
     """Join annotations by their boxes, the largest overlap first, one of each annotator."""
     if len({one.annotator for one in labels}) < 2:
         return []
+    # Every annotation is a group at first; pairs join groups in the order of their overlap.
     group_of = {index: [index] for index in range(len(labels))}
     overlaps = _overlaps(np.stack([_part(one.box) for one in labels]))
     firsts, seconds = np.nonzero(np.triu(overlaps >= SAME_SUBJECT_IOU, 1))
@@ -125,12 +128,14 @@ def _by_overlap(labels: Sequence[CocoAnnotation]) -> list[list[CocoAnnotation]]:
         if first is not second and len(set(joined)) == len(joined):
             first += second
             group_of.update(dict.fromkeys(second, first))
+    # Several annotations share one list now; each list counts once.
     distinct = {id(group): group for group in group_of.values()}
     return [[labels[index] for index in group] for group in distinct.values()]
 
 
 def _overlaps(boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """IoU (N, N) of boxes (N, 4) xywh with an area."""
+    # IoU = intersection / (area + area - intersection)
     low, high = boxes[:, :2], boxes[:, :2] + boxes[:, 2:]
     shared = np.minimum(high[:, None], high) - np.maximum(low[:, None], low)
     inter = np.prod(np.maximum(shared, 0), axis=-1)

@@ -15,8 +15,8 @@ from hrnet.files import check_new_file, write_text
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One written part and how much is in it. subjects: annotations, whatever they hold."""
+class WrittenPart:
+    """One written part with its counts. subjects: all annotations, labelled or not."""
 
     file: Path
     images: int
@@ -34,7 +34,7 @@ def split_dataset(
     category: str | None = None,
     seed: int = 0,
     force: bool = False,
-) -> list[Part]:
+) -> list[WrittenPart]:
     """Write train.json, val.json and, with a share above 0, test.json into a folder.
 
     val, test: shares of all images. Whole groups are dealt out, so the shares are met as nearly as
@@ -49,17 +49,19 @@ def split_dataset(
     """
     if seed < 0:
         raise InputError(f"expected --seed as a whole number from 0, got {seed}")
+    # Group the images that must stay together, and deal the groups out.
     file = _read(annotations, category)
     images = [image.raw for image in file.images]
-    shares = _shares(val, test)
+    shares = part_shares(val, test)
     files = {name: folder / f"{name}.json" for name in shares}
     members = _groups(annotations, images, group)
     members = _joined(members, [image.file_name for image in file.images])
-    dealt = _deal([len(rows) for rows in members], shares, len(images), seed)
+    dealt = deal_groups([len(rows) for rows in members], shares, len(images), seed)
     chosen = {
         name: [row for index in indices for row in members[index]]
         for name, indices in dealt.items()
     }
+    # All that could go wrong is checked before the first file is written.
     empty = [name for name, rows in chosen.items() if not rows]
     if empty:
         raise InputError(
@@ -76,7 +78,7 @@ def split_dataset(
 
 
 def _read(path: Path, category: str | None) -> CocoFile:
-    """All of a file, or its categories of that name with what belongs to them."""
+    """Read a file whole, or one category of it with its annotations and their images."""
     findings = Findings(strict=True, path=path)
     file = read_coco(path, findings)
     note_unlisted(file, findings)
@@ -89,6 +91,7 @@ def _read(path: Path, category: str | None) -> CocoFile:
             categories=[one for one in file.categories if one.id in chosen.ids],
             annotations=chosen.annotations,
         )
+    # Only annotations with keypoints are held to the rules of keypoints.
     note_sizes(file.images, findings)
     keyed = {one.id for one in file.categories if one.keypoints} | {None}
     note_problems([one for one in file.annotations if one.category_id in keyed], findings)
@@ -96,7 +99,8 @@ def _read(path: Path, category: str | None) -> CocoFile:
     return file
 
 
-def _shares(val: float, test: float) -> dict[str, float]:
+def part_shares(val: float, test: float) -> dict[str, float]:
+    """Return the shares of train, val and test that are above 0; InputError for impossible ones."""
     if not (val >= 0 and test >= 0 and val + test < 1):
         raise InputError(
             f"expected --val and --test as shares from 0, together below 1, got {val} and {test}"
@@ -124,12 +128,14 @@ def _joined(groups: Sequence[list[int]], names: Sequence[str | None]) -> list[li
     """Join the groups that share a picture, for a file may list one more than once."""
     leader = list(range(len(groups)))  # of each group an earlier one of its set, or itself
 
+    # A forest of disjoint sets: each group points to an earlier one until the first.
     def first_of(group: int) -> int:
         while leader[group] != group:
             leader[group] = leader[leader[group]]
             group = leader[group]
         return group
 
+    # Two groups that show one file become one set.
     shown_in: dict[PurePosixPath, int] = {}
     for number, rows in enumerate(groups):
         for name in filter(None, (names[row] for row in rows)):
@@ -141,13 +147,16 @@ def _joined(groups: Sequence[list[int]], names: Sequence[str | None]) -> list[li
     return list(joined.values())
 
 
-def _deal(
-    sizes: Sequence[int], shares: Mapping[str, float], total: int, seed: int
+def deal_groups(
+    sizes: Sequence[int], shares: Mapping[str, float], total: int, seed: int | Sequence[int]
 ) -> dict[str, list[int]]:
-    """Indices of groups for each part, dealt in a drawn order to the part that lacks most images.
+    """Deal groups out to parts in a drawn order, each to the part that lacks most images.
 
-    A part that got none, because the groups are larger than it, takes the last one of the largest.
+    sizes: images in each group. shares: of `total` images, by part. Returns indices of groups by
+    part. A part that got none, because the groups are larger than it, takes the last group of the
+    part with most groups.
     """
+    # Each group goes to the part whose share is least filled, in numbers of images.
     order = np.random.default_rng(seed).permutation(len(sizes)).tolist()
     lacking = {name: share * total for name, share in shares.items()}
     dealt: dict[str, list[int]] = {name: [] for name in shares}
@@ -155,6 +164,7 @@ def _deal(
         poorest = max(lacking, key=lambda name: lacking[name])
         dealt[poorest].append(index)
         lacking[poorest] -= sizes[index]
+    # No part stays empty while another has two groups.
     for groups in dealt.values():
         richest = max(dealt.values(), key=len)
         if not groups and len(richest) > 1:
@@ -168,6 +178,7 @@ def _with_sigmas(file: CocoFile) -> list[Json]:
     is_only = sum(bool(one.keypoints) for one in file.categories) == 1
     for category in file.categories:
         found = dict(category.raw)
+        # An annotation without a category belongs to the only one.
         ids = {category.id, None} if is_only else {category.id}
         own = [one for one in file.annotations if one.category_id in ids]
         if category.keypoints and own:
@@ -181,10 +192,10 @@ def _with_sigmas(file: CocoFile) -> list[Json]:
 
 def _write(
     target: Path, file: CocoFile, categories: list[Json], rows: Sequence[int], groups: int
-) -> Part:
+) -> WrittenPart:
     images = [file.images[row] for row in rows]
     ids = {image.id for image in images}
     shown = {"images": [image.raw for image in images], "categories": categories}
     annotations = [one.raw for one in file.annotations if one.image_id in ids]
     write_text(target, json.dumps({**file.raw, **shown, "annotations": annotations}))
-    return Part(target, len(images), groups, len(annotations))
+    return WrittenPart(target, len(images), groups, len(annotations))

@@ -1,1 +1,1 @@
-"""Measures of predictions: numpy in, plain numbers out."""
+"""Metrics of predictions: numpy arrays in, plain numbers out."""

@@ -1,7 +1,7 @@
 """COCO's average precision and recall of keypoints, for any skeleton, by pycocotools.
 
-The evaluation code of COCO knows the 17 keypoints of persons; its sigmas are always replaced here
-by those of the data set, because wrong ones give wrong figures without a word.
+pycocotools has the sigmas of COCO's 17 person keypoints built in. They are always replaced by those
+of the data set, since wrong sigmas give wrong metrics without any error.
 """
 
 import contextlib
@@ -18,20 +18,20 @@ from numpy.typing import NDArray
 from hrnet.errors import InputError
 
 COCO_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
-"""Names of the ten figures, in the order in which pycocotools gives them."""
+"""Names of the ten metrics, in the order of pycocotools' `stats`."""
 
 MAX_POSES = 20
-"""At most this many poses of an image count in COCO, best first."""
+"""Poses of an image that count in COCO, those with the best scores."""
 
 CocoDict = dict[str, object]
 
 
 class TruePose(Protocol):
-    """One annotated subject, as readers of data sets give it.
+    """The attributes of an annotated subject that the metrics read, such as `data.coco.Subject`.
 
     keypoints: (K, 2) pixels. visibility: (K,), 0 unlabelled, 1 hidden, 2 visible. box_xywh: (4,)
-    pixels. area: square pixels. Subjects that are a crowd or have no labelled keypoint are
-    ignored: a pose that matches one counts neither for nor against the model.
+    pixels. area: square pixels. Crowds and subjects without a labelled keypoint are ignored: a
+    pose that matches one counts neither for nor against the model.
     """
 
     @property
@@ -50,7 +50,7 @@ class TruePose(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredPose:
-    """One predicted subject: keypoints (K, 2) in pixels of the image and the score it ranks by."""
+    """One predicted subject: keypoints (K, 2) in pixels of the image, and the score to rank by."""
 
     image_id: int
     keypoints: NDArray[np.floating]
@@ -63,13 +63,18 @@ def coco_keypoint_metrics(
     sigmas: Sequence[float],
     image_ids: Iterable[int] = (),
     max_poses: int = MAX_POSES,
+    *,
+    only: int | None = None,
 ) -> dict[str, float]:
-    """Compute the ten figures of `COCO_METRICS`, each in 0..1, or -1 where nothing can count.
+    """Compute the ten metrics of `COCO_METRICS`, each in 0..1, or -1 where nothing can count.
 
-    AP and AR are means over OKS 0.50, 0.55 ... 0.95; 50 and 75 stand for one OKS; M and L for
-    subjects of 32^2 to 96^2 pixels and of more (-1 without any such).
+    AP and AR are means over the OKS thresholds 0.50, 0.55 ... 0.95; 50 and 75 mean one threshold,
+    M and L subjects of 32^2 to 96^2 pixels and larger ones.
     image_ids: all images, also those without subjects, where every pose is wrong.
-    max_poses: so many poses of an image count, best first; see `most_poses`.
+    max_poses: how many poses of an image count, best first; see `most_poses`.
+    only: index of the only keypoint whose labels count; None for all.
+    Raises InputError without pycocotools, for poses of another number of keypoints than sigmas,
+    and for predictions on images that are not in the data set.
     """
     expect_pycocotools()
     _expect_keypoints([*truth, *predicted], len(sigmas))
@@ -80,16 +85,16 @@ def coco_keypoint_metrics(
             f"{len(unknown)} image ids of the predictions are not in the data set, "
             f"the first is {unknown[0]}; evaluate them on the annotations they belong to"
         )
-    annotations = [_annotation(index, subject) for index, subject in enumerate(truth, 1)]
+    annotations = [_annotation(index, subject, only) for index, subject in enumerate(truth, 1)]
     results = [_result(index, pose) for index, pose in enumerate(predicted, 1)]
     return _run_pycocotools(images, annotations, results, sigmas, max_poses)
 
 
 def most_poses(truth: Iterable[TruePose], *, only_labelled: bool) -> int:
-    """Return the poses of an image that should count: COCO's 20, or as many as it has subjects.
+    """Return how many poses of an image should count: 20 as in COCO, or more for more subjects.
 
-    only_labelled: as COCO counts, whose own images need no more; otherwise each subject that is no
-    crowd, since a pose of one without labels takes a place too.
+    only_labelled: count subjects with a labelled keypoint, as COCO does. Otherwise every subject
+    that is no crowd, since a pose of one without labels takes a place too.
     """
     images = Counter(
         one.image_id
@@ -100,7 +105,7 @@ def most_poses(truth: Iterable[TruePose], *, only_labelled: bool) -> int:
 
 
 def expect_pycocotools() -> None:
-    """Raise InputError where pycocotools is not installed; it is no part of the light core."""
+    """Raise InputError if pycocotools, an optional dependency, is not installed."""
     if find_spec("pycocotools") is None:
         raise InputError(
             "evaluation needs pycocotools, which is not installed; pip install 'hrnet[train]'"
@@ -116,15 +121,18 @@ def _expect_keypoints(poses: Iterable[TruePose | ScoredPose], num_keypoints: int
             )
 
 
-def _annotation(index: int, subject: TruePose) -> CocoDict:
-    labelled = np.asarray(subject.visibility) > 0
-    triples = np.column_stack([subject.keypoints, subject.visibility])
+def _annotation(index: int, subject: TruePose, only: int | None) -> CocoDict:
+    """Return a subject as a COCO annotation; `only` as in `coco_keypoint_metrics`."""
+    visibility = np.array(subject.visibility)
+    if only is not None:
+        visibility[np.arange(len(visibility)) != only] = 0
+    triples = np.column_stack([subject.keypoints, visibility])
     return {
         "id": index,
         "image_id": subject.image_id,
         "category_id": 1,
         "keypoints": triples.astype(np.float64).ravel().tolist(),
-        "num_keypoints": int(labelled.sum()),
+        "num_keypoints": int((visibility > 0).sum()),
         "bbox": np.asarray(subject.box_xywh, dtype=np.float64).tolist(),
         "area": float(subject.area),
         "iscrowd": int(subject.iscrowd),
@@ -132,7 +140,7 @@ def _annotation(index: int, subject: TruePose) -> CocoDict:
 
 
 def _result(index: int, pose: ScoredPose) -> CocoDict:
-    """As pycocotools' own reader of results: the area is that of the box around the keypoints."""
+    """Return a pose as pycocotools' `loadRes` does: with the area of the box of its keypoints."""
     points = np.asarray(pose.keypoints, dtype=np.float64)
     triples = np.column_stack([points, np.ones(len(points))])
     return {
@@ -155,7 +163,8 @@ def _run_pycocotools(
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 
-    with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress by print
+    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
+        # Both sides as COCO data sets of one category.
         sides = []
         for entries in (annotations, results):
             side = COCO()
@@ -166,11 +175,12 @@ def _run_pycocotools(
             }
             side.createIndex()
             sides.append(side)
+        # Match by OKS with the sigmas of the data set.
         run = COCOeval(*sides, iouType="keypoints")
         run.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
         run.params.maxDets = [max_poses]
         run.evaluate()
         run.accumulate()
-        run.params.maxDets = [MAX_POSES]  # the only number that the summary looks up
+        run.params.maxDets = [MAX_POSES]  # `summarize` looks up the results of 20 alone
         run.summarize()
     return {name: float(value) for name, value in zip(COCO_METRICS, run.stats, strict=True)}

@@ -1,11 +1,10 @@
-"""The closeness of two poses (OKS), the choice among near-equal ones, and PCK.
+"""OKS of poses, non-maximum suppression by OKS, rescoring, and PCK.
 
-All functions take arrays of any number of keypoints K. Points are (x, y) in pixels of the image;
-areas are square pixels of the same image. Sigmas are those of `Skeleton.sigmas`.
+All functions take any number of keypoints K. Points are (x, y) in pixels of the image, areas are
+in square pixels of the same image. Sigmas are those of `Skeleton.sigmas`.
 
-Sources: object keypoint similarity and its constants, COCO keypoint evaluation; non-maximum
-suppression, soft suppression and rescoring, the official HRNet pose code (Sun et al. 2019); PCK,
-Yang and Ramanan 2013.
+Sources: OKS and its constants, COCO keypoint evaluation; suppression and rescoring, the official
+HRNet pose code (Sun et al. 2019); PCK, Yang and Ramanan 2013.
 """
 
 from dataclasses import dataclass
@@ -27,16 +26,22 @@ def oks(
     *,
     visible: ArrayLike | None = None,
 ) -> Floats:
-    """Object keypoint similarity of poses with other poses: 1 where they agree, 0 far away.
+    """Compute the object keypoint similarity of poses with other poses: 1 if equal, 0 far away.
 
     keypoints, others: (..., K, 2), broadcast against each other. areas: (...). sigmas: (K,).
-    visible: (..., K), true for the keypoints to compare; all of them without it. Returns (...):
-    the mean over compared keypoints of exp(-d^2 / (2 area (2 sigma)^2)), 0 where none is compared.
+    visible: (..., K), True for the keypoints to compare; None compares all. Returns (...), 0 where
+    no keypoint is compared:
+
+        OKS = mean over compared keypoints k of exp(-d_k^2 / (2 area (2 sigma_k)^2))
+
+    Raises InputError unless there are K positive sigmas.
     """
+    # Similarity of each keypoint by its distance d_k.
     gap = np.asarray(keypoints, dtype=np.float64) - np.asarray(others, dtype=np.float64)
     falloff = 2 * (2 * _sigmas(sigmas, gap.shape[-2])) ** 2
     scale = np.asarray(areas, dtype=np.float64) + np.spacing(1)
     near = np.exp(-np.square(gap).sum(axis=-1) / falloff / scale[..., None])  # (..., K)
+    # Mean over the keypoints that are compared.
     counted = np.ones_like(near) if visible is None else np.asarray(visible, dtype=bool)
     total = np.broadcast_to(counted, near.shape).sum(axis=-1)
     similarity: Floats = np.where(counted, near, 0.0).sum(axis=-1) / np.maximum(total, 1)
@@ -44,7 +49,7 @@ def oks(
 
 
 def _sigmas(sigmas: ArrayLike, num_keypoints: int) -> Floats:
-    """Check that there is one positive sigma for each keypoint: wrong ones give wrong figures."""
+    """Return the sigmas as an array; InputError unless each keypoint has a positive one."""
     checked = np.asarray(sigmas, dtype=np.float64)
     if checked.shape != (num_keypoints,) or not (checked > 0).all():
         raise InputError(
@@ -52,15 +57,6 @@ def _sigmas(sigmas: ArrayLike, num_keypoints: int) -> Floats:
             f"{checked.tolist()}; take them from the skeleton of the data set"
         )
     return checked
-
-
-def pairwise_oks(keypoints: ArrayLike, areas: ArrayLike, sigmas: ArrayLike) -> Floats:
-    """OKS (N, N) of every pose with every other, with the mean of the two areas.
-
-    keypoints: (N, K, 2). areas: (N,).
-    """
-    points, area = _poses(keypoints), np.asarray(areas, dtype=np.float64)
-    return oks(points[:, None], points[None], (area[:, None] + area[None]) / 2, sigmas)
 
 
 def _poses(keypoints: ArrayLike) -> Floats:
@@ -78,16 +74,17 @@ def oks_nms(
     *,
     threshold: float = 0.9,
 ) -> Indices:
-    """Choose the poses that stay when of any two too similar ones the better is kept.
+    """Suppress poses that are too similar to a better one (non-maximum suppression).
 
-    keypoints: (N, K, 2) of ONE image. scores, areas: (N,). threshold: a pose goes when its OKS
-    with a better one is above it. Returns the indices that stay, best first. Among equal scores
-    the first stays (the official code takes any).
+    keypoints: (N, K, 2) of one image. scores, areas: (N,). threshold: a pose is dropped if its OKS
+    with a kept, better one is above it; the area of this OKS is the mean of both areas.
+    Returns the indices of the kept poses, best first; of equal scores the first counts as better.
     """
     points, area = _poses(keypoints), np.asarray(areas, dtype=np.float64)
     order = np.argsort(-np.asarray(scores, dtype=np.float64), kind="stable")
     kept: list[int] = []
     while order.size:
+        # Keep the best pose that is left, and drop those that are close to it.
         best, rest = order[0], order[1:]
         kept.append(int(best))
         similar = oks(points[best], points[rest], (area[best] + area[rest]) / 2, sigmas)
@@ -95,36 +92,8 @@ def oks_nms(
     return np.array(kept, dtype=np.int64)
 
 
-def soft_oks_nms(
-    keypoints: ArrayLike,
-    scores: ArrayLike,
-    areas: ArrayLike,
-    sigmas: ArrayLike,
-    *,
-    threshold: float = 0.9,
-    max_kept: int = 20,
-) -> Indices:
-    """Choose at most `max_kept` poses, pushing those similar to a better one down the list.
-
-    As `oks_nms`, but instead of being dropped a pose has its score multiplied by
-    exp(-OKS^2 / threshold) each time a better pose is taken. Returns the indices in the order in
-    which they are taken. As in the official code the lowered scores serve for the choice alone.
-    """
-    points, area = _poses(keypoints), np.asarray(areas, dtype=np.float64)
-    left = np.array(scores, dtype=np.float64)
-    order = np.argsort(-left, kind="stable")
-    kept: list[int] = []
-    while order.size and len(kept) < max_kept:
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        similar = oks(points[best], points[rest], (area[best] + area[rest]) / 2, sigmas)
-        left[rest] *= np.exp(-np.square(similar) / threshold)
-        order = rest[np.argsort(-left[rest], kind="stable")]
-    return np.array(kept, dtype=np.int64)
-
-
 def rescore(box_scores: ArrayLike, keypoint_scores: ArrayLike, *, threshold: float = 0.2) -> Floats:
-    """Score a pose: that of its box times the mean of its keypoint scores above the threshold.
+    """Compute pose scores: the box score times the mean keypoint score above the threshold.
 
     box_scores: (N,). keypoint_scores: (N, K). Returns (N,), 0 where no keypoint is above it.
     """
@@ -137,10 +106,10 @@ def rescore(box_scores: ArrayLike, keypoint_scores: ArrayLike, *, threshold: flo
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pck:
-    """Return the part of the keypoints that was found.
+    """Share of keypoints that were found.
 
-    per_keypoint: (K,) parts 0..1, NaN where nobody has that keypoint labelled.
-    counts: (K,) how many labelled ones each part is taken over.
+    per_keypoint: (K,) in 0..1, NaN where a keypoint is never labelled.
+    counts: (K,) number of labelled keypoints behind each share.
     """
 
     per_keypoint: Floats
@@ -148,7 +117,7 @@ class Pck:
 
     @property
     def mean(self) -> float:
-        """The part found among all labelled keypoints, NaN where there are none."""
+        """Share found among all labelled keypoints; NaN if there are none."""
         total = int(self.counts.sum())
         found = np.where(self.counts > 0, self.per_keypoint, 0.0) * self.counts
         return float(found.sum() / total) if total else float("nan")
@@ -162,11 +131,13 @@ def pck(
     *,
     threshold: float,
 ) -> Pck:
-    """Count the keypoints that lie within `threshold` times a length of the truth.
+    """Compute the share of keypoints within `threshold` times a reference length of the truth.
 
-    predicted, truth: (N, K, 2). visible: (N, K), true where the truth is labelled and counts.
-    lengths_px: (N,), the length that 1 means for each pose: longer side of the box, torso, head...
+    predicted, truth: (N, K, 2). visible: (N, K), True where the truth is labelled and counts.
+    lengths_px: (N,), reference length of each pose: longer side of its box, torso, head...
+    Raises InputError for a length that is not above 0.
     """
+    # Check the reference lengths.
     gap = np.asarray(predicted, dtype=np.float64) - np.asarray(truth, dtype=np.float64)
     lengths = np.asarray(lengths_px, dtype=np.float64)
     if not (lengths > 0).all():  # also catches NaN
@@ -175,8 +146,9 @@ def pck(
             "leave out poses without a reference length"
         )
     counted = np.asarray(visible, dtype=bool)
-    # A NaN prediction compares false: not found.
+    # Found: |predicted - truth| <= threshold * length; false for NaN.
     found = (np.linalg.norm(gap, axis=-1) <= threshold * lengths[:, None]) & counted
+    # Shares of the labelled keypoints.
     counts = counted.sum(axis=0, dtype=np.int64)
     parts = np.where(counts > 0, found.sum(axis=0) / np.maximum(counts, 1), np.nan)
     return Pck(parts, counts)

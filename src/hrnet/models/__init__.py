@@ -1,62 +1,200 @@
-"""Networks by their names."""
+"""Networks: a backbone of any family with the head of any task."""
 
-from typing import Literal
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
 
 from pydantic import ValidationError
+from torch import Tensor, nn
 
 from hrnet.errors import InputError
-from hrnet.models.create import VARIANTS, Config, Network, build_network
-from hrnet.spec import NetworkSpec, Task, first_problem
+from hrnet.models import hrformer, hrnet, litehrnet
+from hrnet.models.family import Config, Family
+from hrnet.models.heads import HEADS, TASKS, Head, usual_head
+from hrnet.models.highres import HighResBackbone
+from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 
-__all__ = ["VARIANTS", "Config", "Network", "build_network", "create_model"]
+__all__ = [
+    "FAMILIES",
+    "HEADS",
+    "TASKS",
+    "VARIANTS",
+    "Network",
+    "build_network",
+    "create_model",
+    "family_of",
+    "usual_head",
+]
+
+FAMILIES: Mapping[str, Family[Any]] = {
+    "hrnet": hrnet.FAMILY,
+    "litehrnet": litehrnet.FAMILY,
+    "hrformer": hrformer.FAMILY,
+}
+"""The architectures by name."""
+
+VARIANTS: Mapping[str, Config] = {
+    variant: config for family in FAMILIES.values() for variant, config in family.variants.items()
+}
+"""The published networks of all families: name -> hyper-parameters."""
+
+
+class Network(nn.Module):
+    """A backbone and a head: images (N, 3, H, W), normalised RGB -> the head's output.
+
+    spec: the arguments it was built from; saved in checkpoints.
+    """
+
+    def __init__(self, backbone: HighResBackbone, head: nn.Module, spec: NetworkSpec) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = head
+        self.spec = spec
+
+    def forward(self, images: Tensor) -> Tensor | list[Tensor] | tuple[Tensor, Tensor]:
+        output: Tensor | list[Tensor] = self.head(self.backbone(images))
+        return output
 
 
 def create_model(
     variant: str | Config,
     *,
-    task: Task = "pose",
-    num_keypoints: int | None = None,
-    num_classes: int | None = None,
-    head: Literal["v1", "v2", "ocr", "ocr_v3"] | None = None,
-    upsampling: Literal["nearest", "bilinear"] | None = None,
-    align_corners: bool | None = None,
-    relative_position: Literal["table", "none", "t5"] | None = None,
-    window: int | None = None,
-    drop_path: float | None = None,
-    exchange: Literal["official", "textbook"] | None = None,
+    task: str = "pose",
+    num_outputs: int | None = None,
+    options: NetworkOptions | Mapping[str, object] | None = None,
 ) -> Network:
-    """Build a network with freshly initialised weights.
+    """Build a network with new weights: images (N, 3, H, W), normalised RGB -> output.
 
-    variant: a key of `VARIANTS`, such as "hrnet_w32", or the figures of one of your own, such as
-        an `HRNetConfig`.
-    task: what the network answers to images (N, 3, H, W) of normalised RGB:
-        "pose": heatmaps (N, num_keypoints, H/4, W/4), 17 keypoints unless said;
-        "segmentation": logits (N, num_classes, H/4, W/4), 19 classes unless said; with an "ocr"
+    variant: a key of `VARIANTS`, such as "hrnet_w32", or a config of your own, such as an
+        `HRNetConfig`.
+    task: kind of output:
+        "pose": heatmaps (N, num_outputs, H/4, W/4), by default of 17 keypoints;
+        "segmentation": logits (N, num_outputs, H/4, W/4), by default of 19 classes; with an "ocr"
             head a tuple of the auxiliary logits and the logits;
-        "classification": logits (N, num_classes), 1000 classes unless said;
+        "classification": logits (N, num_outputs), by default of 1000 classes;
         "detection": the V2p pyramid, five maps of 256 channels at strides 4 to 64;
         "features": the four streams of the backbone.
-    The other options are those of `hrnet.spec.NetworkOptions`; None takes what the family's
-    published code does for the task. H and W must be multiples of 32, but for segmentation and
-    HRFormer they may be anything.
+    num_outputs: number of keypoints or classes.
+    options: choices within the architecture, the fields of `hrnet.spec.NetworkOptions`, such as
+        {"head": "ocr"}; what is not named is as in the published networks.
 
-    Raises InputError for an unknown variant, task or option, or an option the network lacks.
+    H and W must be multiples of 32; with bilinear up-sampling (segmentation) and for HRFormer any
+    size works. Raises InputError for an unknown variant, task or head, and for an option that the
+    network does not have.
     """
-    name = variant if isinstance(variant, str) else f"custom {type(variant).__name__}"
+    name = variant if isinstance(variant, str) else _name_of(type(variant))
     try:
-        spec = NetworkSpec(
-            variant=name,
-            task=task,
-            num_keypoints=num_keypoints,
-            num_classes=num_classes,
-            head=head,
-            upsampling=upsampling,
-            align_corners=align_corners,
-            relative_position=relative_position,
-            window=window,
-            drop_path=drop_path,
-            exchange=exchange,
-        )
+        chosen = NetworkOptions.model_validate({} if options is None else options)
+        spec = NetworkSpec(variant=name, task=task, num_outputs=num_outputs, **chosen.model_dump())
     except ValidationError as error:
         raise InputError(f"cannot build {name}: {first_problem(error)}") from None
     return build_network(spec, None if isinstance(variant, str) else variant)
+
+
+def build_network(spec: NetworkSpec, config: Config | None = None) -> Network:
+    """Build the network of a description with new weights.
+
+    config: the hyper-parameters; None takes those of the variant.
+    Raises InputError for an unknown variant, task or head, and for an option that the network does
+    not have.
+    """
+    family = FAMILIES[family_of(spec.variant)]
+    if config is None:
+        config = _published_config(family, spec.variant)
+    head = _find_head(family, spec)
+    _check_options(family, spec)
+    num_outputs = _count_outputs(head, spec)
+    # Options that are not given are those of the family's published networks for the task.
+    options = spec.over(config.defaults.get(spec.task, NetworkOptions()))
+    backbone = family.make_backbone(config, options, num_outputs=head.num_streams)
+    align_corners = head.align_corners if spec.align_corners is None else spec.align_corners
+    network = Network(backbone, head.make(backbone.channels, num_outputs, align_corners), spec)
+    _initialise(network, he_init=head.he_init)
+    return network
+
+
+def family_of(variant: str) -> str:
+    """Return the family of a variant, or of the name in `spec.variant` of a config of one's own.
+
+    Raises InputError, with near names, for an unknown one.
+    """
+    for name, family in FAMILIES.items():
+        if variant in family.variants or variant == _name_of(family.config):
+            return name
+    raise _unknown(variant)
+
+
+def _name_of(config: type) -> str:
+    """Return the name that networks of one's own config have instead of a variant's."""
+    return f"custom {config.__name__}"
+
+
+def _published_config(family: Family[Any], variant: str) -> Config:
+    if variant not in family.variants:
+        raise _unknown(variant)
+    config: Config = family.variants[variant]
+    return config
+
+
+def _unknown(variant: str) -> InputError:
+    near = get_close_matches(variant, VARIANTS, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else "`hrnet models` lists them"
+    return InputError(f"unknown variant {variant!r}; {hint}")
+
+
+def _find_head(family: Family[Any], spec: NetworkSpec) -> Head:
+    """Return the head of a task by its name, the task's usual one without a name."""
+    if spec.task not in TASKS:
+        raise InputError(f"expected a task of {', '.join(TASKS)}, got {spec.task!r:.60}")
+    heads = {**HEADS, **family.heads}
+    key = spec.task, usual_head(spec.task) if spec.head is None else spec.head
+    if key not in heads:
+        names = [name for task, name in heads if task == spec.task and name is not None]
+        known = f"one of {', '.join(names)}" if names else "none"
+        raise InputError(
+            f"cannot build {spec.variant}: expected {known} as the head for {spec.task}, "
+            f"got {spec.head!r:.60}"
+        )
+    return heads[key]
+
+
+def _check_options(family: Family[Any], spec: NetworkSpec) -> None:
+    """Raise InputError for an option that would change nothing."""
+    for name, value in spec.options.model_dump(exclude_none=True).items():
+        if name not in family.options:
+            raise InputError(f"{spec.variant} has no {name}, got {value!r}; leave it out")
+
+
+def _count_outputs(head: Head, spec: NetworkSpec) -> int:
+    """Return the number of outputs, the usual one where none is given; 0 for heads without."""
+    count = spec.num_outputs
+    if head.outputs is None:
+        if count is not None:
+            raise InputError(f"the task {spec.task} has no num_outputs, got {count}; leave it out")
+        return 0
+    if count is None:
+        return head.outputs.usual
+    if not 1 <= count <= head.outputs.most:
+        raise InputError(
+            f"expected num_outputs of 1 or more, got {count}; at most {head.outputs.most:,}"
+        )
+    return count
+
+
+def _initialise(network: nn.Module, *, he_init: bool) -> None:
+    """Draw new weights as the published code does; weights on the meta device are left alone.
+
+    Convolutions: see `Head.he_init`. Linear layers of attention: N(0, 0.02). Biases: 0.
+    """
+    if next(network.parameters()).is_meta:
+        return
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            if he_init:
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+            else:
+                nn.init.normal_(module.weight, std=0.001)
+        elif isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=0.02)
+        if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None:
+            nn.init.zeros_(module.bias)

@@ -3,14 +3,13 @@ Prediction" (Yuan et al., 2021).
 
     map (N, H, W, C) -> windows (M, w * w, C) -> softmax(q k / sqrt(d) + bias) v -> map (N, H, W, C)
 
-Every window of w x w tokens attends within itself and the windows do not overlap. A map whose
-sides are no multiples of w is framed with zeros: half in front, the rest behind. The frame takes
-part in the softmax like any other token, since the published code has no mask; it is cut off again
-afterwards.
+The tokens of a window of w x w attend to each other, and windows do not overlap. A map whose sides
+are no multiples of w is padded with zeros: half in front, the rest behind. The padding takes part
+in the softmax like any other token, since the published code has no mask; it is cropped afterwards.
 
-The bias depends only on how far query and key are apart. It is one value for each displacement and
-head (`displacement_bias`), out of a table of the layer's own, as in Swin and in the published code,
-or out of one table for the whole network (`BucketTable`), as in T5 and in the paper's text.
+The bias depends only on the displacement from key to query: one value for each displacement and
+head (`displacement_bias`), from a table of the layer, as in Swin and in the published code, or from
+one table for the whole network (`BucketTable`), as in T5 and in the paper's text.
 """
 
 import math
@@ -28,13 +27,13 @@ MAX_DISTANCE = 16
 
 
 def window_padding(side: int, window: int) -> tuple[int, int]:
-    """Count the zeros in front of and behind `side` tokens that fill the last window."""
+    """Return the padding in front of and behind `side` tokens that fills the last window."""
     missing = -side % window
     return missing // 2, missing - missing // 2
 
 
 def to_windows(x: Tensor, window: int) -> Tensor:
-    """Cut a map (N, H, W, C) into windows (M, window**2, C), row by row, framed as told above."""
+    """Cut a map (N, H, W, C), padded with zeros, into windows (M, window**2, C), row by row."""
     top, bottom = window_padding(x.shape[1], window)
     left, right = window_padding(x.shape[2], window)
     if top + bottom + left + right:
@@ -45,7 +44,7 @@ def to_windows(x: Tensor, window: int) -> Tensor:
 
 
 def from_windows(windows: Tensor, window: int, size: Size) -> Tensor:
-    """Put windows back together to the map (N, *size, C) that `to_windows` has cut."""
+    """Join windows to the map (N, *size, C) that `to_windows` has cut."""
     (height, width), channels = size, windows.shape[-1]
     (top, bottom), (left, right) = window_padding(height, window), window_padding(width, window)
     rows, columns = (top + height + bottom) // window, (left + width + right) // window
@@ -55,7 +54,7 @@ def from_windows(windows: Tensor, window: int, size: Size) -> Tensor:
 
 
 def attend(qkv: Tensor, num_heads: int, bias: Tensor | None) -> Tensor:
-    """Let the tokens of each window attend to each other.
+    """Compute the attention of each window's tokens to each other: softmax(q k / sqrt(d) + bias) v.
 
     qkv: (M, tokens, 3 * C), queries, keys and values one after the other, each in heads.
     bias: (num_heads, tokens, tokens), added before the softmax.
@@ -70,14 +69,15 @@ def attend(qkv: Tensor, num_heads: int, bias: Tensor | None) -> Tensor:
 
 
 def displacement_bias(table: Tensor, window: int) -> Tensor:
-    """Spread a value a displacement to one for each pair of tokens of a window.
+    """Expand one value a displacement to one for each pair of tokens of a window.
 
     table: ((2 * window - 1)**2, heads); row (y + window - 1) * (2 * window - 1) + x + window - 1
     belongs to a query that is y tokens below and x tokens right of its key.
 
-    Returns (heads, window**2, window**2). Nothing is looked up by index: the rows that query and
-    key select are sliding windows over the table, which needs no buffer that could be lost.
+    Returns (heads, window**2, window**2).
     """
+    # The displacements from one query to all keys are a sliding window over the table, which needs
+    # no buffer of indices.
     by_place = table.reshape(2 * window - 1, 2 * window - 1, -1)
     pairs = by_place.unfold(0, window, 1).unfold(1, window, 1)
     pairs = pairs.flip(3, 4).permute(2, 0, 1, 3, 4)  # (heads, query y, query x, key y, key x)
@@ -85,10 +85,10 @@ def displacement_bias(table: Tensor, window: int) -> Tensor:
 
 
 def distance_bucket(distance: int) -> int:
-    """Find the bucket of a distance in tokens, as T5 does (Raffel et al. 2020, section 2.1).
+    """Return the bucket of a distance in tokens, after T5 (Raffel et al. 2020, section 2.1).
 
-    With T5's 32 buckets and 128 tokens each distance within a window of 7 would be alone; here they
-    are 8 and 16, so the distances 0 to 14 are in buckets 0 1 2 3 4 4 5 5 6 6 6 6 7 7 7.
+    T5 has 32 buckets up to 128 tokens, so each distance within a window of 7 would have its own.
+    Here there are 8 up to 16 tokens: 0 1 2 3 4 4 5 5 6 6 6 6 7 7 7 for the distances 0 to 14.
     """
     exact = NUM_BUCKETS // 2
     if distance < exact:
@@ -102,11 +102,11 @@ class BucketTable(nn.Module):
 
     T5 keeps a value for each head and each bucket of signed distance. Here a displacement has two
     signed distances, down and right, so the table is (15, 15, heads): the bucket's number with its
-    sign, -7 to 7, in both directions together. Like the published table it can tell a diagonal from
-    a row, and it does not depend on the size of the window.
+    sign, -7 to 7, in both directions. Like the published table it has different values for a
+    diagonal and a row, and it does not depend on the size of the window.
 
     Streams have different numbers of heads. As in T5, where head h of every layer reads column h, a
-    layer with n heads reads the first n columns. It starts at zero, which is no bias at all.
+    layer with n heads reads the first n columns. It starts at zero, which is no bias.
     """
 
     def __init__(self, num_heads: int) -> None:
@@ -125,11 +125,12 @@ class BucketTable(nn.Module):
 class WindowAttention(nn.Module):
     """Self-attention with several heads within windows: (N, H, W, C) -> the same shape.
 
-    shared: the network's `BucketTable`, owned by the backbone; the layer has no table then.
-    use_table: whether the layer's own table is added. The published pose code keeps the table in
-    its files and never adds it: without `use_table` it is a parameter that is not learned.
+    shared: the `BucketTable` of the whole network, owned by the backbone; None makes a table of
+        the layer's own.
+    use_table: True adds the layer's own table. The published pose code keeps the table in its files
+        and never adds it: without `use_table` it is a parameter that is not learned.
 
-    Raises InputError where the channels cannot be divided by the heads.
+    Raises InputError where the heads do not divide the channels.
     """
 
     def __init__(
@@ -150,9 +151,10 @@ class WindowAttention(nn.Module):
         self.num_heads = num_heads
         self.window = window
         self.use_table = use_table and shared is None
+        # A method is no submodule, so the shared table stays among the backbone's weights alone.
+        self.shared_bias = None if shared is None else shared.forward
         self.qkv = nn.Linear(channels, 3 * channels)
         self.out = nn.Linear(channels, channels)
-        self.shared = (shared,)  # in a tuple, so that its weights are the backbone's alone
         if shared is None:
             table = torch.zeros((2 * window - 1) ** 2, num_heads)
             self.relative_position_bias_table = nn.Parameter(table, requires_grad=use_table)
@@ -165,9 +167,8 @@ class WindowAttention(nn.Module):
         return from_windows(self.out(mixed), self.window, (x.shape[1], x.shape[2]))
 
     def _bias(self) -> Tensor | None:
-        (shared,) = self.shared
-        if shared is not None:
-            return displacement_bias(shared(self.window, self.num_heads), self.window)
+        if self.shared_bias is not None:
+            return displacement_bias(self.shared_bias(self.window, self.num_heads), self.window)
         if self.use_table:
             return displacement_bias(self.relative_position_bias_table, self.window)
         return None

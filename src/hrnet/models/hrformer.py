@@ -12,41 +12,56 @@ Input of any size. Three things follow the published code where it departs from 
 - The exchange up-samples bilinearly for pose and takes the nearest value for the other tasks.
 """
 
-from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from hrnet.errors import InputError
 from hrnet.models.attention import BucketTable, WindowAttention
+from hrnet.models.family import Family
+from hrnet.models.heads import IMAGE_CLASSES, PIXEL_CLASSES, Head
+from hrnet.models.heads.classification import ClassificationHead
+from hrnet.models.heads.ocr import OCRHead
 from hrnet.models.highres import (
-    Family,
+    BackboneParts,
     HighResBackbone,
     Parallel,
     StageConfig,
     Stages,
     doubling_stages,
-    num_streams_read,
     resized_sum,
 )
-from hrnet.models.layers import Bottleneck, ConvNorm, bottleneck_stem, conv_transition
-from hrnet.spec import NetworkOptions, Task
+from hrnet.models.layers import (
+    Bottleneck,
+    ConvNorm,
+    bottleneck_stem,
+    conv_transition,
+    project_up,
+    separable_down,
+)
+from hrnet.spec import NetworkOptions
+
+_POSE = NetworkOptions(upsampling="bilinear", relative_position="none", drop_path=0.1)
+_DEFAULTS = {"pose": _POSE, "segmentation": NetworkOptions(drop_path=0.2)}
 
 
 @dataclass(frozen=True, slots=True)
 class HRFormerConfig:
-    """The figures of one HRFormer.
+    """The hyper-parameters of one HRFormer.
 
-    stages: stages 2, 3, 4 with 2, 3 and 4 streams.
+    stages: stages 2, 3 and 4 with 2, 3 and 4 streams.
     num_heads: of each of the 4 streams; each divides its stream's width.
-    window: side of the attention windows in tokens, where the options name none.
-    mlp_ratio: how many times wider than its stream a feed-forward network is inside.
-    stem_planes and stem_blocks: Bottlenecks behind the two strided convolutions ("layer1").
-    drop_path, drop_path_pose, drop_path_segmentation: the share of samples that the last block
-    leaves out in training, less for the earlier ones down to none for the first; `drop_path` is for
-    the tasks without a figure of their own. The option `drop_path` takes the place of all three.
+    window: side of the attention windows in tokens.
+    mlp_ratio: width inside a feed-forward network, by that of its stream.
+    stem_planes, stem_blocks: of the Bottlenecks behind the two strided convolutions ("layer1").
+    drop_path: share of samples for which training skips the last block's branches; it falls evenly
+        to 0 for the first block.
+    defaults: task -> options, see `hrnet.models.family.Config`.
+
+    `window` and `drop_path` are used where neither the options nor the defaults name another one.
     """
 
     stages: Stages
@@ -56,27 +71,28 @@ class HRFormerConfig:
     stem_planes: int = 64
     stem_blocks: int = 2
     drop_path: float = 0.0
-    drop_path_pose: float = 0.1
-    drop_path_segmentation: float = 0.2
+    defaults: Mapping[str, NetworkOptions] = field(default_factory=lambda: dict(_DEFAULTS))
 
 
 VARIANTS: dict[str, HRFormerConfig] = {
     "hrformer_tiny": HRFormerConfig(doubling_stages(18, (1, 3, 2), 2), (1, 2, 4, 8)),
     "hrformer_small": HRFormerConfig(doubling_stages(32, (1, 4, 2), 2), (1, 2, 4, 8)),
     "hrformer_base": HRFormerConfig(
-        doubling_stages(78, (1, 4, 2), 2), (2, 4, 8, 16), drop_path=0.2, drop_path_pose=0.2
+        doubling_stages(78, (1, 4, 2), 2),
+        (2, 4, 8, 16),
+        drop_path=0.2,
+        defaults={**_DEFAULTS, "pose": _POSE.model_copy(update={"drop_path": 0.2})},
     ),
 }
-"""Table 1 of the paper. The published drop path of the base is 0.3 for pose at 384x288 and, for
-segmentation, 0.4 on Cityscapes, as the option `drop_path` sets them; tiny has no published figures
-for pose and segmentation."""
+"""Table 1 of the paper. The recipes of the base set drop_path to 0.3 for pose at 384x288 and to 0.4
+for segmentation on Cityscapes; nothing is published for pose and segmentation with tiny."""
 
 
 class DropPath(nn.Module):
-    """Leaves out a branch of the network for a share of the samples in training.
+    """Stochastic depth: zero a branch for a share `rate` of the samples in training.
 
-    Samples that keep it get it divided by the share that does, so the mean stays (Huang et al.
-    2016, "Deep Networks with Stochastic Depth"). Raises InputError for a rate that is no share.
+    The other samples are divided by 1 - rate, which keeps the mean (Huang et al. 2016, "Deep
+    Networks with Stochastic Depth"). Raises InputError for a rate outside of 0 <= rate < 1.
     """
 
     def __init__(self, rate: float) -> None:
@@ -88,6 +104,7 @@ class DropPath(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
+        # One draw a sample, 1 with probability 1 - rate.
         kept = x.new_empty(x.shape[0], *(1 for _ in x.shape[1:])).bernoulli_(1 - self.rate)
         return x * kept / (1 - self.rate)
 
@@ -112,9 +129,9 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Attention within windows and a feed-forward network, each normalised first and added.
+    """A transformer block: x + attention(norm(x)), then x + feed_forward(norm(x)).
 
-    (N, channels, H, W) -> the same shape. Inside, channels are last, as both norms read them.
+    (N, channels, H, W) -> the same shape. Inside, channels are last, as both norms need them.
     """
 
     def __init__(self, attention: WindowAttention, channels: int, hidden: int, drop: float) -> None:
@@ -133,42 +150,21 @@ class Block(nn.Module):
         return out
 
 
-def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
-    """Strided separable convolutions; all but the last keep the channels and end in ReLU."""
-    keep = (_separable(in_channels, in_channels, relu=True) for _ in range(steps - 1))
-    return nn.Sequential(*keep, _separable(in_channels, out_channels, relu=False))
-
-
-def _separable(in_channels: int, out_channels: int, *, relu: bool) -> nn.Sequential:
-    depthwise = ConvNorm(in_channels, in_channels, 3, stride=2, relu=False, groups=in_channels)
-    pointwise = ConvNorm(in_channels, out_channels, 1, relu=relu)
-    return nn.Sequential(OrderedDict(depthwise=depthwise, pointwise=pointwise))
-
-
-def _up(in_channels: int, out_channels: int, resize: nn.Module) -> nn.Sequential:
-    project = ConvNorm(in_channels, out_channels, 1, relu=False)
-    return nn.Sequential(OrderedDict(project=project, resize=resize))
-
-
-def _drop_rates(config: HRFormerConfig, task: Task, last: float | None) -> Iterator[float]:
-    """Yield each block's rate, stage 2's first to stage 4's last; the streams share it.
-
-    last: that of the last block; None takes the variant's own for the task.
-    """
-    if last is None:
-        special = {"pose": config.drop_path_pose, "segmentation": config.drop_path_segmentation}
-        last = special.get(task, config.drop_path)
+def _drop_rates(config: HRFormerConfig, last: float) -> list[float]:
+    """Return each block's rate, from 0 for stage 2's first to `last` for stage 4's last block."""
     depth = sum(stage.num_modules * stage.num_blocks for stage in config.stages)
-    yield from torch.linspace(0, last, depth, device="cpu").tolist()
+    rates: list[float] = torch.linspace(0, last, depth, device="cpu").tolist()
+    return rates
 
 
-def make_backbone(config: HRFormerConfig, task: Task, options: NetworkOptions) -> HighResBackbone:
-    """Build the backbone for a task.
+def make_backbone(
+    config: HRFormerConfig, options: NetworkOptions, *, num_outputs: int | None = None
+) -> HighResBackbone:
+    """Build the backbone.
 
-    Pose reads the highest stream alone, unless its head is "v2", up-samples bilinearly and adds no
-    position bias; the other tasks up-sample by the nearest value and add a table a layer.
-    Where streams do not meet at exact factors of two, a bilinear resize follows, with
-    `align_corners` as in the published code: not for pose, for all others.
+    Usual choices: nearest up-sampling in the exchange and a table of position biases a layer. Where
+    streams do not meet at exact factors of two, a bilinear resize follows. It aligns corners unless
+    the up-sampling is bilinear too.
 
     Raises InputError for a window below 1, and for widths that the heads do not divide.
     """
@@ -177,12 +173,13 @@ def make_backbone(config: HRFormerConfig, task: Task, options: NetworkOptions) -
         raise InputError(
             f"expected a window of 1 or more tokens, got {window}; published: 7, 13, 15"
         )
-    position = options.relative_position or ("none" if task == "pose" else "table")
+    position = options.relative_position or "table"
     shared = BucketTable(max(config.num_heads)) if position == "t5" else None
-    bilinear = (options.upsampling or ("bilinear" if task == "pose" else "nearest")) == "bilinear"
+    bilinear = options.upsampling == "bilinear"
     align_corners = not bilinear if options.align_corners is None else options.align_corners
-    # The skeleton asks for bodies from the first to the last.
-    rates = _drop_rates(config, task, options.drop_path)
+    rates = _drop_rates(
+        config, config.drop_path if options.drop_path is None else options.drop_path
+    )
 
     def block(width: int, num_heads: int, rate: float) -> Block:
         attention = WindowAttention(
@@ -190,32 +187,62 @@ def make_backbone(config: HRFormerConfig, task: Task, options: NetworkOptions) -
         )
         return Block(attention, width, width * config.mlp_ratio, rate)
 
-    def body(stage: StageConfig) -> Parallel:
-        drops = [next(rates) for _ in range(stage.num_blocks)]
+    def body(stage: StageConfig, depth: int) -> Parallel:
+        drops = rates[depth : depth + stage.num_blocks]
         streams = zip(stage.widths, config.num_heads, strict=False)
         return Parallel(
-            nn.Sequential(*(block(*stream, drop) for drop in drops)) for stream in streams
+            nn.Sequential(*(block(width, heads, drop) for drop in drops))
+            for width, heads in streams
         )
 
     def up(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
         mode, corners = ("bilinear", align_corners) if bilinear else ("nearest", None)
         resize = nn.Upsample(scale_factor=2**steps, mode=mode, align_corners=corners)
-        return _up(in_channels, out_channels, resize)
+        return project_up(in_channels, out_channels, resize)
 
+    parts = BackboneParts(
+        stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
+        body=body,
+        transition=conv_transition,
+        down=separable_down,
+        up=up,
+        sum=resized_sum(align_corners),
+    )
     backbone = HighResBackbone(
-        Family(
-            lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
-            body,
-            conv_transition,
-            _down,
-            up,
-            resized_sum(align_corners),
-        ),
-        config.stem_planes * Bottleneck.expansion,
+        parts,
         config.stages,
-        num_outputs=num_streams_read(task, options, len(config.stages) + 1),
+        stem_channels=config.stem_planes * Bottleneck.expansion,
+        num_outputs=num_outputs,
         any_size=True,
     )
     if shared is not None:
         backbone.add_module("relative_position", shared)
     return backbone
+
+
+def _ocr_v3(channels: tuple[int, ...], num_outputs: int, align_corners: bool) -> nn.Module:
+    """Make the OCR head of the published "V3" networks, with grouped 7x7 convolutions."""
+    return OCRHead.for_hrformer(
+        channels,
+        num_outputs,
+        align_corners=align_corners,
+        kernel=7,
+        groups=math.gcd(sum(channels), 512),
+    )
+
+
+FAMILY = Family(
+    config=HRFormerConfig,
+    variants=VARIANTS,
+    make_backbone=make_backbone,
+    options=("head", "upsampling", "align_corners", "relative_position", "window", "drop_path"),
+    heads={
+        ("segmentation", "ocr"): Head(
+            lambda c, n, align: OCRHead.for_hrformer(c, n, align_corners=align), PIXEL_CLASSES
+        ),
+        ("segmentation", "ocr_v3"): Head(_ocr_v3, PIXEL_CLASSES),
+        ("classification", None): Head(
+            lambda c, n, _: ClassificationHead(c, n, depthwise=True), IMAGE_CLASSES, he_init=True
+        ),
+    },
+)

@@ -5,46 +5,59 @@ Pose Estimation" (CVPR 2019). What differs from the other families: residual blo
 stream, 3x3 convolutions on the way down, 1x1 convolution and up-sampling on the way up.
 """
 
-from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import nn
 
+from hrnet.models.family import Family
 from hrnet.models.highres import (
-    Family,
+    BackboneParts,
     HighResBackbone,
     Parallel,
     StageConfig,
     Stages,
     doubling_stages,
-    num_streams_read,
     plain_sum,
     resized_sum,
 )
-from hrnet.models.layers import BasicBlock, Bottleneck, ConvNorm, bottleneck_stem, conv_transition
-from hrnet.spec import NetworkOptions, Task
+from hrnet.models.layers import (
+    BasicBlock,
+    Bottleneck,
+    ConvNorm,
+    bottleneck_stem,
+    conv_transition,
+    nearest_up,
+    project_up,
+)
+from hrnet.spec import NetworkOptions
+
+# The published segmentation code up-samples bilinearly, to the size of the target stream.
+_DEFAULTS = {"segmentation": NetworkOptions(upsampling="bilinear")}
 
 
 @dataclass(frozen=True, slots=True)
 class HRNetConfig:
-    """The figures of one HRNet.
+    """The hyper-parameters of one HRNet.
 
-    stem_planes and stem_blocks: Bottlenecks behind the two strided convolutions ("layer1").
-    stages: stages 2, 3, 4 with 2, 3 and 4 streams.
+    stem_planes, stem_blocks: of the Bottlenecks behind the two strided convolutions ("layer1").
+    stages: stages 2, 3 and 4 with 2, 3 and 4 streams.
+    defaults: task -> options, see `hrnet.models.family.Config`.
     """
 
     stem_planes: int
     stem_blocks: int
     stages: Stages
+    defaults: Mapping[str, NetworkOptions] = field(default_factory=lambda: dict(_DEFAULTS))
 
 
 def _config(width: int) -> HRNetConfig:
-    """HRNet-W`width` as in table 1 of Wang et al. 2020."""
+    """Return HRNet-W`width` of table 1 of Wang et al. 2020."""
     return HRNetConfig(stem_planes=64, stem_blocks=4, stages=doubling_stages(width, (1, 4, 3), 4))
 
 
 def _small_config(width: int) -> HRNetConfig:
-    """Small HRNet-W`width`, the baseline that Lite-HRNet (Yu et al. 2021) is compared with."""
+    """Return the small HRNet-W`width`, the baseline of Lite-HRNet (Yu et al. 2021)."""
     return HRNetConfig(stem_planes=32, stem_blocks=1, stages=doubling_stages(width, (1, 1, 1), 2))
 
 
@@ -58,7 +71,7 @@ VARIANTS: dict[str, HRNetConfig] = {
 }
 
 
-def _body(stage: StageConfig) -> Parallel:
+def _body(stage: StageConfig, _depth: int) -> Parallel:
     return Parallel(
         nn.Sequential(*(BasicBlock(width) for _ in range(stage.num_blocks)))
         for width in stage.widths
@@ -66,44 +79,46 @@ def _body(stage: StageConfig) -> Parallel:
 
 
 def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
-    """Strided 3x3 convolutions; all but the last keep the channels and end in ReLU."""
+    """Make strided 3x3 convolutions; all but the last keep the channels and have ReLU."""
     keep = (ConvNorm(in_channels, in_channels, 3, stride=2) for _ in range(steps - 1))
     return nn.Sequential(*keep, ConvNorm(in_channels, out_channels, 3, stride=2, relu=False))
 
 
-def _up_nearest(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
-    project = ConvNorm(in_channels, out_channels, 1, relu=False)
-    resize = nn.Upsample(scale_factor=2**steps, mode="nearest")
-    return nn.Sequential(OrderedDict(project=project, resize=resize))
-
-
 def _up_unsized(in_channels: int, out_channels: int, _steps: int) -> nn.Sequential:
-    """Only the projection; `resized_sum` brings it to its target's size."""
-    return nn.Sequential(OrderedDict(project=ConvNorm(in_channels, out_channels, 1, relu=False)))
+    """Make the projection alone; `resized_sum` brings it to its target's size."""
+    return project_up(in_channels, out_channels)
 
 
-def make_backbone(config: HRNetConfig, task: Task, options: NetworkOptions) -> HighResBackbone:
-    """Build the backbone for a task.
+def make_backbone(
+    config: HRNetConfig, options: NetworkOptions, *, num_outputs: int | None = None
+) -> HighResBackbone:
+    """Build the backbone.
 
-    Pose reads the highest stream alone, unless its head is "v2". The exchange up-samples nearest
-    and needs multiples of 32, except for segmentation, whose official code interpolates
-    bilinearly to the size of the target stream.
+    Nearest up-sampling (the default) needs image sides in multiples of 32. Bilinear up-sampling
+    goes to the size of the target stream, so it takes any size; it aligns corners by default.
     """
-    usual = "bilinear" if task == "segmentation" else "nearest"
-    bilinear = (options.upsampling or usual) == "bilinear"
+    bilinear = options.upsampling == "bilinear"
     align_corners = options.align_corners is not False
-    family = Family(
+    parts = BackboneParts(
         stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
         body=_body,
         transition=conv_transition,
         down=_down,
-        up=_up_unsized if bilinear else _up_nearest,
+        up=_up_unsized if bilinear else nearest_up,
         sum=resized_sum(align_corners) if bilinear else plain_sum,
     )
     return HighResBackbone(
-        family,
-        config.stem_planes * Bottleneck.expansion,
+        parts,
         config.stages,
-        num_outputs=num_streams_read(task, options, len(config.stages) + 1),
+        stem_channels=config.stem_planes * Bottleneck.expansion,
+        num_outputs=num_outputs,
         any_size=bilinear,
     )
+
+
+FAMILY = Family(
+    config=HRNetConfig,
+    variants=VARIANTS,
+    make_backbone=make_backbone,
+    options=("head", "upsampling", "align_corners"),
+)

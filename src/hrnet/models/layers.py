@@ -1,15 +1,14 @@
-"""The small building blocks that the families share."""
+"""The building blocks that the families share."""
 
-from typing import Any
+from collections import OrderedDict
 
-import torch
 from torch import Tensor, nn
 
-from hrnet.models.norm import BatchNorm2d
+from hrnet.models.cpu_kernels import BatchNorm2d, StridedDepthwise
 
 
 def resize_like(x: Tensor, like: Tensor, *, align_corners: bool) -> Tensor:
-    """Resize (N, C, h, w) bilinearly to the height and width of another map; equal sizes stay."""
+    """Resize (N, C, h, w) bilinearly to the height and width of another map, if they differ."""
     if x.shape[-2:] == like.shape[-2:]:
         return x
     return nn.functional.interpolate(
@@ -17,55 +16,12 @@ def resize_like(x: Tensor, like: Tensor, *, align_corners: bool) -> Tensor:
     )
 
 
-class StridedDepthwise(nn.Conv2d):
-    """A depthwise convolution with an odd kernel, padding that keeps the size, and a stride.
-
-    Under autocast on the CPU its gradient is computed in another way, see `_SpreadGradient`.
-    """
-
-    def forward(self, x: Tensor) -> Tensor:
-        if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
-            return super().forward(x)
-        half = torch.get_autocast_dtype("cpu")
-        out: Tensor = _SpreadGradient.apply(  # type: ignore[no-untyped-call]
-            x.to(half), self.weight.to(half), self.stride[0], self.padding[0]
-        )
-        return out
-
-
-class _SpreadGradient(torch.autograd.Function):
-    """The convolution of `StridedDepthwise`, whose gradient is that of the same one without stride.
-
-    The output is every stride-th place of a convolution with stride 1, so its gradient is spread
-    to these places among zeros. That is faster than the gradient with a stride: for bfloat16, torch
-    2.13 has no good kernel on the CPU and takes 10 to 50 times as long.
-    """
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.stride, ctx.padding = stride, padding
-        return nn.functional.conv2d(x, weight, None, stride, padding, groups=len(weight))
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
-        x, weight = ctx.saved_tensors
-        spread = torch.zeros_like(x)
-        spread[:, :, :: ctx.stride, :: ctx.stride] = grad
-        padding = [ctx.padding] * 2
-        of_x, of_weight, _ = torch.ops.aten.convolution_backward(
-            spread, x, weight, None, [1, 1], padding, [1, 1], False, [0, 0], len(weight),
-            [*ctx.needs_input_grad[:2], False],
-        )  # fmt: skip
-        return of_x, of_weight, None, None
-
-
 class ConvNorm(nn.Module):
-    """A convolution, batch normalisation and, if asked, ReLU.
+    """A convolution, batch normalisation and, with `relu`, ReLU.
 
-    (N, in_channels, H, W) -> (N, out_channels, H/stride, W/stride); the padding keeps H and W at
-    stride 1 and halves them, rounded up, at stride 2. The convolution has no bias, which the
-    normalisation would take away again, except where published weights hold one.
+    (N, in_channels, H, W) -> (N, out_channels, H/stride, W/stride), sizes rounded up. The
+    convolution has no bias, which the normalisation would subtract again, except where published
+    weights hold one.
     """
 
     def __init__(
@@ -80,10 +36,9 @@ class ConvNorm(nn.Module):
         groups: int = 1,
     ) -> None:
         super().__init__()
-        make = (
-            StridedDepthwise if stride > 1 and groups == in_channels > 1 and not bias else nn.Conv2d
-        )
-        self.conv = make(
+        strided_depthwise = stride > 1 and groups == in_channels > 1 and not bias
+        conv = StridedDepthwise if strided_depthwise else nn.Conv2d
+        self.conv = conv(
             in_channels,
             out_channels,
             kernel,
@@ -98,6 +53,26 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.act(self.norm(self.conv(x)))
         return out
+
+
+def depthwise(channels: int, stride: int = 1) -> ConvNorm:
+    """Make a depthwise 3x3 convolution with norm and without activation."""
+    return ConvNorm(channels, channels, 3, stride=stride, relu=False, groups=channels)
+
+
+def separable(
+    in_channels: int, out_channels: int, *, stride: int = 1, relu: bool = True
+) -> nn.Sequential:
+    """Make a depthwise 3x3 convolution and a 1x1 convolution, each with norm.
+
+    relu: of the 1x1 convolution.
+    """
+    return nn.Sequential(
+        OrderedDict(
+            depthwise=depthwise(in_channels, stride),
+            pointwise=ConvNorm(in_channels, out_channels, 1, relu=relu),
+        )
+    )
 
 
 class BasicBlock(nn.Module):
@@ -122,7 +97,7 @@ class Bottleneck(nn.Module):
     """1x1, 3x3 and 1x1 convolutions around a shortcut (He et al. 2016, figure 5 right).
 
     (N, in_channels, H, W) -> (N, 4 * planes, H, W); the shortcut is a 1x1 convolution where the
-    channels differ. depthwise: the 3x3 convolution works on each channel by itself.
+    channels differ. depthwise: make the 3x3 convolution depthwise.
     """
 
     expansion = 4
@@ -147,7 +122,7 @@ class Bottleneck(nn.Module):
 
 
 def bottleneck_stem(planes: int, num_blocks: int) -> nn.Sequential:
-    """Two strided 3x3 convolutions, then Bottlenecks at a quarter of the resolution ("layer1").
+    """Make two strided 3x3 convolutions and Bottlenecks behind them ("layer1").
 
     (N, 3, H, W) -> (N, 4 * planes, H/4, W/4).
     """
@@ -160,5 +135,26 @@ def bottleneck_stem(planes: int, num_blocks: int) -> nn.Sequential:
 
 
 def conv_transition(in_channels: int, out_channels: int, downsample: bool) -> nn.Module:
-    """One 3x3 convolution to a stream of a new stage, strided where its resolution is new."""
+    """Make a 3x3 convolution to a stream of a new stage, strided for the stage's new stream."""
     return ConvNorm(in_channels, out_channels, 3, stride=2 if downsample else 1)
+
+
+def separable_down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
+    """Make strided separable convolutions; all but the last keep the channels and have ReLU."""
+    keep = (separable(in_channels, in_channels, stride=2) for _ in range(steps - 1))
+    return nn.Sequential(*keep, separable(in_channels, out_channels, stride=2, relu=False))
+
+
+def nearest_up(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
+    """Make a 1x1 convolution and nearest up-sampling by 2**steps."""
+    return project_up(in_channels, out_channels, nn.Upsample(scale_factor=2**steps, mode="nearest"))
+
+
+def project_up(
+    in_channels: int, out_channels: int, resize: nn.Module | None = None
+) -> nn.Sequential:
+    """Make a 1x1 convolution with norm, and `resize` behind it."""
+    path = nn.Sequential(OrderedDict(project=ConvNorm(in_channels, out_channels, 1, relu=False)))
+    if resize is not None:
+        path.add_module("resize", resize)
+    return path

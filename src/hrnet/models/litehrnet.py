@@ -7,24 +7,28 @@ differs from the other families is what a block does; figure 1 shows both kinds:
     (b) conditional weighting    x -> halves a, b;  b -> H -> depthwise 3x3 -> F
         then, in both,           a, b -> shuffle -> out
 
-H (`CrossResolutionWeighting`) lets all streams of a module decide about the channels at each
-position, F (`SpatialWeighting`) the whole of one stream about its channels. Naive Lite-HRNet has
+H (`CrossResolutionWeighting`) weights the channels at each position by all streams of a module,
+F (`SpatialWeighting`) those of one stream by the mean over its positions. Naive Lite-HRNet has
 blocks (a), Lite-HRNet blocks (b). Stem, transitions and the way down are made of depthwise
 separable convolutions; the way up is that of HRNet.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import reduce
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
 from hrnet.errors import InputError
+from hrnet.models.cpu_kernels import shuffle_channels_last, spatial_mean
+from hrnet.models.family import Family
+from hrnet.models.heads import KEYPOINTS, Head
+from hrnet.models.heads.lite import LiteHead
 from hrnet.models.highres import (
-    Family,
+    BackboneParts,
     HighResBackbone,
     Parallel,
     StageConfig,
@@ -32,18 +36,19 @@ from hrnet.models.highres import (
     doubling_stages,
     plain_sum,
 )
-from hrnet.models.layers import ConvNorm
-from hrnet.spec import NetworkOptions, Task
+from hrnet.models.layers import ConvNorm, depthwise, nearest_up, separable, separable_down
+from hrnet.spec import NetworkOptions
 
 
 @dataclass(frozen=True, slots=True)
 class LiteHRNetConfig:
-    """The figures of one Lite-HRNet; raises InputError for a width that has no two halves.
+    """The hyper-parameters of one Lite-HRNet. Raises InputError for odd widths.
 
-    stages: stages 2, 3, 4 with 2, 3 and 4 streams.
+    stages: stages 2, 3 and 4 with 2, 3 and 4 streams.
     weighting: "conditional" for blocks (b), "naive" for blocks (a) of the module's docstring.
-    cross_reduction, spatial_reduction: how many times fewer channels H and F have inside.
-    stem_channels: of the image's first convolution and of what the stem gives.
+    cross_reduction, spatial_reduction: factors by which H and F have fewer channels inside.
+    stem_channels: of the first convolution and of the stem's output.
+    defaults: task -> options, see `hrnet.models.family.Config`.
     """
 
     stages: tuple[StageConfig, ...]
@@ -51,6 +56,7 @@ class LiteHRNetConfig:
     cross_reduction: int = 8
     spatial_reduction: int = 4
     stem_channels: int = 32
+    defaults: Mapping[str, NetworkOptions] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         widths = {width for stage in self.stages for width in stage.widths}
@@ -67,22 +73,6 @@ VARIANTS: dict[str, LiteHRNetConfig] = {
 }
 
 
-def separable(
-    in_channels: int, out_channels: int, stride: int = 1, *, relu: bool = True
-) -> nn.Sequential:
-    """Make a depthwise 3x3 convolution without activation and a 1x1 convolution."""
-    return nn.Sequential(
-        OrderedDict(
-            depthwise=_depthwise(in_channels, stride),
-            pointwise=ConvNorm(in_channels, out_channels, 1, relu=relu),
-        )
-    )
-
-
-def _depthwise(channels: int, stride: int = 1) -> ConvNorm:
-    return ConvNorm(channels, channels, 3, stride=stride, relu=False, groups=channels)
-
-
 def halves(x: Tensor) -> tuple[Tensor, Tensor]:
     """Split (N, C, H, W) into its first and its last C / 2 channels."""
     first, last = x.chunk(2, dim=1)
@@ -92,40 +82,19 @@ def halves(x: Tensor) -> tuple[Tensor, Tensor]:
 def shuffle(first: Tensor, last: Tensor) -> Tensor:
     """Join two halves (N, C, H, W) channel by channel: f0, l0, f1, l1, ... (N, 2C, H, W).
 
-    This is the channel shuffle with two groups of ShuffleNet (Zhang et al. 2018) behind a
-    concatenation, with one copy of the data in place of two.
+    This is concatenation and the channel shuffle with two groups of ShuffleNet (Zhang et al. 2018),
+    with one copy of the data in place of two.
     """
     if last.is_contiguous(memory_format=torch.channels_last) and not torch.compiler.is_compiling():
-        joined: Tensor = _ShuffleChannelsLast.apply(first, last)  # type: ignore[no-untyped-call]
-        return joined
+        return shuffle_channels_last(first, last)
     return torch.stack((first, last), dim=2).flatten(1, 2)  # (N, C, 2, H, W) -> (N, 2C, H, W)
-
-
-class _ShuffleChannelsLast(torch.autograd.Function):
-    """`shuffle` of maps in channels last memory, which stay so; `torch.stack` would undo it."""
-
-    @staticmethod
-    def forward(ctx: Any, first: Tensor, last: Tensor) -> Tensor:
-        n, c, h, w = last.shape
-        joined = last.new_empty(n, h, w, c, 2)
-        joined[..., 0] = first.permute(0, 2, 3, 1)
-        joined[..., 1] = last.permute(0, 2, 3, 1)
-        return joined.flatten(3).permute(0, 3, 1, 2)
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
-        layout = torch.channels_last
-        return (
-            grad[:, ::2].contiguous(memory_format=layout),
-            grad[:, 1::2].contiguous(memory_format=layout),
-        )
 
 
 class Stem(nn.Module):
     """A strided convolution and a strided shuffle block (table 1).
 
-    image (N, 3, H, W) -> (N, channels, H/4, W/4). Both halves are worked on, since both must
-    shrink.
+    image (N, 3, H, W) -> (N, channels, H/4, W/4). Unlike in later blocks both halves are convolved,
+    since both must become smaller.
     """
 
     def __init__(self, channels: int) -> None:
@@ -136,7 +105,7 @@ class Stem(nn.Module):
         self.last = nn.Sequential(
             OrderedDict(
                 expand=ConvNorm(half, channels, 1),
-                depthwise=_depthwise(channels, stride=2),
+                depthwise=depthwise(channels, stride=2),
                 project=ConvNorm(channels, half, 1),
             )
         )
@@ -154,7 +123,7 @@ class ShuffleBlock(nn.Module):
         half = channels // 2
         self.last = nn.Sequential(
             ConvNorm(half, half, 1),
-            _depthwise(half),
+            depthwise(half),
             ConvNorm(half, half, 1),
         )
 
@@ -164,7 +133,7 @@ class ShuffleBlock(nn.Module):
 
 
 class CrossResolutionWeighting(nn.Module):
-    """H of figure 1 (b), section 3.2: weights for each channel and position from all streams.
+    """H of figure 1 (b), section 3.2: a weight for each channel and position, from all streams.
 
     Streams -> Streams of the same shapes, with `channels`. The streams meet at the size of the
     lowest one, where two 1x1 convolutions make the weights in 0..1; nearest up-sampling brings
@@ -185,8 +154,10 @@ class CrossResolutionWeighting(nn.Module):
         )
 
     def forward(self, streams: Streams) -> Streams:
+        # Bring all streams to the lowest resolution and compute weights (N, total, h, w) there.
         pooled = [pool(stream) for pool, stream in zip(self.pool, streams, strict=True)]
         weights = torch.sigmoid(self.expand(self.reduce(torch.cat(pooled, dim=1))))
+        # Give each stream its channels of the weights, at its own resolution.
         parts = zip(streams, self.enlarge, torch.split(weights, self.channels, dim=1), strict=True)
         return [stream * enlarge(weight) for stream, enlarge, weight in parts]
 
@@ -205,10 +176,7 @@ class SpatialWeighting(nn.Module):
         self.expand = nn.Conv2d(inner, channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.training:  # the gradient of pooling is added up faster than that of `mean`
-            mean = nn.functional.avg_pool2d(x, x.shape[-2:])
-        else:
-            mean = x.mean(dim=(2, 3), keepdim=True)  # (N, channels, 1, 1)
+        mean = spatial_mean(x, training=self.training)  # (N, channels, 1, 1)
         return x * torch.sigmoid(self.expand(torch.relu(self.reduce(mean))))
 
 
@@ -219,7 +187,7 @@ class ConditionalBlock(nn.Module):
         super().__init__()
         channels = [width // 2 for width in widths]
         self.cross = CrossResolutionWeighting(channels, config.cross_reduction)
-        self.depthwise = Parallel(_depthwise(c) for c in channels)
+        self.depthwise = Parallel(depthwise(c) for c in channels)
         self.spatial = Parallel(SpatialWeighting(c, config.spatial_reduction) for c in channels)
 
     def forward(self, streams: Streams) -> Streams:
@@ -228,7 +196,7 @@ class ConditionalBlock(nn.Module):
         return [shuffle(first, last) for first, last in zip(firsts, weighted, strict=True)]
 
 
-def _body(stage: StageConfig, config: LiteHRNetConfig) -> nn.Module:
+def _body(config: LiteHRNetConfig, stage: StageConfig) -> nn.Module:
     if config.weighting == "conditional":
         blocks = (ConditionalBlock(stage.widths, config) for _ in range(stage.num_blocks))
         return nn.Sequential(*blocks)
@@ -242,34 +210,21 @@ def _transition(in_channels: int, out_channels: int, downsample: bool) -> nn.Mod
     return separable(in_channels, out_channels, stride=2 if downsample else 1)
 
 
-def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
-    """Strided separable convolutions; all but the last keep the channels and end in ReLU."""
-    keep = (separable(in_channels, in_channels, stride=2) for _ in range(steps - 1))
-    return nn.Sequential(*keep, separable(in_channels, out_channels, stride=2, relu=False))
-
-
-def _up(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
-    project = ConvNorm(in_channels, out_channels, 1, relu=False)
-    resize = nn.Upsample(scale_factor=2**steps, mode="nearest")
-    return nn.Sequential(OrderedDict(project=project, resize=resize))
-
-
 def official_sum(paths: nn.ModuleList, streams: Streams) -> Streams:
-    """The exchange as the published weights were trained with it; not that of the paper.
+    """Compute the exchange that the published weights were trained with; not that of the paper.
 
     With the streams o_j and the paths F_ij, of which F_ii changes nothing,
 
         s_0 = 2 o_0      + F_01(o_1) + F_02(o_2) + ...          out_0 = ReLU(s_0)
         s_i = 2 F_i0(s_0) + F_i1(o_1) + F_i2(o_2) + ...         out_i = ReLU(s_i)   for i > 0
 
-    while `plain_sum` has o_0 and F_i0(o_0) in the places of the terms with a 2. The reason: the
-    official loop begins each sum with its term of stream 0 and then adds all terms, that one
-    again; and as it adds in place, stream 0 is s_0 from then on. mmpose keeps this and reports
-    that the textbook sum costs these weights 0.5 to 1 AP.
+    where `plain_sum` has o_0 and F_i0(o_0) in place of the terms with a 2. The reason: the official
+    loop begins each sum with the term of stream 0 and then adds all terms, this one again; and it
+    adds in place, so stream 0 is s_0 from then on. mmpose keeps this and reports that the textbook
+    sum costs these weights 0.5 to 1 AP.
 
-    Deviation: the official code computes F_i0(s_0) twice, we do once. The result is equal, in
-    training too, except that running statistics of F_i0 take a step of `momentum` once a batch
-    and not twice.
+    Deviation: the official code computes F_i0(s_0) twice, this function once. The result is equal,
+    in training too, but the running statistics of F_i0 move once a batch and not twice.
     """
     first, *others = paths
     top = _doubled_first(first, streams)
@@ -278,27 +233,34 @@ def official_sum(paths: nn.ModuleList, streams: Streams) -> Streams:
 
 
 def _doubled_first(row: nn.Module, streams: Streams) -> Tensor:
-    """The sum of a row of paths, with the first of them counted twice."""
+    """Add up the outputs of a row of paths, the first of them twice."""
     assert isinstance(row, nn.ModuleList)
     first, *others = (path(stream) for path, stream in zip(row, streams, strict=True))
     total: Tensor = reduce(torch.add, others, 2 * first)
     return total
 
 
-def make_backbone(config: LiteHRNetConfig, task: Task, options: NetworkOptions) -> HighResBackbone:
-    """Build the backbone; every task reads all of its streams.
-
-    options: `exchange` is "official", which the published weights need (see `official_sum`), unless
-    "textbook" is asked for.
-    """
-    family = Family(
+def make_backbone(
+    config: LiteHRNetConfig, options: NetworkOptions, *, num_outputs: int | None = None
+) -> HighResBackbone:
+    """Build the backbone; its exchange is `official_sum` unless the options ask for "textbook"."""
+    parts = BackboneParts(
         stem=lambda: Stem(config.stem_channels),
-        body=lambda stage: _body(stage, config),
+        body=lambda stage, _depth: _body(config, stage),
         transition=_transition,
-        down=_down,
-        up=_up,
+        down=separable_down,
+        up=nearest_up,
         sum=plain_sum if options.exchange == "textbook" else official_sum,
     )
     return HighResBackbone(
-        family, config.stem_channels, config.stages, num_outputs=len(config.stages) + 1
+        parts, config.stages, stem_channels=config.stem_channels, num_outputs=num_outputs
     )
+
+
+FAMILY = Family(
+    config=LiteHRNetConfig,
+    variants=VARIANTS,
+    make_backbone=make_backbone,
+    options=("head", "align_corners", "exchange"),
+    heads={("pose", "v1"): Head(lambda c, n, _: LiteHead(c, n), KEYPOINTS)},
+)

@@ -1,7 +1,7 @@
-"""Line charts as inline SVG, which needs no script and no other file: pure functions.
+"""Line charts as inline SVG, without scripts or other files: pure functions.
 
-Colours and fonts come from the page's style sheet, so that a chart is readable on light and on dark
-paper. Series differ by their dashes too, for prints without colour.
+Colours and fonts come from the page's style sheet, for light and for dark screens. Series differ by
+their dashes too, for prints without colour.
 """
 
 import math
@@ -19,6 +19,9 @@ The page scales the whole, so text keeps readable on a phone."""
 
 MAX_POINTS = 600
 """Longer series are thinned; nothing finer could be seen."""
+
+MAX_SERIES = 5
+"""Curves of one chart that the style sheet has colours for."""
 
 MAX_DOTS = 40
 """Series of up to so many points show each of them, with its numbers when pointed at."""
@@ -53,11 +56,13 @@ class Chart:
 
 
 def draw_chart(chart: Chart) -> str:
-    """A figure with the chart as SVG and a caption that names its curves."""
+    """Return a figure with the chart as SVG, a title and the names of its curves."""
+    # Series without a number are left out, but the others keep their colours.
     drawn = list(enumerate(one for one in chart.series if _finite(one.points)))
     if not drawn:
         return f"<figure><figcaption>{escape(chart.title)}</figcaption><p>No rows yet.</p></figure>"
     points = [point for _, one in drawn for point in _finite(one.points)]
+    # The two axes; y grows upwards on the page.
     last = max(x for x, _ in points)
     across = fit_scale((), LEFT, WIDTH - RIGHT, fixed=(0.0, last))
     up = fit_scale(
@@ -79,14 +84,14 @@ def draw_chart(chart: Chart) -> str:
 
 
 def describe_chart(chart: Chart) -> str:
-    """The chart in words: its curves with their first and last values."""
-    told = []
+    """Describe the chart in words: its curves with their first and last values."""
+    curves = []
     for one in chart.series:
         points = _finite(one.points)
         if points:
             first, last = (_value(chart, y) for y in (points[0][1], points[-1][1]))
-            told.append(f"{one.name} from {first} to {last}")
-    return f"{chart.title} over {chart.x}: {'; '.join(told)}"
+            curves.append(f"{one.name} from {first} to {last}")
+    return f"{chart.title} over {chart.x}: {'; '.join(curves)}"
 
 
 def _finite(points: Sequence[Point]) -> list[Point]:
@@ -102,20 +107,23 @@ def _label(chart: Chart, value: float) -> str:
 
 
 def _axes(chart: Chart, across: Scale, up: Scale) -> str:
-    """Grid lines with their numbers, and the names of the axes."""
+    """Draw grid lines with their numbers, and the names of the axes."""
     bottom, right = HEIGHT - BOTTOM, WIDTH - RIGHT
     parts = []
+    # Values: a line across the plot and a number left of it.
     for tick in up.ticks(5):
         y = up(tick)
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}"/>')
         label = _label(chart, tick)
         parts.append(f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>')
+    # Updates or epochs: a mark below the plot and a number.
     for tick in across.ticks(5):
         x = across(tick)
         parts.append(
             f'<line class="axis" x1="{x:.1f}" x2="{x:.1f}" y1="{bottom}" y2="{bottom + 4}"/>'
             f'<text x="{x:.1f}" y="{bottom + 17}" text-anchor="middle">{tick_label(tick)}</text>'
         )
+    # The two lines of the axes and their names, one turned.
     parts.append(f'<path class="axis" d="M{LEFT} {TOP}V{bottom}H{right}"/>')
     middle = (TOP + bottom) / 2
     parts.append(
@@ -128,7 +136,7 @@ def _axes(chart: Chart, across: Scale, up: Scale) -> str:
 
 
 def _curve(chart: Chart, series: Series, index: int, across: Scale, up: Scale) -> str:
-    """The line of one series, and its points where they are few."""
+    """Draw the line of one series, and its points where they are few."""
     paths = []
     for piece in _pieces(thin(series.points, MAX_POINTS), positive=up.log):
         places = " ".join(f"{across(x):.1f},{up(y):.1f}" for x, y in piece)
@@ -145,7 +153,7 @@ def _curve(chart: Chart, series: Series, index: int, across: Scale, up: Scale) -
 
 
 def _pieces(points: Sequence[Point], *, positive: bool) -> list[list[Point]]:
-    """The runs of points between those that cannot be drawn."""
+    """Split points where one cannot be drawn."""
     pieces: list[list[Point]] = [[]]
     for x, y in points:
         if math.isfinite(x) and math.isfinite(y) and (y > 0 or not positive):
@@ -156,7 +164,7 @@ def _pieces(points: Sequence[Point], *, positive: bool) -> list[list[Point]]:
 
 
 def thin(points: Sequence[Point], most: int) -> list[Point]:
-    """At most about `most` of the points: of each run of neighbours the lowest and the highest.
+    """Keep about `most` of the points: of each run of neighbours the lowest and the highest.
 
     Peaks stay. Points that are not finite stay too, where their run has no others.
     """
@@ -180,7 +188,7 @@ def _height(point: Point) -> float:
 
 
 def _legend(names: Sequence[tuple[int, str]]) -> str:
-    """The names of the curves beside a piece of each; one alone is named by the title."""
+    """Return the names of the curves beside a piece of each; one alone is named by the title."""
     if len(names) < 2:
         return ""
     entries = "".join(

@@ -1,49 +1,41 @@
-"""The report of a run as one HTML page that asks nobody for anything else."""
+"""The report of a run as one HTML page that requests nothing else."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from hrnet.reports import of_model, of_run
-from hrnet.reports.markup import Section, section, text
-from hrnet.reports.measure import Findings
+from hrnet.markup import Section, gallery, section, text
+from hrnet.reports import model_sections, run_sections
+from hrnet.reports.evaluated import Evaluated
 from hrnet.reports.read import RunFolder
 
 _STYLE = Path(__file__).with_name("page.css")
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""Browsers refuse whatever the page would ask for; it holds all that it needs."""
+"""Browsers refuse whatever the page would request; it holds all that it needs."""
 
 Drawing = tuple[str, str]
-"""A picture of the training: its name and its data URI."""
+"""A picture drawn during the training: its name and its data URI."""
 
 
-def make_page(
-    run: RunFolder,
-    found: Findings | str,
-    *,
-    data: tuple[Path, Path] | None = None,
-    flip_test: bool = False,
-    drawings: Sequence[Drawing] = (),
-) -> str:
-    """Write the whole page.
+def make_page(run: RunFolder, found: Evaluated | str, *, drawings: Sequence[Drawing] = ()) -> str:
+    """Return the whole page.
 
-    found: what was measured, or why nothing was. data: the annotations and the pictures that it was
-    measured on. drawings: made during the training.
+    found: the evaluated model, or the reason why there is none. drawings: made during the training.
     """
-    parts: list[Section | None]
-    if isinstance(found, Findings):
-        parts = [of_model.figures(found), of_run.curves(run), of_model.keypoints(found)]
-        parts.append(of_model.examples(found))
-    else:
-        parts = [of_model.no_figures(found), of_run.curves(run)]
-    parts += [
-        _drawings(drawings),
-        of_run.settings(run.experiment),
-        of_run.environment(run),
-        of_run.log(run),
-        of_run.repeat(run, data, flip_test=flip_test),
+    evaluated = found if isinstance(found, Evaluated) else None
+    sections = [
+        model_sections.no_metrics(found)
+        if isinstance(found, str)
+        else model_sections.metrics(found),
+        run_sections.curves(run),
+        *(evaluated.sections if evaluated else ()),
+        *([_drawings(drawings)] if drawings else []),
+        run_sections.settings(run.experiment),
+        run_sections.environment(run),
+        run_sections.log(run),
+        run_sections.repeat(run, evaluated),
     ]
-    sections = [part for part in parts if part is not None]
+    # The page holds its style sheet and its pictures.
     name = text(run.experiment.name)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -52,24 +44,21 @@ def make_page(
         '<meta name="color-scheme" content="light dark">'
         f"<title>{name}: training report</title>"
         f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head>\n"
-        f"<body><header><h1>{name}</h1><p>{text(_facts(run, found))}</p>"
-        f"{of_run.progress(run)}{_links(sections)}</header>\n"
+        f"<body><header><h1>{name}</h1><p>{text(_facts(run, evaluated))}</p>"
+        f"{run_sections.progress(run)}{_links(sections)}</header>\n"
         f"<main>{''.join(part.to_html() for part in sections)}</main></body></html>\n"
     )
 
 
-def _facts(run: RunFolder, found: Findings | str) -> str:
-    """The model in one line."""
+def _facts(run: RunFolder, evaluated: Evaluated | None) -> str:
+    """Describe the model in one line; its cost is known where it was built to be evaluated."""
     model = run.experiment.model
     height, width = model.input_size
-    facts = [
-        model.variant,
-        f"input {height}x{width} (height x width)",
-        f"codec {model.codec}, sigma {model.sigma:g}",
-    ]
-    if isinstance(found, Findings):
-        facts.insert(1, f"{found.parameters:,} parameters, {found.macs / 1e9:.3f} G multiply-adds")
-        facts.append(f"{len(found.keypoints)} keypoints")
+    facts = [model.variant, f"input {height}x{width} (height x width)"]
+    if evaluated:
+        facts.append(f"{evaluated.parameters:,} parameters")
+        facts.append(f"{evaluated.macs / 1e9:.3f} G multiply-adds")
+        facts += evaluated.spec.words()
     return " · ".join(facts)
 
 
@@ -78,17 +67,14 @@ def _links(sections: Sequence[Section]) -> str:
     return f'<nav aria-label="Parts of this page">{links}</nav>'
 
 
-def _drawings(drawings: Sequence[Drawing]) -> Section | None:
-    if not drawings:
-        return None
-    figures = "".join(
-        f'<figure><img src="{uri}" alt="Poses drawn on {text(name)} during the training" '
-        f"><figcaption>{text(name)}</figcaption></figure>"
-        for name, uri in drawings
-    )
+def _drawings(drawings: Sequence[Drawing]) -> Section:
+    """Return the pictures that were drawn during the training."""
     return section(
         "drawings",
         "Drawn during the training",
-        "<p>Validation pictures with the poses of the last evaluation in the run.</p>"
-        f'<div class="gallery">{figures}</div>',
+        "<p>Validation pictures with the results of the last evaluation in the run.</p>",
+        gallery(
+            (uri, f"Results drawn on {name} during the training", text(name))
+            for name, uri in drawings
+        ),
     )

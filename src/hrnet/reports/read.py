@@ -1,4 +1,4 @@
-"""Read what a run folder holds besides the weights: settings, environment, log and pictures."""
+"""Read a run folder, weights aside: settings, environment, log and pictures."""
 
 import shlex
 from collections.abc import Mapping
@@ -17,17 +17,16 @@ _MAX_ENVIRONMENT = 10_000_000
 _PICTURE_SUFFIXES = {".jpg", ".jpeg", ".png"}
 
 Row = Mapping[str, object]
-"""One line of log.jsonl. Figures are numbers; `number` reads one."""
+"""One line of log.jsonl; `number` reads a value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunFolder:
     """The files written by a training that has ended, was stopped or still goes on.
 
-    environment: names such as "packages.torch" and what they are, in the file's order.
-    steps, epochs: the rows of these kinds, in the log's order. measured: the epochs, and before
-    them what the weights reached that the training started from. tail: the log's last lines.
-    pictures: files that were drawn during the training.
+    environment: names such as "packages.torch" -> values, in the file's order. steps, epochs: the
+    rows of these kinds, in the log's order. measured: the epochs, after the row of the pretrained
+    weights if these were evaluated. tail: the log's last lines. pictures: drawn in the training.
     """
 
     path: Path
@@ -41,10 +40,10 @@ class RunFolder:
 
 
 def read_run(path: Path) -> RunFolder:
-    """Read a run folder. Log, environment and pictures may be missing: a run may have just begun.
+    """Read a run folder; log, environment and pictures may be missing, as in a run that begins.
 
-    Raises InputError with one line where it is no run folder, or a file of it is not what it should
-    be. The last line of a log may be half written, for the process that wrote it may have died.
+    Raises InputError with one line for another folder and for a file of another form. The last line
+    of a log may be half written: its process may have been killed.
     """
     if not is_file(path / EXPERIMENT):
         what = f"it lacks {EXPERIMENT}" if is_folder(path) else "it is no folder"
@@ -74,17 +73,18 @@ def _pictures(folder: Path) -> list[Path]:
 
 
 def number(row: Row, name: str) -> float | None:
-    """A finite figure of a row; None where it has none of that name."""
+    """Return a finite number of a row; None where it has none of that name."""
     return to_float(row.get(name))
 
 
 def _read_log(path: Path) -> tuple[list[str], list[Row]]:
-    """The lines of a log that are whole, and their rows."""
+    """Return the whole lines of a log and their rows."""
     text = read_bytes(path, "the log").decode("utf-8", errors="replace")
     lines = [(at, line) for at, line in enumerate(text.splitlines(), 1) if line.strip()]
     rows: list[Row] = []
     for at, line in lines:
         row = _row(line)
+        # Only the last line may be broken.
         if row is None and at == lines[-1][0]:
             return [line for _, line in lines[:-1]], rows
         if row is None:
@@ -114,6 +114,7 @@ def _read_environment(path: Path) -> dict[str, str]:
         )
     command = content.get("command")
     try:
+        # The command is shown as it can be typed.
         if isinstance(command, list):
             content["command"] = shlex.join(map(str, command))
         return flatten(content)
@@ -122,7 +123,7 @@ def _read_environment(path: Path) -> dict[str, str]:
 
 
 def flatten(tree: Mapping[str, object], above: str = "") -> dict[str, str]:
-    """Nested objects as one level of dotted names with texts; lists are joined by commas."""
+    """Turn nested objects into dotted names and texts; lists are joined by commas."""
     flat: dict[str, str] = {}
     for name, value in tree.items():
         if isinstance(value, Mapping) and value:

@@ -1,30 +1,36 @@
-"""Read a run, measure its model, write the page."""
+"""Read a run, evaluate its model, write the page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 
-from hrnet.config import Experiment
+import numpy as np
+from PIL import Image
+
+from hrnet.config import DataConfig
 from hrnet.errors import InputError
 from hrnet.evaluation import Progress
-from hrnet.extras import needing
+from hrnet.extras import packages_for
 from hrnet.files import check_writable_file, is_file, write_text
+from hrnet.images import read_image
+from hrnet.markup import jpeg_uri
 from hrnet.predict import BATCH_SIZE
-from hrnet.reports.measure import Findings, measure
+from hrnet.reports.evaluated import Evaluated, evaluate_run
 from hrnet.reports.page import Drawing, make_page
-from hrnet.reports.pictures import small_picture
 from hrnet.reports.read import RunFolder, read_run
+from hrnet.tasks import DataSource
 from hrnet.weights.catalog import BEST, LAST
 
 REPORT = "report.html"
 """The page's usual name in a run folder."""
 
 MAX_DRAWINGS = 8
+_SIDE_PX = 320
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The page that was written. without_figures: why it has no figures, None where it has."""
+    """The page that was written. without_figures: why it has no metrics, None where it has."""
 
     path: Path
     without_figures: str | None
@@ -45,61 +51,66 @@ def report(
 ) -> Report:
     """Write a page about a training run, which may still go on.
 
-    run: the run folder. out: the page, report.html in the run folder without it.
-    data, images: annotations and pictures to measure on; the validation data of the run without.
-    flip_test: average with the mirrored crop. figures: False leaves the model alone, which needs
-        neither torch nor the pictures. device, threads, batch_size: as `hrnet.evaluate` takes them.
-    Raises InputError for a run or data that cannot be used; a page of before stays then.
+    run: the run folder. out: the page (default: report.html in the run folder).
+    data, images: labelled data to evaluate on (default: the run's validation data).
+    flip_test: average with the mirrored crop. figures: False evaluates nothing, and needs neither
+        torch nor the pictures. device, threads, batch_size: as `hrnet.evaluate` takes them.
+    Raises InputError for a run or data that cannot be used; an earlier page is kept then.
     """
     folder = Path(run)
     path = folder / REPORT if out is None else Path(out)
-    if (data is None) != (images is None):
-        raise InputError("expected both --data FILE and --images DIR or neither, got one of them")
     content = read_run(folder)
-    given = (Path(data), Path(images)) if data is not None and images is not None else None
-    source = given or _validation_data(content.experiment)
+    source = _source(content.experiment.data, data, images)
     check_writable_file(path)
     # A page is written over a page alone, never over a file of the run, its data or its pictures.
     if path.suffix.lower() not in (".html", ".htm"):
         raise InputError(f"expected an .html file to write, got {path}; end its name in .html")
-    found: Findings | str
+    # The evaluated model, or the reason why there is none.
+    found: Evaluated | str
     if not figures:
-        source, found = None, "they were not asked for"
+        found = "they were not asked for"
     elif source is None:
         found = "the run has no validation data; name some by --data FILE --images DIR"
     elif not content.epochs and not any(is_file(folder / name) for name in (BEST, LAST)):
-        source, found = None, "the first epoch is not done yet, so there is no model"
+        found = "the first epoch is not done yet, so there is no model"
     else:
-        with needing("measuring"):
-            found = measure(
+        with packages_for("measuring"):
+            found = evaluate_run(
                 folder,
-                data=source[0],
-                images=source[1],
-                category=content.experiment.data.category,
+                source,
                 flip_test=flip_test,
                 device=device,
                 threads=threads,
                 batch_size=batch_size,
                 progress=progress,
             )
-    page = make_page(content, found, data=source, flip_test=flip_test, drawings=_drawings(content))
-    write_text(path, page)
+    write_text(path, make_page(content, found, drawings=_drawings(content)))
     return Report(path, found if isinstance(found, str) else None)
 
 
-def _validation_data(experiment: Experiment) -> tuple[Path, Path] | None:
-    data = experiment.data
-    if data.val_annotations is None:
-        return None
-    return data.val_annotations, data.val_images or data.images
+def _source(
+    config: DataConfig, data: str | PathLike[str] | None, images: str | PathLike[str] | None
+) -> DataSource | None:
+    """Return the data to evaluate on; None for a run without validation data."""
+    training = DataSource(config.annotations, config.images, category=config.category)
+    if data is None and images is None:
+        folder = config.val_images or config.images
+        path = config.val_annotations
+        return replace(training, path=path, images=folder) if path else None
+    # Runs on data with a folder of pictures are evaluated on such data too.
+    if data is None or (images is None and training.images is not None):
+        raise InputError("expected both --data FILE and --images DIR or neither, got one of them")
+    return replace(training, path=Path(data), images=Path(images) if images else None)
 
 
 def _drawings(run: RunFolder) -> list[Drawing]:
-    """The first pictures of the run; one that cannot be read, or is half written, is left out."""
+    """Read the first pictures of the run, small; one that cannot be read is left out."""
     drawings = []
     for file in run.pictures[:MAX_DRAWINGS]:
         try:
-            drawings.append((file.name, small_picture(file)))
-        except InputError:
+            image = Image.fromarray(read_image(file))
+        except InputError:  # no picture, or half written
             continue
+        image.thumbnail((_SIDE_PX, _SIDE_PX))
+        drawings.append((file.name, jpeg_uri(np.asarray(image))))
     return drawings

@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, Image8, Size
 from hrnet.images import ImageSource
+from hrnet.markup import Section
 from hrnet.spec import ModelSpec, check_length
 
 if TYPE_CHECKING:
@@ -218,6 +219,21 @@ class Task(Protocol):
         ...
 
 
+class TaskSections(Protocol):
+    """The module of a task's part of the report; it must not import torch.
+
+    METRIC_MEANING: metric -> its meaning in a few words, shown beside its value.
+    """
+
+    METRIC_MEANING: Mapping[str, str]
+
+    def report_sections(
+        self, task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset
+    ) -> list[Section]:
+        """Return the sections below the metrics; arguments as for `Task.evaluate`."""
+        ...
+
+
 class MakeTask(Protocol):
     """The constructor of a `Task`."""
 
@@ -233,7 +249,7 @@ class TaskParts:
     spec: description of a model. experiment: settings of a training.
     network: module with LOSSES (name -> loss of outputs and targets) and, where the network
     predicts by more than its bare outputs, `predictor(network, spec)`; it may import torch.
-    sections: module with the task's sections of the report, None for the metrics alone.
+    sections: module of `TaskSections`, None where the report has the table of metrics alone.
     """
 
     name: str
@@ -283,11 +299,8 @@ def expect_outputs(outputs: Outputs, shapes: Sequence[tuple[int, ...]]) -> None:
     if got != list(shapes):
         found, wanted = (" and ".join(map(str, which)) for which in (got, shapes))
         raise InputError(
-            f"the network does not fit its description: its output has shape {found}, not "
-            f"{wanted}; export it again"
-        )
-    if not all(np.isfinite(output).all() for output in outputs):
-        raise InputError(
-            "the network does not fit its description: its output has numbers that are not finite; "
+            f"the network's output has shape {found}, not {wanted} as its description has it; "
             "export it again"
         )
+    if not all(np.isfinite(output).all() for output in outputs):
+        raise InputError("the network's output has NaN or infinity in it; export it again")

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.distributed.rendezvous import rendezvous
 
 from hrnet.errors import InputError
-from hrnet.models.norm import BatchNorm2d
+from hrnet.models.cpu_kernels import BatchNorm2d
 from hrnet.runtime.devices import first_sentence, pick_device
 from hrnet.training.launch import Launch, launched
 
@@ -156,7 +156,7 @@ class SyncBatchNorm2d(BatchNorm2d):
         spread = (own - mean[:, None, None]).square().mean(dim=(0, 2, 3))
         variance = _differentiable_mean(spread)
         count = x.numel() // x.shape[1] * dist.get_world_size()
-        self.remember(mean.detach(), variance.detach(), count)
+        self.update_running_stats(mean.detach(), variance.detach(), count)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         out: Tensor = x * scale[:, None, None].to(x.dtype) + shift[:, None, None].to(x.dtype)

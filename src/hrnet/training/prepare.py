@@ -51,7 +51,7 @@ def make_spec(experiment: Experiment, dataset: PoseDataset) -> PoseSpec:
         network=NetworkSpec(
             variant=model.variant,
             task="pose",
-            num_keypoints=dataset.keypoints.skeleton.num_keypoints,
+            num_outputs=dataset.keypoints.skeleton.num_keypoints,
             **model.options.model_dump(),
         ),
         padding=model.padding,

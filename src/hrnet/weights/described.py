@@ -58,7 +58,7 @@ def _expect_nothing(names: list[str], source: Source) -> None:
 
 
 def _needed(source: Source) -> str:
-    count = source.spec.num_keypoints
+    count = source.spec.num_outputs
     fitting = [name for name in skeleton_names() if published_skeleton(name).num_keypoints == count]
     return (
         f"expected an input size and a skeleton for {source.name}, which does not tell them; give "
@@ -68,15 +68,15 @@ def _needed(source: Source) -> str:
 
 def _skeleton(name: str, source: Source) -> Skeleton:
     found = published_skeleton(name)
-    if found.num_keypoints != source.spec.num_keypoints:
+    if found.num_keypoints != source.spec.num_outputs:
         raise InputError(
-            f"expected a skeleton of {source.spec.num_keypoints} keypoints for {source.name}, but "
+            f"expected a skeleton of {source.spec.num_outputs} keypoints for {source.name}, but "
             f"{name} has {found.num_keypoints}"
         )
     return found
 
 
 def in_words(spec: NetworkSpec) -> str:
-    """Describe a network in a few words: "hrnet_w32 for pose, num_keypoints 17"."""
+    """Describe a network in a few words: "hrnet_w32 for pose, num_outputs 17"."""
     options = spec.model_dump(exclude_none=True, exclude={"variant", "task"})
     return ", ".join([f"{spec.variant} for {spec.task}", *(f"{k} {v}" for k, v in options.items())])

@@ -7,13 +7,13 @@ from pathlib import Path
 import torch
 
 from hrnet.errors import InputError
-from hrnet.models import Network, build_network
+from hrnet.models import Network, build_network, family_of
 from hrnet.weights.catalog import find_checkpoint
 from hrnet.weights.checkpoint import as_checkpoint
 from hrnet.weights.described import in_words
 from hrnet.weights.fit import compare, fill
 from hrnet.weights.recognise import fitting_forms, recognise
-from hrnet.weights.schemes import BACKBONES, family_of
+from hrnet.weights.schemes import BACKBONES
 from hrnet.weights.schemes.form import NEW_HEAD, Dropped, State, Taken, drop_lower_rows
 from hrnet.weights.source import open_source, read_raw
 from hrnet.weights.unwrap import expect_whole

@@ -22,7 +22,7 @@ from typing import Any
 from hrnet.codecs.heatmap import CodecKind
 from hrnet.errors import InputError
 from hrnet.geometry import Size
-from hrnet.spec import NetworkOptions, NetworkSpec, Task
+from hrnet.spec import NetworkOptions, NetworkSpec
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.skeletons import published_skeleton
 
@@ -31,7 +31,8 @@ from hrnet.weights.skeletons import published_skeleton
 class PublishedWeight:
     """One published file of weights: what network it is of, where it is and under which terms.
 
-    variant, task, options, num_classes: arguments of `hrnet.create_model`. A row of the task
+    variant, task, options: arguments of `hrnet.create_model`. num_classes: its num_outputs for
+        tasks with classes. A row of the task
         "detection" is of the backbone and the pyramid of a published detector.
     dataset, metric: trained on what, and the score that its source gives ("" where none).
     scheme: a hint whose names the tensors have. source: the repository. licence: of the repository
@@ -46,7 +47,7 @@ class PublishedWeight:
 
     name: str
     variant: str
-    task: Task
+    task: str
     dataset: str
     scheme: str
     page: str
@@ -77,8 +78,7 @@ class PublishedWeight:
         return NetworkSpec(
             variant=self.variant,
             task=self.task,
-            num_keypoints=self.num_keypoints,
-            num_classes=self.num_classes,
+            num_outputs=self.num_keypoints or self.num_classes,
             **self.options.model_dump(),
         )
 

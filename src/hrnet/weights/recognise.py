@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from hrnet.errors import InputError, one_line
-from hrnet.models.create import VARIANTS, Network, make_backbone, make_head
-from hrnet.models.hrformer import HRFormerConfig
-from hrnet.spec import NetworkOptions, NetworkSpec, Task
+from hrnet.models import VARIANTS, build_network, family_of, hrformer
+from hrnet.spec import NetworkOptions, NetworkSpec
 from hrnet.weights.fit import Misfit, compare
-from hrnet.weights.schemes import BACKBONES, FORMS, family_of
+from hrnet.weights.schemes import BACKBONES, FORMS
 from hrnet.weights.schemes.form import Form, State, Taken
 from hrnet.weights.schemes.hrformer import table_window
 
@@ -88,11 +87,8 @@ def fitting_forms(
 
 def expected_state(spec: NetworkSpec) -> State:
     """The names and shapes of a network's tensors, without memory for them and without drawing."""
-    config = VARIANTS[spec.variant]
     with torch.device("meta"):
-        backbone = make_backbone(config, spec.task, spec.options)
-        head = make_head(config, backbone.channels, spec)
-        return Network(backbone, head, spec).state_dict()
+        return build_network(spec).state_dict()
 
 
 def _find_variant(
@@ -123,16 +119,12 @@ def _candidates(form: Form, width: int) -> list[str]:
 
 
 def _spec(form: Form, variant: str, state: State, options: NetworkOptions) -> NetworkSpec:
-    counts: dict[Task, str] = {
-        "pose": "num_keypoints",
-        "segmentation": "num_classes",
-        "classification": "num_classes",
-    }
     settings = form.options.model_dump(exclude_none=True)
     settings |= options.model_dump(exclude_none=True, exclude={"head", "window"})
     settings |= _window(variant, state)
-    if form.task in counts:
-        settings[counts[form.task]] = _answers(form, state)
+    if form.last:
+        # Without outputs no network fits; the usual number gives the error with the nearest one.
+        settings["num_outputs"] = _answers(form, state) or None
     return NetworkSpec(variant=variant, task=form.task, **settings)
 
 
@@ -149,9 +141,9 @@ def _first_side(value: Tensor) -> int:
 
 def _window(variant: str, state: State) -> dict[str, int]:
     """The side of HRFormer's windows, where it is not the variant's own."""
-    config = VARIANTS[variant]
+    config = hrformer.VARIANTS.get(variant)
     table = next((value for name, value in state.items() if name.endswith(_TABLE)), None)
-    if not isinstance(config, HRFormerConfig) or table is None:
+    if config is None or table is None:
         return {}
     window = table_window(table)
     return {} if window == config.window else {"window": window}

@@ -102,7 +102,7 @@ def _merge(first: NetworkOptions, second: NetworkOptions) -> NetworkOptions:
 
 def _described(row: PublishedWeight, found: NetworkSpec, path: Path) -> PoseSpec | None:
     """Return the catalogue's description; InputError where the file holds something else."""
-    names = ("variant", "task", "num_keypoints", "num_classes")
+    names = ("variant", "task", "num_outputs")
     for name in names:
         said, held = getattr(row.network, name), getattr(found, name)
         if said is not None and said != held:

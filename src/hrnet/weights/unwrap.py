@@ -12,7 +12,6 @@ from typing import TypeGuard
 from torch import Tensor
 
 from hrnet.errors import InputError, one_line
-from hrnet.spec import Task
 from hrnet.weights.schemes import BACKBONES, FORMS
 from hrnet.weights.schemes.form import Dropped, State, Taken
 
@@ -73,7 +72,7 @@ def unwrap(content: Mapping[str, object], source: str) -> Taken:
     return Taken(state, dropped=tuple(_grouped(file.left_out(content))))
 
 
-def expect_whole(task: Task, dropped: Collection[Dropped], source: str) -> None:
+def expect_whole(task: str, dropped: Collection[Dropped], source: str) -> None:
     """Raise InputError where a backbone was found and, beside it, tensors that may be its head."""
     beside = [part for part in dropped if part.reason == _BESIDE]
     if task == "features" and beside:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.check.run import check_dataset
+from hrnet.check.keypoints import check_keypoints
 from hrnet.data.coco import KeypointDataset, read_keypoints
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import ImportReport, import_annotations
@@ -57,7 +57,7 @@ def convert(tmp_path: Path) -> Callable[..., Converted]:
         report = import_annotations(
             source, out, chosen, format_name=format_name, margin=margin, force=True
         )
-        checked = check_dataset(out, report.images)
+        checked = check_keypoints(out, report.images)
         assert checked.errors == (), [finding.line for finding in checked.errors]
         return Converted(report, json.loads(out.read_text()), read_keypoints(out, report.images))
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hrnet.data.coco import read_keypoints
-from hrnet.data.coco_evaluation import annotated_boxes, read_subjects
+from hrnet.data.coco_evaluation import annotated_boxes
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import import_annotations
 from hrnet.errors import InputError
@@ -83,7 +83,7 @@ def test_the_crop_is_the_official_one(folder, center, scale):
         found, size = box_to_crop(box, (256, 256), padding=1.25)
         np.testing.assert_allclose(found, middle, atol=1e-9)
         np.testing.assert_allclose(size, [side, side], rtol=1e-12)
-    left, top, width, height = read_subjects(dataset)[0].box_xywh
+    left, top, width, height = dataset.subjects[0].box_xywh
     assert left >= 0
     assert top >= 0
     assert left + width <= 200

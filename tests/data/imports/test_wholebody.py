@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.check.run import check_dataset
+from hrnet.check.keypoints import check_keypoints
 from hrnet.data.coco import read_keypoints
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import import_annotations
@@ -55,7 +55,7 @@ def test_all_points_ids_areas_and_sigmas(convert, tmp_path):
         assert (sample.image_id, sample.annotation_id, sample.area) == (700, number, 900)
         np.testing.assert_array_equal(sample.keypoints, np.column_stack([10 + parts, 20 + parts]))
         np.testing.assert_array_equal(sample.visibility, np.where(parts == 0, 1, 2))
-    assert check_dataset(report.out, tmp_path).errors == ()
+    assert check_keypoints(report.out, tmp_path).errors == ()
 
 
 def test_what_is_not_labelled_is_counted(convert, tmp_path):

@@ -10,12 +10,12 @@ from hrnet.errors import InputError
 
 def test_a_checkpoint_of_ones_own_network_predicts(tmp_path):
     spec = hrnet.PoseSpec(
-        network=hrnet.NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=1),
+        network=hrnet.NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=1),
         name="own",
         input_size=(64, 64),
         skeleton=hrnet.Skeleton(("a",)),
     )
-    network = hrnet.create_model("small_hrnet_w16", num_keypoints=1)
+    network = hrnet.create_model("small_hrnet_w16", num_outputs=1)
     file = tmp_path / "own.safetensors"
     hrnet.save_checkpoint(file, network, spec)
     picture = np.zeros((60, 50, 3), np.uint8)
@@ -27,14 +27,14 @@ def test_a_checkpoint_of_ones_own_network_predicts(tmp_path):
 
 def test_a_checkpoint_of_another_network_than_described_is_refused(tmp_path):
     spec = hrnet.PoseSpec(
-        network=hrnet.NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=1),
+        network=hrnet.NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=1),
         name="own",
         input_size=(64, 64),
         skeleton=hrnet.Skeleton(("a",)),
     )
     for network in (
-        hrnet.create_model("small_hrnet_w16", num_keypoints=2),
-        torch.nn.Sequential(hrnet.create_model("small_hrnet_w16", num_keypoints=1)),
+        hrnet.create_model("small_hrnet_w16", num_outputs=2),
+        torch.nn.Sequential(hrnet.create_model("small_hrnet_w16", num_outputs=1)),
     ):
         with pytest.raises(InputError, match="expected the network that the description names"):
             hrnet.save_checkpoint(tmp_path / "own.safetensors", network, spec)

@@ -8,7 +8,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from hrnet.models import Network, create_model
+from hrnet.models import Network, build_network
+from hrnet.spec import NetworkSpec
 
 State = dict[str, Tensor]
 
@@ -19,7 +20,8 @@ class Foreign:
 
 def network(variant: str, **options: object) -> Network:
     """Build a network whose every tensor differs from every other, with sane values."""
-    model = create_model(variant, **options).eval()
+    spec = NetworkSpec.model_validate({"variant": variant, "task": "pose", **options})
+    model = build_network(spec).eval()
     generator = torch.Generator().manual_seed(0)
     for name, value in model.state_dict().items():
         if value.is_floating_point():

@@ -28,7 +28,7 @@ def foreign(path, variant, scheme="official", wrap=files.openmmlab, **options):
 @pytest.fixture(scope="module")
 def pose(tmp_path_factory):
     path = tmp_path_factory.mktemp("weights") / "pose.pth"
-    return foreign(path, SMALL, "mmpose 1.x", num_keypoints=17)
+    return foreign(path, SMALL, "mmpose 1.x", num_outputs=17)
 
 
 def header(path):
@@ -166,7 +166,7 @@ def test_windows_are_interpolated_where_asked_for(tmp_path):
     )
     out = tmp_path / "a.safetensors"
     report = convert_file(path, out, window=9)
-    assert report.network == network.spec.model_copy(update={"window": 9, "num_classes": 1000})
+    assert report.network == network.spec.model_copy(update={"window": 9, "num_outputs": 1000})
     assert any("for windows of 9, interpolated" in made for made in report.made)
     assert load_network(out).spec.window == 9
     with pytest.raises(InputError, match="expected a window of 1 or more, got 0"):

@@ -14,7 +14,7 @@ from hrnet.weights.schemes import to_upstream
 from . import files
 
 BODY = "hrnet_w18_small_v1"
-CLASSES = {"task": "classification", "num_classes": 3}
+CLASSES = {"task": "classification", "num_outputs": 3}
 
 
 def upstream_file(path, network, scheme="official", extra=None):
@@ -52,7 +52,7 @@ def classifier_file(classifier, tmp_path_factory):
 
 
 def test_a_new_head_on_the_backbone_of_a_classifier(classifier, classifier_file):
-    model = create_model("small_hrnet_w16", num_keypoints=5)
+    model = create_model("small_hrnet_w16", num_outputs=5)
     before = {name: value.clone() for name, value in head(model).items()}
     notes = load_weights(model, classifier_file, new_head=True)
     assert backbone(model).keys() < backbone(classifier).keys()
@@ -63,7 +63,7 @@ def test_a_new_head_on_the_backbone_of_a_classifier(classifier, classifier_file)
 
 
 def test_a_head_over_all_streams_takes_the_whole_exchange(classifier, classifier_file):
-    model = create_model(BODY, task="segmentation", num_classes=2)
+    model = create_model(BODY, task="segmentation", num_outputs=2)
     load_weights(model, classifier_file, new_head=True)
     assert equal(backbone(model), backbone(classifier))
 
@@ -84,7 +84,7 @@ def test_a_backbone_of_deeplabcut_with_location_refinement(tmp_path):
     state = to_upstream(trained.state_dict(), trained.spec, "DeepLabCut")
     state["heads.bodypart.locref_head.deconv_layers.0.weight"] = torch.ones(16, 10, 3, 3)
     path = files.save(files.snapshot(state), tmp_path / "snapshot.pt")
-    model = create_model("small_hrnet_w16", num_keypoints=5)
+    model = create_model("small_hrnet_w16", num_outputs=5)
     load_weights(model, path, new_head=True)
     assert within(backbone(model), trained)
     with pytest.raises(InputError, match=r"1 of .* no place .*heads.bodypart.locref_head"):
@@ -92,7 +92,7 @@ def test_a_backbone_of_deeplabcut_with_location_refinement(tmp_path):
 
 
 def test_deeplabcut_heatmaps_of_one_convolution_load_whole(tmp_path):
-    trained = files.network("small_hrnet_w16", num_keypoints=5)
+    trained = files.network("small_hrnet_w16", num_outputs=5)
     lower = files.network(BODY, task="features")
     state = to_upstream(lower.state_dict(), lower.spec, "DeepLabCut")
     state |= to_upstream(trained.state_dict(), trained.spec, "DeepLabCut")
@@ -117,7 +117,7 @@ def test_our_own_files_load_whole_and_as_backbones(classifier, tmp_path):
 def test_a_network_of_ones_own_figures_loads_foreign_files(tmp_path):
     stages = tuple(StageConfig(1, 1, (4, 8, 16, 32)[:n]) for n in (2, 3, 4))
     config = HRNetConfig(stem_planes=8, stem_blocks=1, stages=stages)
-    trained, fresh = create_model(config, num_keypoints=3), create_model(config, num_keypoints=3)
+    trained, fresh = create_model(config, num_outputs=3), create_model(config, num_outputs=3)
     path = upstream_file(tmp_path / "own.pth", trained, "mmpose 1.x")
     load_weights(fresh, path)
     assert equal(fresh.state_dict(), trained.state_dict())
@@ -127,7 +127,7 @@ def test_a_network_of_ones_own_figures_loads_foreign_files(tmp_path):
 
 REFUSED = {
     "other head": ({"variant": "small_hrnet_w16"}, False, "holds hrnet_w18_small_v1 for classif"),
-    "other classes": ({"variant": BODY, "task": "classification"}, False, "num_classes 3"),
+    "other classes": ({"variant": BODY, "task": "classification"}, False, "num_outputs 3"),
     "other variant": ({"variant": "hrnet_w18_small_v2"}, True, "does not fit the network"),
     "other family": ({"variant": "naive_litehrnet_18"}, True, "holds hrnet, but the network is"),
 }

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from hrnet.errors import InputError
-from hrnet.models import VARIANTS, create_model
-from hrnet.spec import NetworkOptions
+from hrnet.models import VARIANTS, build_network, create_model
+from hrnet.spec import NetworkOptions, NetworkSpec
 from hrnet.weights.recognise import recognise
 from hrnet.weights.schemes import to_official, to_upstream
 from hrnet.weights.unwrap import unwrap
@@ -19,7 +19,9 @@ WIDE = ("hrnet_w30", "hrnet_w40", "hrnet_w44", "hrnet_w48", "hrnet_w64")
 def weightless(variant, scheme="official", **options):
     """The upstream names and shapes of a network, and its description."""
     with torch.device("meta"):
-        network = create_model(variant, **options)
+        network = build_network(
+            NetworkSpec.model_validate({"variant": variant, "task": "pose", **options})
+        )
     return to_upstream(network.state_dict(), network.spec, scheme), network.spec
 
 
@@ -28,7 +30,7 @@ def test_every_variant_is_told_from_the_others(variant):
     task = "pose" if "lite" in variant or variant.startswith("small") else "classification"
     state, spec = weightless(variant, task=task)
     found = recognise(state, "file")
-    options = {"num_keypoints": 17} if task == "pose" else {"num_classes": 1000}
+    options = {"num_outputs": 17 if task == "pose" else 1000}
     assert found.spec == spec.model_copy(update=options)
 
 

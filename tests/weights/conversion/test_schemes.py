@@ -5,12 +5,11 @@ import torch
 from safetensors.torch import save_file
 
 from hrnet.errors import InputError
-from hrnet.models import create_model
+from hrnet.models import create_model, family_of
 from hrnet.spec import NetworkSpec
 from hrnet.weights.load import load_network
 from hrnet.weights.schemes import (
     FORMS,
-    family_of,
     from_official,
     official_rows,
     to_official,
@@ -21,9 +20,9 @@ from hrnet.weights.source import open_source
 from . import files
 from .files import Case
 
-POSE: dict[str, object] = {"num_keypoints": 5}
-CLASSES: dict[str, object] = {"task": "classification", "num_classes": 7}
-SEGMENTATION: dict[str, object] = {"task": "segmentation", "num_classes": 4}
+POSE: dict[str, object] = {"num_outputs": 5}
+CLASSES: dict[str, object] = {"task": "classification", "num_outputs": 7}
+SEGMENTATION: dict[str, object] = {"task": "segmentation", "num_outputs": 4}
 OCR = SEGMENTATION | {"head": "ocr"}
 DETECTION: dict[str, object] = {"task": "detection"}
 SMALL, BODY = "small_hrnet_w16", "hrnet_w18_small_v1"
@@ -172,7 +171,7 @@ def test_names_go_there_and_back(variant, task):
     ],
 )
 def test_names_by_hand(theirs, ours):
-    spec = NetworkSpec(variant="hrnet_w32")
+    spec = NetworkSpec(variant="hrnet_w32", task="pose")
     tensor = {f"{ours}.bias": torch.ones(1)}
     assert to_official(tensor, spec).keys() == {f"{theirs}.bias"}
     assert from_official({f"{theirs}.bias": torch.ones(1)}, spec).keys() == {f"{ours}.bias"}
@@ -184,7 +183,7 @@ def test_names_by_hand(theirs, ours):
     ["classifier.weight", "conv1.weight.extra", "conv1xweight", "conv3.weight", "xconv1.weight"],
 )
 def test_names_without_a_place_are_refused(name):
-    spec = NetworkSpec(variant="hrnet_w32")
+    spec = NetworkSpec(variant="hrnet_w32", task="pose")
     with pytest.raises(InputError, match=f"1 of 1 tensors have no place.*{name}"):
         from_official({name: torch.ones(1)}, spec)
     with pytest.raises(InputError, match="no place"):

@@ -86,7 +86,7 @@ def hub(server, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def model(tmp_path: Path) -> Path:
     """A file of ours: its header says what it is."""
     spec = PoseSpec(
-        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=2),
+        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=2),
         name="spots",
         input_size=(128, 96),
         skeleton=Skeleton(("red", "green"), edges=((0, 1),)),

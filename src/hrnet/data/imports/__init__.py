@@ -10,7 +10,7 @@ from hrnet.data.imports.common import Imported, ImportOptions
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One format: whether a source looks like it, how it is read, and the options that it takes."""
+    """One format: a test for sources that look like it, its reader, and its options."""
 
     fits: Callable[[Path], bool]
     read: Callable[[Path, ImportOptions], Imported]

@@ -1,7 +1,7 @@
 """The result of every import, and the helpers that all formats share.
 
 Coordinates are taken as the tools give them, in pixels of the upright picture. No half pixel is
-added or taken away unless a format says where its pixels lie.
+added or taken away unless a format defines where its pixels lie.
 """
 
 import os
@@ -29,8 +29,6 @@ Box = tuple[float, float, float, float]
 NO_VISIBILITY = "the format has no visibility: all labelled keypoints count as visible"
 """A note of the importers whose sources have none."""
 
-_SHOWN_NAMES = 5
-
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
@@ -54,7 +52,7 @@ class ImportOptions:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Subject:
+class ImportedSubject:
     """One labelled subject.
 
     triples: (K, 3) x, y in pixels and visibility 0, 1, 2. box_xywh: None where the format has
@@ -67,22 +65,22 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class ImportedPicture:
     """One picture on disk and its subjects.
 
-    size: (height, width) that the source says, None where it says nothing. extra: more entries of
-    its image, such as its video or its part.
+    size: (height, width) by the source, None where it gives none. extra: more entries of its image,
+    such as its video or its part.
     """
 
     path: Path
-    subjects: tuple[Subject, ...]
+    subjects: tuple[ImportedSubject, ...]
     size: Size | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
 
 
 @final
 class LeftOut:
-    """Counts what an import does not take, by kind, with the first places of each kind."""
+    """Counts the things that an import leaves out, by kind, with the first places of each."""
 
     def __init__(self) -> None:
         self.first_wrong: str | None = None
@@ -97,7 +95,7 @@ class LeftOut:
             places.append(f"{place:.300}")
 
     def wrong(self, kind: str, line: str, count: int = 1) -> None:
-        """Count what cannot be read; `line` names the first place and what was expected there."""
+        """Count unreadable things; `line` is the error of the first: place, expected, got."""
         self.first_wrong = self.first_wrong or line
         self.add(kind, line, count)
 
@@ -124,16 +122,16 @@ def _in_brackets(places: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Imported:
-    """All that was read from a source.
+    """The content of a source as an importer returns it.
 
     edges, flip_pairs: pairs of indices from 0. flip_pairs, sigmas: None where the source has none.
-    notes: sentences for the user on what was taken. left_out: what was not taken. inputs: the files
-    that were read beside the pictures; none of them is ever replaced.
+    notes: sentences for the user on choices that were made. left_out: counts of the rest. inputs:
+    the files that were read beside the pictures; none of them is ever replaced.
     """
 
     names: tuple[str, ...]
     category: str
-    pictures: tuple[Picture, ...]
+    pictures: tuple[ImportedPicture, ...]
     edges: tuple[tuple[int, int], ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] | None = None
     sigmas: tuple[float, ...] | None = None
@@ -177,16 +175,10 @@ def shown(value: object) -> str:
     return f"{_short.repr(value):.80}"
 
 
-def first_of(names: Sequence[str]) -> str:
-    """Return the first few names in a row, with dots where there are more."""
-    listed = [f"{name:.80}" for name in names[:_SHOWN_NAMES]]
-    return ", ".join([*listed, *(["..."] if len(names) > _SHOWN_NAMES else [])])
-
-
 def keypoint_names(
     given: Sequence[str] | None, count: int, where: str, what: str = "--names"
 ) -> tuple[str, ...]:
-    """The given names, or kp_0, kp_1, ...; InputError where their number is not K."""
+    """Return the given names, or kp_0, kp_1, ...; InputError where their number is not K."""
     if given is None:
         return tuple(f"kp_{k}" for k in range(count))
     if len(given) != count:
@@ -197,12 +189,12 @@ def keypoint_names(
 
 
 def common_folder(paths: Iterable[Path]) -> Path:
-    """The deepest folder that holds all files."""
+    """Return the deepest folder that holds all files."""
     return Path(os.path.commonpath([resolve(path).parent for path in paths]))
 
 
 def chosen_one(where: str, what: str, found: Sequence[str], wanted: str | None) -> str:
-    """The wanted one of several, or the only one; InputError where that is not clear."""
+    """Return the wanted one of several, or the only one; InputError for anything else."""
     if wanted is None and len(found) == 1:
         return found[0]
     if wanted in found:

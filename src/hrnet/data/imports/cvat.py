@@ -16,10 +16,10 @@ import numpy as np
 from hrnet.data.imports.common import (
     Box,
     Imported,
+    ImportedPicture,
+    ImportedSubject,
     ImportOptions,
     LeftOut,
-    Picture,
-    Subject,
     chosen_one,
     keypoint_names,
     number,
@@ -48,7 +48,7 @@ class _Found:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Reader:
-    """Reads the shapes of one file, and counts what it cannot take."""
+    """Reads the shapes of one file, and counts those that it cannot take."""
 
     file: Path
     left_out: LeftOut
@@ -71,6 +71,7 @@ class _Reader:
 
     def box(self, image: Element, group: str | None) -> Box | None:
         """The box of a group; None where there is none that can be used."""
+        # The first box of the group counts.
         boxes = [one for one in image.findall("box") if group and _group(one) == group]
         self.left_out.add("further boxes of a subject", count=max(0, len(boxes) - 1))
         if not boxes:
@@ -119,6 +120,7 @@ class _Reader:
                 )
             for x, y in self.points(image, element):
                 marks[label_of(element)] = (x, y, _visibility(element))
+        # A group that has a keypoint twice is no subject.
         for group, marks in groups.items():
             if group not in twice:
                 yield _Found(marks, self.box(image, group))
@@ -223,9 +225,9 @@ def _of_lists(
             for image, own in zip(images, lists, strict=True)
             for _, points in own
         }
-        told = ", ".join(f"{length} ({name:.80})" for length, name in where.items())
+        found_counts = ", ".join(f"{length} ({name:.80})" for length, name in where.items())
         raise InputError(
-            f"{reader.file}: expected as many points in each {category}, got {told:.300}"
+            f"{reader.file}: expected as many points in each {category}, got {found_counts:.300}"
         )
     # The lists of that number are subjects.
     names = keypoint_names(given, count, str(reader.file))
@@ -265,11 +267,11 @@ def _pictures(
     found: Sequence[Sequence[_Found]],
     names: Sequence[str],
     options: ImportOptions,
-) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+) -> tuple[tuple[ImportedPicture, ...], tuple[str, ...]]:
     file, beside = reader.file, reader.file.parent / "images"
     # Each picture is there once.
     finder = PictureFinder(options.images or (beside if is_folder(beside) else file.parent))
-    pictures: list[Picture] = []
+    pictures: list[ImportedPicture] = []
     seen: set[tuple[str | None, str]] = set()
     for image, subjects in zip(images, found, strict=True):
         name, subset = image.get("name", ""), image.get("subset")
@@ -292,9 +294,9 @@ def _pictures(
         )
         triples = (np.array([s.marks.get(name, (0.0, 0.0, 0.0)) for name in names]) for s in marked)
         pictures.append(
-            Picture(
+            ImportedPicture(
                 path,
-                tuple(Subject(own, s.box) for own, s in zip(triples, marked, strict=True)),
+                tuple(ImportedSubject(own, s.box) for own, s in zip(triples, marked, strict=True)),
                 (height, width),
                 {"part": subset} if subset else {},
             )

@@ -16,11 +16,11 @@ _MOST_TAGS = 6_000_000
 
 
 def parse(file: Path) -> Element:
-    """The root of CVAT's XML; its declared encoding is passed over, since CVAT writes UTF-8.
+    """Return the root of CVAT's XML; its declared encoding is ignored, since CVAT writes UTF-8.
 
-    Raises InputError for other files, for entities, for tracks of a video, and for what is too
-    large.
+    Raises InputError for other files, entities, tracks of a video, and files that are too large.
     """
+    # Entities can grow without end, and the parser keeps every tag in memory.
     text = read_text(file, "annotations", _LONGEST_FILE)
     if "<!ENTITY" in text or "<!DOCTYPE" in text:
         raise InputError(f"{file}: expected CVAT's XML without entities, which may be hostile")
@@ -43,7 +43,7 @@ def parse(file: Path) -> Element:
 
 
 def label_of(element: Element) -> str:
-    """The label of a shape, "" where it has none."""
+    """Return the label of a shape, "" where it has none."""
     return element.get("label", "")
 
 
@@ -53,7 +53,7 @@ def _labels(root: Element) -> list[Element]:
 
 
 def label_names(root: Element, parent: str | None = None) -> list[str]:
-    """The names of all labels, or of the parts of one, in the order of their definition."""
+    """Return the names of all labels, or of the parts of one, in the order of their definition."""
     return [
         label.findtext("name", "")
         for label in _labels(root)
@@ -62,10 +62,11 @@ def label_names(root: Element, parent: str | None = None) -> list[str]:
 
 
 def bones(root: Element, category: str, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
-    """Bones of the drawing (SVG) in the label's definition: lines between numbered circles."""
+    """Return the bones of the drawing (SVG) of a label: lines between numbered circles."""
     for label in _labels(root):
         if label.findtext("name") != category:
             continue
+        # Circles are keypoints, by the number of their node; lines join two nodes.
         drawn = list(_drawn(label.find("svg")))
         nodes = {}
         for tag, attributes in drawn:
@@ -82,7 +83,7 @@ def bones(root: Element, category: str, names: Sequence[str]) -> tuple[tuple[int
 
 
 def _drawn(svg: Element | None) -> Iterator[tuple[str, dict[str, str]]]:
-    """The tags of a drawing and their attributes, whether it is escaped text or elements."""
+    """The tags of a drawing and their attributes; it may be escaped text or elements."""
     if svg is None:
         return
     for element in svg.iter():

@@ -19,10 +19,10 @@ from numpy.typing import NDArray
 from hrnet.data.imports.common import (
     NO_VISIBILITY,
     Imported,
+    ImportedPicture,
+    ImportedSubject,
     ImportOptions,
     LeftOut,
-    Picture,
-    Subject,
     name_of,
     number,
     shown,
@@ -111,7 +111,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
         names=names,
         category=options.category or "animal",
         pictures=tuple(
-            Picture(path, tuple(subjects), extra={"video": path.parent.name})
+            ImportedPicture(path, tuple(subjects), extra={"video": path.parent.name})
             for path, subjects in pictures.items()
         ),
         edges=_edges(config, settings.get("skeleton"), names, left_out),
@@ -134,6 +134,7 @@ def _lines(file: Path) -> list[list[str]]:
 
 
 def _read_table(file: Path, left_out: LeftOut) -> _Table:
+    # Header rows come first, and give the number of columns.
     lines = _lines(file)
     header: dict[str, list[str]] = {}
     while lines and lines[0][0] in _HEADER:
@@ -144,6 +145,7 @@ def _read_table(file: Path, left_out: LeftOut) -> _Table:
         raise InputError(f"{file}: expected the header rows scorer, bodyparts and coords")
     if any(len(line) != width for line in header.values()):
         raise InputError(f"{file}: expected {width} columns in each row, as in its header")
+    # The first columns, without a coordinate, hold the frame's path.
     start = next((c for c in range(1, width) if header["coords"][c]), width)
     columns = _columns(file, header, start, left_out)
     rows = []
@@ -160,6 +162,7 @@ def _read_table(file: Path, left_out: LeftOut) -> _Table:
 def _columns(
     file: Path, header: Mapping[str, Sequence[str]], start: int, left_out: LeftOut
 ) -> Columns:
+    # Only data sets of several animals have a row of individuals.
     width = len(header["coords"])
     individuals = header.get("individuals", [""] * width)
     places: dict[tuple[str, str], dict[str, int]] = {}
@@ -224,9 +227,9 @@ def _pictures(
     names: Sequence[str],
     options: ImportOptions,
     left_out: LeftOut,
-) -> dict[Path, list[Subject]]:
+) -> dict[Path, list[ImportedSubject]]:
     """The frames of all tables; a frame that several scorers labelled is one picture."""
-    found: dict[Path, list[Subject]] = {}
+    found: dict[Path, list[ImportedSubject]] = {}
     finders: dict[Path, PictureFinder] = {}
     several = len({table.scorer for table in tables}) > 1
     limit = _LIKELIHOOD if options.likelihood is None else options.likelihood
@@ -264,9 +267,9 @@ def _frame(finder: PictureFinder, table: _Table, name: str, options: ImportOptio
     return None
 
 
-def _subject(triples: NDArray[np.float64], individual: str, annotator: str) -> Subject:
+def _subject(triples: NDArray[np.float64], individual: str, annotator: str) -> ImportedSubject:
     extra = {"individual": individual, "annotator": annotator}
-    return Subject(triples, extra={key: value for key, value in extra.items() if value})
+    return ImportedSubject(triples, extra={key: value for key, value in extra.items() if value})
 
 
 def _triples(
@@ -287,6 +290,7 @@ def _triples(
         fields = [line[columns[key]].strip() for key in ("x", "y")]
         if all(field.lower() in ("", "nan") for field in fields):
             continue
+        # An empty pair is not labelled; a machine's point may be too unsure.
         x, y = map(number, fields)
         place = f"{table.file}: {name:.80}: {part}"
         if x is None or y is None:
@@ -317,7 +321,7 @@ def _edges(
 
 
 def _count_unread(project: Path, taken: Collection[Path], left_out: LeftOut) -> None:
-    """Count what lies in labeled-data beside the tables and their frames."""
+    """Count the files in labeled-data beside the tables and their frames."""
     search = FolderSearch()
     for path in search.pictures_below(project / "labeled-data"):
         if path not in taken:

@@ -22,10 +22,10 @@ from hrnet.data.imports.common import (
     NO_VISIBILITY,
     Box,
     Imported,
+    ImportedPicture,
+    ImportedSubject,
     ImportOptions,
     LeftOut,
-    Picture,
-    Subject,
     chosen_one,
     mentions,
     name_of,
@@ -95,7 +95,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
 
 
 def _tasks(source: Path, left_out: LeftOut) -> Iterator[tuple[str, Json]]:
-    """The tasks and their places; what is none is counted."""
+    """Yield the tasks with their places; count other entries."""
     content = read_json(source, "Label Studio export")
     if isinstance(content, dict) and "images" in content and "annotations" in content:
         raise InputError(
@@ -154,7 +154,8 @@ class _Regions:
 
 
 def _regions(where: str, annotation: Json, left_out: LeftOut) -> _Regions:
-    """Sort the regions by their kind; what is no keypoint and no rectangle is counted."""
+    """Sort the regions by their kind; count those that are no keypoints and no rectangles."""
+    # Rectangles by their id, or by a stand-in where it is missing or there twice.
     regions = _listed(f"{where}: expected a list of regions", annotation, "result", left_out)
     rectangles: dict[str, Json] = {}
     parents: dict[str, str] = {}
@@ -162,6 +163,7 @@ def _regions(where: str, annotation: Json, left_out: LeftOut) -> _Regions:
         if region.get("type") in _BOXES:
             key = name_of(region.get("id"))
             rectangles[key if key and key not in rectangles else f"{key} no. {count}"] = region
+    # Relations join a keypoint to a rectangle, in either direction.
     for region in regions:
         kind = name_of(region.get("type")) or "without a type"
         if kind == "relation":
@@ -171,6 +173,7 @@ def _regions(where: str, annotation: Json, left_out: LeftOut) -> _Regions:
                     parents.setdefault(child, parent)
         elif kind not in (*_BOXES, _POINTS):
             left_out.add("regions of other kinds", kind)
+    # A rectangle with wrong numbers stays an owner, so that its keypoints go with it.
     boxes: dict[str, Box | None] = {}
     for key, region in rectangles.items():
         numbers = _percent(where, region, ("x", "y", "width", "height"), left_out)
@@ -272,6 +275,7 @@ def _owner(where: str, region: Json, point: tuple[float, float], regions: _Regio
 
     It is the one that the keypoint names, or the only one, or the only one around the keypoint.
     """
+    # By its parent or a relation; then by elimination; then by place.
     boxes = regions.boxes
     related = regions.parents.get(name_of(region.get("id")))
     for named in (name_of(region.get("parentID")), related):
@@ -309,9 +313,10 @@ def _pictures(
     names: Sequence[str],
     options: ImportOptions,
     left_out: LeftOut,
-) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+) -> tuple[tuple[ImportedPicture, ...], tuple[str, ...]]:
+    # Several tasks may show one picture; it is taken once, with the subjects of all.
     finder = PictureFinder(options.images or source.parent)
-    found: dict[Path, list[Subject]] = {}
+    found: dict[Path, list[ImportedSubject]] = {}
     for place, task, subjects in tasks:
         pictures = list(_file_names(task))
         if not pictures:
@@ -330,11 +335,11 @@ def _pictures(
     notes = list(finder.notes())
     if len(found) < len(tasks):
         notes.append(f"{len(tasks)} tasks have {len(found)} pictures; each picture is there once")
-    return tuple(Picture(path, tuple(own)) for path, own in found.items()), tuple(notes)
+    return tuple(ImportedPicture(path, tuple(own)) for path, own in found.items()), tuple(notes)
 
 
 def _file_names(task: Json) -> Iterator[list[str]]:
-    """Where each picture of a task may lie, from its address without what uploading added.
+    """Paths of each picture of a task, from its address, without the prefix of an upload.
 
     /data/upload/3/1a2b3c4d-cat.jpg, /data/local-files/?d=pets/cat.jpg, s3://bucket/pets/cat.jpg
     """
@@ -353,7 +358,8 @@ def _file_names(task: Json) -> Iterator[list[str]]:
             yield [name, re.sub(r"^[0-9a-f]{8}-", "", name)] if uploaded else [place]
 
 
-def _subject(found: _Found, names: Sequence[str], size: Size) -> Subject:
+def _subject(found: _Found, names: Sequence[str], size: Size) -> ImportedSubject:
+    # Percent of width and height become pixels.
     scale = np.array([size[1], size[0]]) / 100
     triples = np.zeros((len(names), 3))
     for index, name in enumerate(names):
@@ -363,4 +369,4 @@ def _subject(found: _Found, names: Sequence[str], size: Size) -> Subject:
     if found.box is not None:
         x, y, width, height = (np.array(found.box) * np.tile(scale, 2)).tolist()
         box = (x, y, width, height)
-    return Subject(triples, box, {"annotator": found.annotator} if found.annotator else {})
+    return ImportedSubject(triples, box, {"annotator": found.annotator} if found.annotator else {})

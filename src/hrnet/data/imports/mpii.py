@@ -3,8 +3,8 @@
 Source: https://github.com/leoxiaobin/deep-high-resolution-net.pytorch (Sun et al. 2019), whose
 files train.json and valid.json mmpose uses too; the data set is that of Andriluka et al. 2014.
 
-Not in those files, and so not in the result: whether a joint is hidden (all labelled ones count as
-visible), and areas, so that OKS figures on MPII rest on estimates. PCKh is the measure of MPII.
+Those files lack the visibility of joints (all labelled ones count as visible) and areas, so that
+OKS on MPII rests on estimates. PCKh is the metric of MPII.
 """
 
 from collections.abc import Mapping
@@ -19,10 +19,10 @@ from hrnet.data.coco_file import Json
 from hrnet.data.imports.common import (
     NO_VISIBILITY,
     Imported,
+    ImportedPicture,
+    ImportedSubject,
     ImportOptions,
     LeftOut,
-    Picture,
-    Subject,
     mentions,
     shown,
 )
@@ -89,7 +89,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
     finder.expect_all(source)
     sizes = {name: picture_size(path, left_out) for name, path in found.items()}
     # Their boxes and crops, which follow from the picture.
-    subjects: dict[str, list[Subject]] = {
+    subjects: dict[str, list[ImportedSubject]] = {
         name: [] for name, size in sizes.items() if size is not None
     }
     for person, extra in persons:
@@ -105,7 +105,9 @@ def read(source: Path, options: ImportOptions) -> Imported:
     return Imported(
         names=skeleton.names,
         category="person",
-        pictures=tuple(Picture(found[name], tuple(those)) for name, those in subjects.items()),
+        pictures=tuple(
+            ImportedPicture(found[name], tuple(those)) for name, those in subjects.items()
+        ),
         edges=skeleton.edges,
         flip_pairs=skeleton.flip_pairs,
         sigmas=skeleton.sigmas,
@@ -146,6 +148,7 @@ def _entries(source: Path) -> list[object]:
 
 def _person(name: str, entry: object) -> _Person:
     """Check one entry; InputError where it is none or lacks the person's place."""
+    # All keys must be there, with values of the right kind and shape.
     if not isinstance(entry, dict):
         raise InputError(f"{name}: expected an object with {', '.join(_KEYS)}, got {shown(entry)}")
     missing = [key for key in _KEYS if key not in entry]
@@ -174,8 +177,9 @@ def _person(name: str, entry: object) -> _Person:
     )
 
 
-def _subject(person: _Person, size: Size, extra: Json) -> Subject:
+def _subject(person: _Person, size: Size, extra: Json) -> ImportedSubject:
     """Make the subject of one entry and the size of its picture."""
+    # The crop: centre + (0, 15 * scale), side 200 * scale; the box is its part in the picture.
     side = _PIXELS_PER_SCALE * person.scale
     left, top = person.center + np.array([0, _DOWN * person.scale]) - 1 - side / 2
     right, bottom = min(left + side, size[1]), min(top + side, size[0])
@@ -185,11 +189,14 @@ def _subject(person: _Person, size: Size, extra: Json) -> Subject:
             f"{person.name}: its box lies outside of {person.image} with {size[1]}x{size[0]} "
             "pixels; give the images that were annotated"
         )
+    # Joints count from 1, pixels from 0.
     visible = person.visible
     triples = np.zeros((NUM_JOINTS, 3))
     triples[visible] = np.column_stack([person.joints[visible] - 1, np.full(visible.sum(), 2)])
     box = (float(x), float(y), float(right - x), float(bottom - y))
-    return Subject(triples, box, {"crop_box": [float(left), float(top), side, side], **extra})
+    return ImportedSubject(
+        triples, box, {"crop_box": [float(left), float(top), side, side], **extra}
+    )
 
 
 def _read_heads(file: Path, count: int) -> NDArray[np.floating]:
@@ -201,6 +208,7 @@ def _read_heads(file: Path, count: int) -> NDArray[np.floating]:
     found = np.shape(content) if isinstance(content, np.ndarray) else _shape(content)
     if found and found != shape:
         raise _other_heads(file, shape, found)
+    # (2 corners, 2 axes, N persons) -> (N, 4) as x1, y1, x2, y2.
     boxes = _nested(content.tolist() if isinstance(content, np.ndarray) else content, shape)
     if boxes is None:
         raise InputError(f"{file}: expected an array of numbers in {HEAD_BOXES}")
@@ -223,6 +231,7 @@ def _other_heads(file: Path, shape: tuple[int, ...], found: tuple[int, ...]) -> 
 
 def _content(file: Path, shape: tuple[int, ...]) -> object:
     """The head boxes of a file as an array or a nested list, None where it has none."""
+    # JSON needs nothing, .npz numpy, .mat scipy.
     if file.suffix == ".json":
         content = read_json(file, "head boxes")
         return content.get(HEAD_BOXES) if isinstance(content, dict) else None
@@ -235,6 +244,7 @@ def _content(file: Path, shape: tuple[int, ...]) -> object:
         )
     if exists(file) and not is_file(file):
         raise InputError(f"cannot read head boxes {file}: it is no regular file; check the file")
+    # A small file can unpack to gigabytes, so shapes and sizes are checked before.
     try:
         if file.suffix == ".mat":
             return _of_matlab(file, shape)

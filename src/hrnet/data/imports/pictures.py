@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import final
 
-from hrnet.data.imports.common import LeftOut, first_of
+from hrnet.data.findings import first_of
+from hrnet.data.imports.common import LeftOut
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder
 from hrnet.geometry import Size
@@ -30,10 +31,10 @@ class FolderSearch:
         self._counted: set[str] = set()
 
     def pictures_below(self, folder: Path) -> list[Path]:
-        """All picture files in a folder and the folders in it, by name.
+        """Return all picture files in a folder and the folders in it, by name.
 
-        What cannot be opened and links to folders are passed over. Raises InputError for a folder
-        that holds too much else.
+        Unreadable folders and links to folders are left out. Raises InputError for a folder that
+        holds too many other files.
         """
         found = []
         for base, folders, files in os.walk(folder):
@@ -71,7 +72,7 @@ class FolderSearch:
 
 @final
 class PictureFinder:
-    """Finds the pictures that a source names, below a folder, and remembers what is missing."""
+    """Finds the pictures that a source names, below a folder, and collects the missing ones."""
 
     def __init__(self, folder: Path) -> None:
         if not is_folder(folder):
@@ -84,16 +85,18 @@ class PictureFinder:
         self._by_name: dict[str, list[Path]] | None = None
 
     def find(self, *names: str) -> Path | None:
-        """The first of these paths that exists, or the only file whose path agrees with one.
+        """Return the first of these paths that exists, or the only file that agrees with one.
 
         Two paths agree if their last parts are the same and so are the folders above, as far as
         both have some: `day1/a.png` is found as `a.png` or as `set/day1/a.png`, but never as
         `day2/a.png`. Two names that lead to one file are an error of `expect_all`.
         """
+        # The path as it is written, or without parts such as `.`.
         for name in names:
             for path in (self.folder / name, self.folder.joinpath(*_parts(name))):
                 if is_file(path):
                     return self._take(names[0], path)
+        # The only file of that name whose folders do not contradict.
         for name in names:
             wanted = _parts(name)
             found = self._agreeing(wanted)
@@ -105,6 +108,7 @@ class PictureFinder:
         return None
 
     def _agreeing(self, wanted: Sequence[str]) -> list[Path]:
+        # The folder is searched once, and only where a path does not lead to a file.
         if self._by_name is None:
             self._by_name = {}
             for path in FolderSearch().pictures_below(self.folder):
@@ -141,7 +145,7 @@ class PictureFinder:
             )
 
     def notes(self) -> tuple[str, ...]:
-        """A sentence on the pictures that lie in another folder than the source names."""
+        """Return a sentence on the pictures that lie in another folder than the source names."""
         if not self._elsewhere:
             return ()
         return (
@@ -156,7 +160,7 @@ def _parts(name: str) -> list[str]:
 
 
 def picture_size(path: Path, left_out: LeftOut) -> Size | None:
-    """The size (height, width) of a picture; one that cannot be read is left out and counted."""
+    """Return the size (height, width) of a picture; count one that cannot be read, return None."""
     try:
         return read_header(path).size
     except InputError as error:

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from hrnet.data.coco import DEFAULT_MARGIN, clamp_box, extent_box, parse_keypoints
+from hrnet.data.findings import first_of
 from hrnet.data.imports import FORMATS
 from hrnet.data.imports.common import (
     Box,
     Imported,
+    ImportedPicture,
+    ImportedSubject,
     ImportOptions,
-    Picture,
-    Subject,
     common_folder,
-    first_of,
 )
 from hrnet.data.imports.pictures import picture_size
 from hrnet.errors import InputError, one_line
@@ -49,10 +49,10 @@ def import_annotations(
     """Write a source's annotations as a COCO keypoint file, whole or not at all.
 
     margin: where the source has no box, the extent of the labelled keypoints grows on each side by
-    this part of its longer side. format_name: None looks what the source fits.
+    this part of its longer side. format_name: None detects the format.
     Raises InputError for a source that cannot be used and for a file that exists, unless `force`.
     """
-    # What the user gave is checked before anything is read.
+    # Check the options before anything is read.
     if not exists(source):
         raise InputError(f"expected a file or folder, but {source} does not exist; check the path")
     if not 0 <= margin <= 1:
@@ -60,12 +60,12 @@ def import_annotations(
     if options.likelihood is not None and not 0 <= options.likelihood <= 1:
         raise InputError(f"expected --likelihood from 0 to 1, got {options.likelihood}")
     check_new_file(out, [source, *([options.heads] if options.heads else [])], force=force)
-    # The source.
+    # Read the source.
     name = _format(source, format_name)
     _expect_options(name, options)
     imported = _read(name, source, replace(options, replace=force))
     _expect_no_input(out, source, imported, options.images)
-    # Its content in the form of COCO.
+    # Write its content in the form of COCO.
     entries, root = _entries(source, imported, margin), _root(source, imported)
     notes = (*imported.notes, *imported.left_out.notes(), *_counts(imported, entries, margin))
     content = {
@@ -96,7 +96,7 @@ def _expect_options(name: str, options: ImportOptions) -> None:
 
 
 def _read(name: str, source: Path, options: ImportOptions) -> Imported:
-    """Read a source; whatever a reader did not expect becomes one line."""
+    """Read a source; any error that a reader did not expect becomes one line."""
     try:
         imported = FORMATS[name].read(source, options)
     except InputError:
@@ -147,13 +147,14 @@ def _format(source: Path, wanted: str | None) -> str:
 class _Entry:
     """One picture that is written, and its subjects with their boxes."""
 
-    picture: Picture
+    picture: ImportedPicture
     size: Size
-    subjects: tuple[tuple[Subject, Box], ...]
+    subjects: tuple[tuple[ImportedSubject, Box], ...]
 
 
 def _entries(source: Path, imported: Imported, margin: float) -> list[_Entry]:
-    """The pictures that can be read and the subjects that have a box."""
+    """Keep the pictures that can be read and the subjects that have a box."""
+    # The header gives a picture's size, by which boxes are clipped.
     entries = []
     for picture in imported.pictures:
         size = picture_size(picture.path, imported.left_out)
@@ -169,6 +170,7 @@ def _entries(source: Path, imported: Imported, margin: float) -> list[_Entry]:
                 len(subjects) - len(kept),
             )
         entries.append(_Entry(picture, size, kept))
+    # Without a labelled keypoint the file could not be trained on.
     labelled = any((s.triples[:, 2] > 0).any() for entry in entries for s, _ in entry.subjects)
     if not labelled:
         raise imported.left_out.nothing_left(
@@ -177,7 +179,7 @@ def _entries(source: Path, imported: Imported, margin: float) -> list[_Entry]:
     return entries
 
 
-def _expect_size(source: Path, picture: Picture, size: Size) -> None:
+def _expect_size(source: Path, picture: ImportedPicture, size: Size) -> None:
     """Raise InputError where the source gives another size of the upright picture."""
     if picture.size is not None and picture.size != size:
         raise InputError(
@@ -186,8 +188,8 @@ def _expect_size(source: Path, picture: Picture, size: Size) -> None:
         )
 
 
-def _box(subject: Subject, size: Size, margin: float) -> Box | None:
-    """The box of a subject if it can be cropped, else the extent of its keypoints, else None."""
+def _box(subject: ImportedSubject, size: Size, margin: float) -> Box | None:
+    """Return a subject's box if it can be cropped, else the extent of its keypoints, else None."""
     extent = extent_box(subject.triples, size, margin).tolist()
     for box in (subject.box_xywh, (extent[0], extent[1], extent[2], extent[3])):
         if box is not None and clamp_box(np.array(box), size) is not None:
@@ -242,7 +244,8 @@ def _annotations(entries: Sequence[_Entry]) -> Iterator[dict[str, object]]:
 
 
 def _counts(imported: Imported, entries: Sequence[_Entry], margin: float) -> Iterator[str]:
-    """Sentences on boxes that were made, and on what has no label."""
+    """Sentences on boxes that were made, and on pictures, subjects and keypoints without labels."""
+    # Boxes that the source lacks, or has outside of the picture.
     subjects = [pair for entry in entries for pair in entry.subjects]
     made = [subject for subject, box in subjects if subject.box_xywh != box]
     without = sum(subject.box_xywh is None for subject in made)
@@ -257,6 +260,7 @@ def _counts(imported: Imported, entries: Sequence[_Entry], margin: float) -> Ite
             f"{len(made) - without} of {len(subjects)} subjects have a box in the source without "
             f"an area within the picture: {theirs}"
         )
+    # Pictures, subjects and keypoints without a label.
     empty = [entry.picture.path.name for entry in entries if not entry.subjects]
     if empty:
         yield f"{len(empty)} of {len(entries)} pictures have no subject ({first_of(empty)})"

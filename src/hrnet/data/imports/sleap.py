@@ -18,10 +18,10 @@ from hrnet.data.coco_file import Json
 from hrnet.data.imports.common import (
     EXTRA_HINT,
     Imported,
+    ImportedPicture,
+    ImportedSubject,
     ImportOptions,
     LeftOut,
-    Picture,
-    Subject,
     chosen_one,
     name_of,
     shown,
@@ -73,12 +73,14 @@ def read(source: Path, options: ImportOptions) -> Imported:
 
 
 def _read(file: SleapFile, options: ImportOptions) -> Imported:
+    # The skeleton of that name, or the only one.
     left_out = LeftOut()
     metadata = _expect_object(file, parse_json(file.text_attribute("metadata", "json"), file.place))
     skeletons = _skeletons(file, metadata, left_out)
     labels = list(dict.fromkeys(skeleton.name for skeleton in skeletons))
     name = chosen_one(str(file.path), "skeleton", labels, options.category)
     skeleton = next(one for one in skeletons if one.name == name)
+    # Its labelled instances by frame, and the pictures of these frames.
     of_frame = _subjects(file, skeletons, skeleton, left_out)
     if not of_frame:
         raise left_out.nothing_left(
@@ -105,7 +107,7 @@ def _expect_object(file: SleapFile, value: object) -> Json:
 
 def _subjects(
     file: SleapFile, skeletons: Sequence[_Skeleton], chosen: _Skeleton, left_out: LeftOut
-) -> dict[int, list[Subject]]:
+) -> dict[int, list[ImportedSubject]]:
     """The labelled subjects of each frame; instances that are not taken are counted."""
     # The instances that people labelled.
     fields = ("instance_type", "frame_id", "skeleton", "point_id_start", "point_id_end")
@@ -124,7 +126,7 @@ def _subjects(
     format_id = to_float(file.attribute("metadata", "format_id"))
     shift = 0.0 if (format_id or 0.0) >= _CENTRE_SINCE else 0.5
     # Their points.
-    of_frame: dict[int, list[Subject]] = {}
+    of_frame: dict[int, list[ImportedSubject]] = {}
     rows = instances[by_hand & np.isin(instances["skeleton"], same)]
     columns = [rows[key].tolist() for key in ("frame_id", "point_id_start", "point_id_end")]
     tracked = "track" in (rows.dtype.names or ())
@@ -138,7 +140,9 @@ def _subjects(
                 f"instance, got {len(own)}",
             )
             continue
-        subject = Subject(_triples(own, shift), extra={"track": track} if track >= 0 else {})
+        subject = ImportedSubject(
+            _triples(own, shift), extra={"track": track} if track >= 0 else {}
+        )
         if subject.triples[:, 2].any():
             of_frame.setdefault(frame, []).append(subject)
         else:
@@ -193,12 +197,14 @@ def _skeleton(entry: Json, names: Sequence[str], left_out: LeftOut) -> _Skeleton
     graph = _graph_of(entry)
     if graph is None:
         return None
+    # Nodes refer to the list of all names, and each at most once.
     title, nodes, links = graph
     order = [to_int(node.get("id")) for node in nodes]
     numbers = [node for node in order if node is not None and 0 <= node < len(names)]
     if len(numbers) != len(order) or len(set(numbers)) != len(numbers):
         return None
     place = {node: index for index, node in enumerate(numbers)}
+    # Links are bones or symmetries; a symmetry may be there in both directions.
     pairs: dict[int, dict[frozenset[int], tuple[int, int]]] = {_BONE: {}, _SYMMETRY: {}}
     kinds: dict[int, int] = {}
     for link in links:
@@ -237,10 +243,10 @@ _FAR = 1e9
 
 def _pictures(
     file: SleapFile,
-    of_frame: Mapping[int, list[Subject]],
+    of_frame: Mapping[int, list[ImportedSubject]],
     options: ImportOptions,
     left_out: LeftOut,
-) -> tuple[tuple[Picture, ...], tuple[str, ...]]:
+) -> tuple[tuple[ImportedPicture, ...], tuple[str, ...]]:
     videos = [
         _expect_object(file, parse_json(one, file.place)) for one in file.texts("videos_json")
     ]
@@ -255,7 +261,7 @@ def _pictures(
     left_out.add("frames without labels of people", count=int((~labelled).sum()))
     left_out.add("frames not in the file's list", count=len(set(of_frame) - set(ids.tolist())))
     # Their pictures, beside the file or in it.
-    pictures: list[Picture] = []
+    pictures: list[ImportedPicture] = []
     columns = [frames[labelled][key].tolist() for key in ("frame_id", "video", "frame_idx")]
     for frame, video, number in zip(*columns, strict=True):
         if not 0 <= video < len(videos):
@@ -276,7 +282,7 @@ def _pictures(
             path = extractor.write(video, number, backend)
         if path is not None:
             own = tuple(of_frame[frame])
-            pictures.append(Picture(path, own, extra={"video": video, "frame": number}))
+            pictures.append(ImportedPicture(path, own, extra={"video": video, "frame": number}))
     finder.expect_all(file.path)
     if not pictures:
         raise left_out.nothing_left(f"{file.path}: expected labelled frames, found none")

@@ -36,9 +36,10 @@ class SleapFile:
         self._file = file
 
     def part(self, name: str) -> h5py.HLObject:
-        """A group or data set; InputError where there is none, or where it lies in another file."""
+        """Return a group or data set; InputError where there is none, or it is in another file."""
         import h5py
 
+        # Soft and external links could lead anywhere on the disk.
         found = self._file
         for step in name.split("/"):
             link = found.get(step, getlink=True) if isinstance(found, h5py.Group) else None
@@ -50,16 +51,16 @@ class SleapFile:
         return found
 
     def attribute(self, name: str, key: str) -> object:
-        """An attribute of a part, None where it has none."""
+        """Return an attribute of a part, None where it has none."""
         value = self.part(name).attrs.get(key)
         return value.item() if isinstance(value, np.generic) else value
 
     def text_attribute(self, name: str, key: str) -> str:
-        """An attribute that holds a text."""
+        """Return an attribute that holds a text."""
         return _text(self.attribute(name, key))
 
     def dataset(self, name: str) -> h5py.Dataset:
-        """A data set whose values lie in the file itself."""
+        """Return a data set whose values lie in the file itself."""
         import h5py
 
         found = self.part(name)
@@ -78,7 +79,7 @@ class SleapFile:
         return values
 
     def table(self, name: str, fields: Sequence[str]) -> NDArray[np.void]:
-        """A list of records that have these fields, whose values are numbers."""
+        """Return a list of records that have these fields, whose values are numbers."""
         values = self._values(name)
         kinds = dict(values.dtype.fields or {})
         missing = [key for key in fields if key not in kinds or kinds[key][0].kind not in "biuf"]
@@ -89,11 +90,11 @@ class SleapFile:
         return values
 
     def numbers(self, name: str) -> list[int | None]:
-        """A list of whole numbers."""
+        """Return a list of whole numbers."""
         return [to_int(value) for value in self._values(name).tolist()]
 
     def texts(self, name: str) -> list[str]:
-        """A list of texts."""
+        """Return a list of texts."""
         return [_text(value) for value in self._values(name).tolist()]
 
 
@@ -119,6 +120,7 @@ class Extractor:
         Raises InputError where the file holds no such frame, and where another picture is in the
         way that must not be replaced.
         """
+        # The data set with the pictures of the video.
         source, name = self._file.path, backend.get("dataset") or f"video{video}/video"
         try:
             dataset = self._file.dataset(str(name))
@@ -128,6 +130,7 @@ class Extractor:
                 f"{backend.get('filename')!s:.200}; export a training package with pictures "
                 "(.pkg.slp) in SLEAP"
             ) from None
+        # Only labelled frames are stored; a list beside them has their numbers.
         group = str(name).rpartition("/")[0]
         if group not in self._numbers:
             self._numbers[group] = self._file.numbers(f"{group}/frame_numbers")
@@ -136,6 +139,7 @@ class Extractor:
             raise InputError(
                 f"{source}: frame {number} of video {video} is labelled but not embedded"
             )
+        # Written as PNG, which keeps the pixels.
         where = f"{source}: frame {number} of video {video}"
         path = self._folder / f"video{video}_{number:06}.png"
         content = io.BytesIO()
@@ -157,6 +161,7 @@ class Extractor:
 
 def _embedded(where: str, dataset: h5py.Dataset, row: int) -> Image.Image:
     """One embedded picture: an encoded file as bytes, or raw pixels; RGB either way."""
+    # The shape is checked first: a small file can claim terabytes.
     pixels, values = math.prod(dataset.shape[1:3]), math.prod(dataset.shape[1:])
     if pixels > _MOST_PIXELS or values > 4 * _MOST_PIXELS:
         raise InputError(f"{where}: expected at most {_MOST_PIXELS:,} pixels, got {pixels:,}")

@@ -13,7 +13,13 @@ import numpy as np
 from hrnet.data.coco import image_paths
 from hrnet.data.coco_file import WHOLEBODY_PARTS, CocoAnnotation, Floats, note_problems, read_coco
 from hrnet.data.findings import Findings
-from hrnet.data.imports.common import Imported, ImportOptions, Picture, Subject, mentions
+from hrnet.data.imports.common import (
+    Imported,
+    ImportedPicture,
+    ImportedSubject,
+    ImportOptions,
+    mentions,
+)
 from hrnet.errors import InputError
 from hrnet.files import is_file
 from hrnet.numbers import to_floats
@@ -34,8 +40,8 @@ def fits(source: Path) -> bool:
 def read(source: Path, options: ImportOptions) -> Imported:
     """Read COCO-WholeBody's annotations; ids, areas and crowds stay as they are.
 
-    Raises InputError with one line for what `hrnet data check` would call an error, for points of
-    another number, and for missing pictures.
+    Raises InputError with one line for the errors of `hrnet data check`, points of another number,
+    and missing pictures.
     """
     # Annotations with the 17 keypoints of the body.
     findings = Findings(strict=True, path=source)
@@ -48,7 +54,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
     missing = [str(path) for path in paths.values() if not is_file(path)]
     findings.error("pictures that are not there", missing, "give their folder with --images")
     # Subjects with all points.
-    subjects: dict[int | None, list[Subject]] = {}
+    subjects: dict[int | None, list[ImportedSubject]] = {}
     counts = dict.fromkeys(WHOLEBODY_PARTS, 0)
     for one in file.annotations:
         subjects.setdefault(one.image_id, []).append(_subject(source, one, counts))
@@ -57,7 +63,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
         names=skeleton.names,
         category="person",
         pictures=tuple(
-            Picture(
+            ImportedPicture(
                 paths[image.id], tuple(subjects.get(image.id, ())), image.size, {"id": image.id}
             )
             for image in file.images
@@ -77,7 +83,7 @@ def _is_body(one: CocoAnnotation) -> bool:
     return "length" not in one.wrong and (one.triples is None or len(one.triples) == _BODY)
 
 
-def _subject(source: Path, one: CocoAnnotation, without: dict[str, int]) -> Subject:
+def _subject(source: Path, one: CocoAnnotation, without: dict[str, int]) -> ImportedSubject:
     body = np.zeros((_BODY, 3)) if one.triples is None else one.triples
     points = [body, *(_part(source, one, part) for part in WHOLEBODY_PARTS)]
     for part, found in zip(WHOLEBODY_PARTS, points[1:], strict=True):
@@ -87,7 +93,7 @@ def _subject(source: Path, one: CocoAnnotation, without: dict[str, int]) -> Subj
         extra["area"] = one.area
     corners = None if one.box is None else one.box.tolist()
     box = None if corners is None else (corners[0], corners[1], corners[2], corners[3])
-    return Subject(np.concatenate(points), box, extra)
+    return ImportedSubject(np.concatenate(points), box, extra)
 
 
 def _part(source: Path, one: CocoAnnotation, part: str) -> Floats:

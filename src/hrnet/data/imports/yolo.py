@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnet.data.findings import first_of
 from hrnet.data.imports import yolo_files
 from hrnet.data.imports.common import (
     Imported,
+    ImportedPicture,
+    ImportedSubject,
     ImportOptions,
     LeftOut,
-    Picture,
-    Subject,
     keypoint_names,
     name_of,
     number,
@@ -39,7 +40,7 @@ _LONGEST_LABELS = 1 << 21
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Row:
+class _LabelLine:
     """One line of a label file, and its place for messages."""
 
     place: str
@@ -59,7 +60,7 @@ class _Layout:
     values: int
     classes: Mapping[int, str]
 
-    def class_of(self, row: _Row) -> str:
+    def class_of(self, row: _LabelLine) -> str:
         """The name of a row's class, or its number where it has no name."""
         return self.classes.get(int(row.values[0]), str(int(row.values[0])))
 
@@ -73,6 +74,7 @@ def fits(source: Path) -> bool:
 
 def read(source: Path, options: ImportOptions) -> Imported:
     """Read a data.yaml, a folder that holds one, or a folder with labels/ and images/."""
+    # Pictures and label files, by the settings or by the folders.
     left_out = LeftOut()
     yaml = source if is_file(source) else yolo_files.settings_in(source)
     settings = read_yaml(yaml) if yaml is not None else {}
@@ -82,9 +84,11 @@ def read(source: Path, options: ImportOptions) -> Imported:
         raise left_out.nothing_left(
             f"{source}: expected {wanted} with labels, found none; check the folders"
         )
+    # The lines that have the number of values that most have, or that the settings give.
     rows = {picture: _rows(label, left_out) for picture, label in found.labels.items()}
     layout = _layout(source, settings, [row for those in rows.values() for row in those], left_out)
     rows = {picture: _fitting(those, layout, left_out) for picture, those in rows.items()}
+    # The classes that are wanted, and the names of the keypoints.
     taken = _taken(source, layout, rows, options.category, left_out)
     names = options.names or _names_in(source, settings, taken)
     what = "kpt_names" if options.names is None else "--names"
@@ -99,7 +103,7 @@ def read(source: Path, options: ImportOptions) -> Imported:
     )
 
 
-def _rows(file: Path, left_out: LeftOut) -> list[_Row]:
+def _rows(file: Path, left_out: LeftOut) -> list[_LabelLine]:
     """The lines of a label file; none where there is no file."""
     text = read_text(file, "labels", _LONGEST_LABELS) if is_file(file) else ""
     rows = []
@@ -108,6 +112,7 @@ def _rows(file: Path, left_out: LeftOut) -> list[_Row]:
         numbers = [number(word) for word in line.split()]
         if not numbers:
             continue
+        # A line that cannot be used is counted with the form that was expected.
         row = np.array([np.nan if one is None else one for one in numbers])
         if np.isnan(row).any():
             expected = "numbers"
@@ -116,20 +121,21 @@ def _rows(file: Path, left_out: LeftOut) -> list[_Row]:
         elif np.abs(row[1:_BOX_COLUMNS]).max() > 2:
             expected = "a box relative to the picture, 0 to 1"
         else:
-            rows.append(_Row(place, row))
+            rows.append(_LabelLine(place, row))
             continue
         left_out.wrong("lines of labels", f"{place}: expected {expected}, got {line:.60}")
     return rows
 
 
 def _layout(
-    source: Path, settings: Mapping[str, object], rows: Sequence[_Row], left_out: LeftOut
+    source: Path, settings: Mapping[str, object], rows: Sequence[_LabelLine], left_out: LeftOut
 ) -> _Layout:
     """K and values for each keypoint, of kpt_shape or else of the lines."""
     if not rows:
         raise left_out.nothing_left(
             f"{source}: expected label files with subjects, found none in labels/"
         )
+    # kpt_shape is [K, 2 or 3]; without it the lines decide.
     shape = settings.get("kpt_shape") or _shape_of(rows)
     keypoints, values = map(
         to_int, shape if isinstance(shape, list) and len(shape) == 2 else [0, 0]
@@ -139,15 +145,16 @@ def _layout(
     return _Layout(keypoints, values, _classes(source, settings.get("names"), left_out))
 
 
-def _shape_of(rows: Sequence[_Row]) -> list[int]:
+def _shape_of(rows: Sequence[_LabelLine]) -> list[int]:
     """The shape that most lines have."""
+    # Three values each if every third one could be a visibility, else two.
     (width, _), *_ = Counter(row.width for row in rows).most_common(1)
     marks = np.array([row.values[7::3] for row in rows if row.width == width])
     three = width % 3 == 0 and bool(np.isin(marks, (0, 1, 2)).all())
     return [width // 3, 3] if three else [width // 2, 2]
 
 
-def _fitting(rows: Iterable[_Row], layout: _Layout, left_out: LeftOut) -> list[_Row]:
+def _fitting(rows: Iterable[_LabelLine], layout: _Layout, left_out: LeftOut) -> list[_LabelLine]:
     """The rows that have the numbers of their keypoints."""
     fitting = []
     for row in rows:
@@ -184,7 +191,7 @@ def _classes(source: Path, names: object, left_out: LeftOut) -> dict[int, str]:
 def _taken(
     source: Path,
     layout: _Layout,
-    rows: Mapping[Path, Sequence[_Row]],
+    rows: Mapping[Path, Sequence[_LabelLine]],
     wanted: str | None,
     left_out: LeftOut,
 ) -> list[int]:
@@ -237,12 +244,12 @@ def _flip_pairs(source: Path, order: object, count: int) -> tuple[tuple[int, int
 
 def _pictures(
     parts: Mapping[Path, str],
-    rows: Mapping[Path, Sequence[_Row]],
+    rows: Mapping[Path, Sequence[_LabelLine]],
     layout: _Layout,
     taken: Sequence[int],
     options: ImportOptions,
     left_out: LeftOut,
-) -> Iterable[Picture]:
+) -> Iterable[ImportedPicture]:
     for path, part in parts.items():
         size = picture_size(path, left_out)
         if size is not None:
@@ -251,17 +258,18 @@ def _pictures(
                 for row in rows[path]
                 if int(row.values[0]) in taken
             ]
-            yield Picture(path, tuple(subjects), extra={"part": part} if part else {})
+            yield ImportedPicture(path, tuple(subjects), extra={"part": part} if part else {})
 
 
 def _subject(
-    row: _Row,
+    row: _LabelLine,
     layout: _Layout,
     size: Size,
     name_class: bool,
     likelihood: float | None,
     left_out: LeftOut,
-) -> Subject:
+) -> ImportedSubject:
+    # Shares of width and height become pixels; the box is given by its centre.
     scale = np.array([size[1], size[0]])
     center, extent = row.values[1:3] * scale, row.values[3:5] * scale
     left, top = (center - extent / 2).tolist()
@@ -273,13 +281,14 @@ def _subject(
         visibility = np.where((points >= 0).all(axis=1) & (points > 0).any(axis=1), 2.0, 0.0)
     triples = np.column_stack([points * scale, visibility])
     extra = {"class": layout.class_of(row)} if name_class else {}
-    return Subject(triples, (left, top, float(extent[0]), float(extent[1])), extra)
+    return ImportedSubject(triples, (left, top, float(extent[0]), float(extent[1])), extra)
 
 
 def _visibility(
     place: str, marks: NDArray[np.float64], likelihood: float | None, left_out: LeftOut
 ) -> NDArray[np.float64]:
     """Read 0, 1 or 2 from the line, or from a machine's scores where the user wants those."""
+    # Scores are no visibilities: with a limit, those above it count as visible.
     if likelihood is not None:
         below = (marks > 0) & (marks < likelihood)
         left_out.add(f"keypoints of a score below {likelihood:g}", count=int(below.sum()))
@@ -317,7 +326,7 @@ def _notes(
 def _missing(
     settings: Mapping[str, object], found: yolo_files.Found, layout: _Layout
 ) -> Iterable[str]:
-    """Sentences on what the data set lacks, and what was made of it."""
+    """Sentences on settings and files that the data set lacks, and on their replacement."""
     if not settings.get("kpt_shape"):
         yield (
             f"without kpt_shape the labels were read as {layout.keypoints} keypoints of "
@@ -327,5 +336,5 @@ def _missing(
     if without:
         yield (
             f"{len(without)} pictures have no label file and count as pictures without subjects "
-            f"({', '.join(without[:3])}{', ...' if len(without) > 3 else ''})"
+            f"({first_of(without)})"
         )

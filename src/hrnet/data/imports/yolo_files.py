@@ -37,7 +37,7 @@ class Found:
 
 
 def settings_in(folder: Path) -> Path | None:
-    """The settings file of a data set's folder, if there is one with keypoints."""
+    """Return the settings file of a data set's folder, if there is one with keypoints."""
     for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
         if "kpt_shape" in read_text(path, "settings"):
             return path
@@ -55,11 +55,13 @@ def find(
 
     Raises InputError where listed pictures do not exist, and for folders of something else.
     """
+    # The settings name the parts; without them the folders do.
     found, search = Found(), FolderSearch()
     if yaml is None:
         _in_folder(found, search, source, options, left_out)
     else:
         _listed(found, search, yaml, settings, options, left_out)
+    # Count label files without a picture, and files that are neither.
     texts = {path for folder in found.folders for path in _text_files(_label_place(folder))}
     for path in sorted(texts - set(found.labels.values())):
         if path.name not in _NO_LABELS:
@@ -99,7 +101,7 @@ def _listed(
 def _places(
     yaml: Path, settings: Mapping[str, object], options: ImportOptions, left_out: LeftOut
 ) -> Iterator[tuple[str, Path]]:
-    """Each part and each folder or list that it names, once; what is not there is counted."""
+    """Yield each part with each folder or list that it names, once; count missing ones."""
     seen = set()
     for part in PARTS:
         entries = settings.get(part) or []
@@ -121,7 +123,7 @@ def _places(
 def _tries(
     yaml: Path, settings: Mapping[str, object], entry: str, images: Path | None
 ) -> list[Path]:
-    """Where an entry may lie: below --images or `path`, or beside the file.
+    """List the places of an entry: below --images or `path`, or beside the file.
 
     Some tools write one ../ too many.
     """
@@ -150,7 +152,7 @@ def _label_file(picture: Path) -> Path:
 
 
 def _label_place(folder: Path) -> Path:
-    """Where the labels of a folder's pictures lie: the last folder called images is labels."""
+    """Return the folder of the labels of a folder's pictures: its last `images` is `labels`."""
     parts = list(folder.parts)
     for place in reversed(range(len(parts))):
         if parts[place] == "images":

@@ -1,0 +1,81 @@
+"""The heads of all tasks: one record for each task and name."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import nn
+
+from hrnet.models.heads.classification import ClassificationHead
+from hrnet.models.heads.heatmap import HeatmapHead
+from hrnet.models.heads.ocr import OCRHead
+from hrnet.models.heads.pyramid import PyramidHead
+from hrnet.models.heads.streams import JoinedHead
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """The number of outputs of a head: the usual one, and the largest one that is accepted."""
+
+    usual: int
+    most: int
+
+
+KEYPOINTS = Outputs(usual=17, most=10_000)
+"""17 as in COCO."""
+PIXEL_CLASSES = Outputs(usual=19, most=1_000_000)
+"""19 as in Cityscapes."""
+IMAGE_CLASSES = Outputs(usual=1000, most=1_000_000)
+"""1000 as in ImageNet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One kind of head.
+
+    make: (channels, num_outputs, align_corners) builds it for streams of these channels, from
+        the highest to the lowest resolution.
+    outputs: the meaning of num_outputs; None for heads without (make gets 0).
+    num_streams: number of streams that it reads, from the highest down; None reads all.
+    align_corners: the usual choice where it resizes streams.
+    he_init: True draws the network's convolutions after He et al. 2015 (fan out), False from
+        N(0, 0.001).
+    """
+
+    make: Callable[[tuple[int, ...], int, bool], nn.Module]
+    outputs: Outputs | None
+    num_streams: int | None = None
+    align_corners: bool = True
+    he_init: bool = False
+
+
+HeadKey = tuple[str, str | None]
+"""Task and name of a head; the name is None where a task has only one."""
+
+
+def _joined(channels: tuple[int, ...], num_outputs: int, align_corners: bool) -> nn.Module:
+    return JoinedHead(channels, num_outputs, align_corners=align_corners)
+
+
+HEADS: Mapping[HeadKey, Head] = {
+    ("pose", "v1"): Head(lambda c, n, _: HeatmapHead(c[0], n), KEYPOINTS, num_streams=1),
+    # The published V2 heads for pose (mmpose) do not align corners.
+    ("pose", "v2"): Head(_joined, KEYPOINTS, align_corners=False),
+    ("segmentation", "v2"): Head(_joined, PIXEL_CLASSES),
+    ("segmentation", "ocr"): Head(
+        lambda c, n, align: OCRHead.for_hrnet(c, n, align_corners=align), PIXEL_CLASSES
+    ),
+    ("classification", None): Head(
+        lambda c, n, _: ClassificationHead(c, n), IMAGE_CLASSES, he_init=True
+    ),
+    ("detection", None): Head(lambda c, _, __: PyramidHead(c), None),
+    ("features", None): Head(lambda _, __, ___: nn.Identity(), None),
+}
+"""The heads that all families have. The first one of a task is its usual head."""
+
+TASKS = tuple(dict.fromkeys(task for task, _ in HEADS))
+"""The tasks that networks can be built for."""
+
+
+def usual_head(task: str) -> str | None:
+    """Return the name of a task's usual head; None where the task has only one, or is unknown."""
+    return next((name for its_task, name in HEADS if its_task == task), None)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from hrnet.models.layers import resize_like
-from hrnet.models.litehrnet import separable
+from hrnet.models.layers import resize_like, separable
 
 
 class LiteHead(nn.Module):

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hrnet.data.coco import KeypointDataset, Subject
 from hrnet.metrics.coco import ScoredPose, coco_keypoint_metrics, most_poses
 from hrnet.metrics.keypoints import oks_nms, rescore
-from hrnet.metrics.pckh import pckh_figures
+from hrnet.metrics.pckh import pckh_metrics
 from hrnet.skeleton import COCO_PERSON
 from hrnet.tasks.pose.spec import KEYPOINT_THRESHOLD, NMS_THRESHOLD
 
@@ -45,13 +45,13 @@ def pose_limit(dataset: KeypointDataset) -> int:
 def head_figures(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> dict[str, float]:
     """Compute PCKh of the poses in the annotated boxes; {} unless each sample has a head size.
 
-    poses: one for each box of `annotated_boxes`, in that order. Returns `pckh_figures`.
+    poses: one for each box of `annotated_boxes`, in that order. Returns `pckh_metrics`.
     """
     samples = sorted(dataset.samples, key=lambda sample: sample.image_id)  # as annotated_boxes
     sizes = [sample.head_size for sample in samples if sample.head_size is not None]
     if len(sizes) < len(samples):
         return {}
-    return pckh_figures(
+    return pckh_metrics(
         np.concatenate([image.keypoints for image in poses]),
         np.stack([sample.keypoints for sample in samples]),
         np.stack([sample.visibility > 0 for sample in samples]),

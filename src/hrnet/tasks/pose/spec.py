@@ -54,13 +54,13 @@ class PoseSpec(ModelSpec):
         count = len(names) if isinstance(names, list | tuple) else None
         network = {"variant": fields.get("variant"), "task": fields.get("task", "pose")}
         own = options if isinstance(options, dict) else {"options": options}
-        return {**rest, "format": 2, "network": {**network, "num_keypoints": count, **own}}
+        return {**rest, "format": 2, "network": {**network, "num_outputs": count, **own}}
 
     @model_validator(mode="after")
     def _check_pose(self) -> "PoseSpec":
         if self.task != "pose":
             raise ValueError(f"expected a network for pose, got one for {self.task}")
-        count, points = self.network.num_keypoints, self.skeleton.num_keypoints
+        count, points = self.network.num_outputs, self.skeleton.num_keypoints
         if count != points:
             raise ValueError(f"the network has {count} keypoints and the skeleton {points}")
         if min(self.sigma, self.padding) < LEAST:

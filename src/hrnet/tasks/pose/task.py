@@ -66,12 +66,14 @@ class PosePage:
         self._parts: list[Part] = []
 
     def crops(self) -> Iterator[Crop]:
+        """Cut the crop of each box."""
         assert self._image is not None
         for matrix in crop_matrices(self._boxes, self._spec):
             yield Crop(self, warp_affine(self._image, matrix, self._spec.input_size), matrix)
         self._image = None
 
     def add(self, part: object) -> None:
+        """Take the keypoints of the next crop."""
         self._parts.append(cast(Part, part))  # as `postprocess` gave it
 
     @property
@@ -79,6 +81,7 @@ class PosePage:
         return len(self._parts) == len(self._boxes)
 
     def result(self) -> Poses:
+        """Join the keypoints of all boxes; a subject's score is the mean of its keypoints'."""
         count, points = len(self._boxes), self._spec.skeleton.num_keypoints
         scores = np.array([scores for _, scores in self._parts], np.float32).reshape(count, points)
         keypoints = np.array([points for points, _ in self._parts], np.float32)
@@ -106,6 +109,7 @@ class Pose:
         return self._spec
 
     def preprocess(self, image: Image8, boxes: ArrayLike | None) -> PosePage:
+        """Open a picture with its boxes; None takes the whole picture as one subject."""
         return PosePage(image, boxes, self.spec)
 
     def unflip(self, outputs: Outputs) -> Outputs:

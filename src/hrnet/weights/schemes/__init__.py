@@ -5,9 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from torch import Tensor
 
 from hrnet.errors import InputError
-from hrnet.models.create import VARIANTS
-from hrnet.models.hrformer import HRFormerConfig
-from hrnet.models.litehrnet import LiteHRNetConfig
+from hrnet.models import family_of, usual_head
 from hrnet.spec import NetworkSpec
 from hrnet.weights.schemes import (
     backbones,
@@ -18,7 +16,7 @@ from hrnet.weights.schemes import (
     mmsegmentation,
     official,
 )
-from hrnet.weights.schemes.form import OFFICIAL, FamilyName, Form, Row, State
+from hrnet.weights.schemes.form import OFFICIAL, Form, Row, State
 
 FORMS: tuple[Form, ...] = (
     *official.FORMS,
@@ -32,15 +30,6 @@ FORMS: tuple[Form, ...] = (
 
 BACKBONES: tuple[Form, ...] = backbones.FORMS
 """Backbones without a head, or with one that is not ours."""
-
-
-def family_of(variant: str) -> FamilyName:
-    """The family of a variant, or of a network of one's own by the name that it was given."""
-    config = VARIANTS.get(variant)
-    name = type(config).__name__ if config else variant.removeprefix("custom ")
-    if name == HRFormerConfig.__name__:
-        return "hrformer"
-    return "litehrnet" if name == LiteHRNetConfig.__name__ else "hrnet"
 
 
 def find_form(spec: NetworkSpec, scheme: str = OFFICIAL) -> Form:
@@ -57,7 +46,7 @@ def find_form(spec: NetworkSpec, scheme: str = OFFICIAL) -> Form:
 
 
 def _forms_of(spec: NetworkSpec) -> Iterator[Form]:
-    default = {"pose": "v1", "segmentation": "v2"}.get(spec.task)
+    default = usual_head(spec.task)
     for form in (*FORMS, *BACKBONES):
         same_head = (form.options.head or default) == (spec.head or default)
         if form.family == family_of(spec.variant) and form.task == spec.task and same_head:

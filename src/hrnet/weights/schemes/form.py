@@ -8,18 +8,17 @@ name everywhere.
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from hrnet.errors import InputError
-from hrnet.spec import NetworkOptions, Task
+from hrnet.spec import NetworkOptions
 
 Value = TypeVar("Value")
 Row = tuple[str, str]
 State = dict[str, Tensor]
-FamilyName = Literal["hrnet", "litehrnet", "hrformer"]
 
 NEW_HEAD = "the head stays new"
 OFFICIAL = "official"
@@ -69,8 +68,8 @@ class Form:
 
     scheme: str
     writers: str
-    family: FamilyName
-    task: Task
+    family: str
+    task: str
     rows: tuple[Row, ...]
     marks: tuple[str, ...]
     last: str = ""

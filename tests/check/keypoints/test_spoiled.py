@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hrnet.check.run import check_dataset
-from hrnet.check.sheet import write_report
+from hrnet.check.keypoints import check_keypoints
+from hrnet.check.run import to_json, write_report
 from hrnet.data.boxes import read_boxes
 from hrnet.data.coco import read_keypoints
 from hrnet.data.coco_evaluation import annotated_boxes
@@ -89,8 +89,8 @@ def read(folder: Path, content: object) -> Path:
 @given(content=spoiled())
 def test_the_check_ends_and_training_takes_the_file_as_it_said(folder, content):
     file = read(folder, content)
-    result = check_dataset(file, folder)
-    assert json.loads(result.to_json())["counts"]
+    result = check_keypoints(file, folder)
+    assert json.loads(to_json(result))["counts"]
     stopping = [one for one in result.errors if not one.what.startswith(OF_PICTURES)]
     if stopping:  # training says the first of them
         with pytest.raises(InputError) as caught:
@@ -125,4 +125,4 @@ def test_other_content_is_one_line(folder, content):
     file = folder / "other.json"
     file.write_text(json.dumps(content))
     with pytest.raises(InputError, match=r"other\.json: expected a COCO keypoint file"):
-        check_dataset(file, folder)
+        check_keypoints(file, folder)

@@ -40,7 +40,7 @@ class SkeletonReport:
 def report_skeleton(
     described: CategorySkeleton, annotations: Sequence[CocoAnnotation], findings: Findings
 ) -> SkeletonReport:
-    """Describe the category's keypoints and note what is odd about them."""
+    """Describe the category's keypoints and note odd ones."""
     skeleton = described.skeleton
     # Odd names, missing partners, several annotators.
     findings.warning(
@@ -78,8 +78,8 @@ def _check_flips(described: CategorySkeleton, findings: Findings) -> None:
     skeleton = described.skeleton
     names = skeleton.names
     if not skeleton.flip_pairs:
-        said = "the category's flip_pairs are empty" if described.flips_given else "none in names"
-        findings.state("warning", MIRRORING_OFF, said, HOW_TO_PAIR)
+        cause = "the category's flip_pairs are empty" if described.flips_given else "none in names"
+        findings.state("warning", MIRRORING_OFF, cause, HOW_TO_PAIR)
     findings.warning(
         "keypoints with a side in their name but no partner",
         [names[index] for index in one_sided(names, skeleton.flip_pairs)],

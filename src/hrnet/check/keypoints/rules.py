@@ -1,4 +1,4 @@
-"""The rules that annotations are held to beyond what a reader needs, and the counts."""
+"""Rules for annotations beyond those of the reader, and the counts of a file."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -60,6 +60,7 @@ def check_names(file: CocoFile, findings: Findings) -> None:
 
 def check_counts(annotations: Iterable[CocoAnnotation], findings: Findings) -> None:
     """Note annotations whose num_keypoints is not how many keypoints are labelled."""
+    # Crowds and annotations that have another fault are not compared.
     wrong = []
     for one in annotations:
         labelled = 0 if one.triples is None else int((one.triples[:, 2] > 0).sum())
@@ -75,6 +76,7 @@ def check_counts(annotations: Iterable[CocoAnnotation], findings: Findings) -> N
 
 def check_subjects(file: CocoFile, subjects: Iterable[Subject], findings: Findings) -> None:
     """Note boxes, areas and points that are not where they should be."""
+    # Each rule counts the boxes or keypoints of a subject that break it.
     sizes = {image.id: image.size for image in file.images}
     placed = [(one, size) for one in subjects if one.counts and (size := sizes.get(one.image_id))]
     for what, wrong, hint in _WARNINGS:
@@ -85,7 +87,7 @@ def check_subjects(file: CocoFile, subjects: Iterable[Subject], findings: Findin
 
 
 def _points(subject: Subject) -> Floats:
-    """The labelled points (N, 2) of a subject."""
+    """Return the labelled points (N, 2) of a subject."""
     return subject.keypoints[subject.visibility > 0]
 
 
@@ -141,16 +143,18 @@ _WARNINGS: tuple[tuple[str, Callable[[Subject, Size], int], str], ...] = (
         "that is often a missing one; set its visibility to 0",
     ),
 )
-"""Warnings about subjects with labelled keypoints: how many of them, or of their keypoints, are
-so, from the subject and the picture's size."""
+"""(message, rule, hint) for labelled subjects; `rule(subject, size)` counts the faults of one, by
+the size of its picture."""
 
 
 def count(file: CocoFile, dataset: KeypointDataset) -> Counts:
-    """Count images, annotations and what is labelled of each keypoint."""
+    """Count images, annotations and the labels of each keypoint."""
+    # Visibilities (subjects, K): 0 not labelled, 1 hidden, 2 visible.
     labelled = [one for one in dataset.subjects if one.counts]
     states = np.array([one.visibility for one in labelled], dtype=np.int64)
     states = states.reshape(-1, dataset.skeleton.num_keypoints)
     taken = [one for one in file.annotations if one.category_id in (dataset.category_ids | {None})]
+    # The other annotations are crowds, or without a label, or of other categories.
     crowds = sum(one.iscrowd for one in taken)
     shown = {one.image_id for one in labelled}
     return Counts(

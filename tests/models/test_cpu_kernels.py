@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from hrnet.models.norm import BatchNorm2d, _is_slow
+from hrnet.models.cpu_kernels import BatchNorm2d, _is_slow
 
 SHAPES = [(2, 20, 8, 6), (3, 40, 4, 4), (4, 15, 4, 4), (2, 6, 4, 4)]
 

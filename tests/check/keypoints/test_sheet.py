@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.check.run import check_dataset
-from hrnet.check.sheet import MAX_TILES, write_report
-from hrnet.drawing import LEFT, RIGHT
+from hrnet.check.keypoints import check_keypoints
+from hrnet.check.keypoints.sheet import MAX_TILES
+from hrnet.check.run import write_report
+from hrnet.tasks.pose.drawing import LEFT, RIGHT
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def plain(data):
         file, images = data(spoil, subjects=how.get("subjects", 2))
         for path in images.iterdir():
             Image.fromarray(np.zeros((40, 60, 3), dtype=np.uint8)).save(path)
-        return check_dataset(file, images)
+        return check_keypoints(file, images)
 
     return write
 
@@ -83,12 +84,12 @@ def test_flat_boxes_and_points_far_away(data, tmp_path, size):
 
     file, images = data(spoil, subjects=1)
     Image.fromarray(np.zeros((*size, 3), dtype=np.uint8)).save(images / "1.png")
-    assert len(write_report(check_dataset(file, images), tmp_path / "report")) == 3
+    assert len(write_report(check_keypoints(file, images), tmp_path / "report")) == 3
 
 
 def test_broken_pictures_leave_no_tile(data, tmp_path):
     file, images = data()
     for path in images.iterdir():
         path.write_bytes(b"no picture")
-    files = write_report(check_dataset(file, images), tmp_path / "report")
+    files = write_report(check_keypoints(file, images), tmp_path / "report")
     assert [path.name for path in files] == ["check.json"]

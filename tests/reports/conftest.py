@@ -94,7 +94,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small_hrnet_w16 of three keypoints with random weights."""
     edges, pairs = ((0, 1), (0, 2)), ((1, 2),)
     spec = PoseSpec(
-        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_keypoints=len(NAMES)),
+        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=len(NAMES)),
         name="random",
         input_size=(64, 64),
         skeleton=Skeleton(NAMES, edges=edges, flip_pairs=pairs),

@@ -1,35 +1,39 @@
-"""What is measured, on poses that are made by hand."""
-
-from dataclasses import replace
+"""Pose's part of the report, on poses that are made by hand."""
 
 import numpy as np
 import pytest
 
 from hrnet.data.coco import read_keypoints
 from hrnet.data.coco_evaluation import read_subjects
-from hrnet.evaluation import Examination, ImagePoses, evaluate, examine
-from hrnet.reports import measure as module
-from hrnet.reports.measure import measure
+from hrnet.evaluation import evaluate
+from hrnet.predict import load
+from hrnet.reports.evaluated import evaluate_run
+from hrnet.tasks import DataSource
+from hrnet.tasks.pose import analysis as module
+from hrnet.tasks.pose.result import Poses
 
 
 @pytest.fixture
-def found(made, monkeypatch):
-    """Measure poses that are the truth moved by (subject, K, 2) pixels, by image and box."""
+def found(made):
+    """Analyse poses that are the truth moved by (subject, K, 2) pixels, by image and box."""
 
     def look(moves):
-        real = examine(made.folder, data=made.data, images=made.data.parent)
-        dataset = read_keypoints(made.data, made.data.parent)
+        task = load(made.folder).task
+        dataset = task.dataset(DataSource(made.data, made.data.parent))
         samples = sorted(dataset.samples, key=lambda sample: sample.image_id)
-        poses = []
-        for at, image_id in ((0, 4), (2, 9)):
+        pairs = []
+        for at, job in zip((0, 2), dataset.jobs, strict=True):
             points = np.stack([one.keypoints for one in samples[at : at + 2]])
-            points = (points + moves[at : at + 2]).astype(np.float32)
-            scores = np.full((2, 3), 0.9, np.float32)
-            poses.append(ImagePoses(image_id, points, scores, np.ones(2), np.full(2, 6000.0)))
-        changed = replace(real, poses=poses)
-        assert isinstance(changed, Examination)
-        monkeypatch.setattr(module, "examine", lambda *_, **__: changed)
-        return measure(made.folder, data=made.data, images=made.data.parent)
+            poses = Poses(
+                keypoints=(points + moves[at : at + 2]).astype(np.float32),
+                keypoint_scores=np.full((2, 3), 0.9, np.float32),
+                boxes=np.array([[0, 0, 9, 9]] * 2, np.float32),
+                scores=np.full(2, 0.9, np.float32),
+                skeleton=dataset.keypoints.skeleton,
+                image_size=(96, 128),
+            )
+            pairs.append((job, poses))
+        return module.analyse(task, pairs, dataset)
 
     return look
 
@@ -37,7 +41,6 @@ def found(made, monkeypatch):
 def test_right_poses(found):
     result = found(np.zeros((4, 3, 2)))
     assert result.swap_rate == 0.0
-    assert result.parameters > 1e6
     assert [one.name for one in result.keypoints] == ["nose", "left_hand", "right_hand"]
     assert [one.labelled for one in result.keypoints] == [4, 4, 2]
     assert [one.ap for one in result.keypoints] == pytest.approx([1.0] * 3)
@@ -81,9 +84,11 @@ def test_subjects_with_few_labels_are_not_shown(found, monkeypatch):
 def test_the_figures_are_those_of_evaluate(made):
     told = []
     options = {"data": made.data, "images": made.data.parent, "flip_test": True}
-    result = measure(made.folder, **options, progress=lambda *at: told.append(at)).result
-    assert result == evaluate(made.folder, **options)
+    source = DataSource(made.data, made.data.parent)
+    found = evaluate_run(made.folder, source, flip_test=True, progress=lambda *at: told.append(at))
+    assert found.result == evaluate(made.folder, **options)
     assert told == [(1, 2), (2, 2)]
+    assert found.parameters > 1e6
 
 
 def test_subjects_know_their_annotation(made):

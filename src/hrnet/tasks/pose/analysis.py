@@ -1,35 +1,45 @@
-"""Measure a run's model on labelled pictures: figures, each keypoint, the best and worst subjects.
+"""The strengths and weaknesses of a pose model: keypoint by keypoint, subject by subject.
 
-The poses are those of `engine.evaluate` with the annotated boxes; nothing is predicted twice.
+Each labelled subject is compared with the pose in its own annotated box. The measures are those of
+`metrics.by_keypoint`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.data.coco import KeypointDataset, Sample
-from hrnet.evaluation import EvaluationResult, Progress, judge, open_model, predict_dataset
+from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, warp_affine
+from hrnet.images import read_image
+from hrnet.markup import jpeg_uri
 from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median_errors
 from hrnet.metrics.keypoints import Floats, oks
-from hrnet.predict import BATCH_SIZE
-from hrnet.reports.pictures import Pair, draw_pair
-from hrnet.spec import ModelSpec
-from hrnet.tasks import DataSource
+from hrnet.tasks import Job, Result
 from hrnet.tasks.pose.dataset import PoseDataset
+from hrnet.tasks.pose.drawing import draw_poses
 from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
+from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.tasks.pose.task import Pose
 
 MAX_EXAMPLES = 12
 """At most so many of the worst and of the best subjects are shown."""
 
+HEIGHT_PX = 256
+_GAP_PX = 4
+
+_BOLD = 1.4
+"""The lines follow the size of the box; these pictures are shown small, so theirs are wider."""
+
+_HIDDEN_SCORE, _VISIBLE_SCORE = 0.32, 1.0
+"""Scores for `draw_poses`: an annotated but hidden keypoint has about half its colour."""
+
 
 @dataclass(frozen=True, slots=True)
-class KeypointFigures:
-    """The figures of one keypoint; see `metrics.by_keypoint` for how the figures are defined.
+class KeypointMetrics:
+    """The metrics of one keypoint, as `metrics.by_keypoint` defines them.
 
     labelled: subjects that have it. ap: -1 and median_error: NaN where nobody has. swapped, of
     comparable: points that lie at the mirror partner, 0 of 0 for keypoints without one.
@@ -54,18 +64,14 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Findings:
-    """All that was measured.
+class Analysis:
+    """The strengths and weaknesses of a model on a data set.
 
-    parameters, macs: of the network, for one crop. swap_rate: of all comparable points, NaN without
-    any. least_labelled: examples are subjects with
+    swap_rate: of all comparable points, NaN without any. least_labelled: examples are subjects with
     at least so many labelled keypoints. worst: the lowest OKS first. best: the highest first.
     """
 
-    result: EvaluationResult
-    parameters: int
-    macs: int
-    keypoints: tuple[KeypointFigures, ...]
+    keypoints: tuple[KeypointMetrics, ...]
     swap_rate: float
     least_labelled: int
     worst: tuple[Example, ...]
@@ -87,33 +93,15 @@ class _Matched:
     areas: Floats
 
 
-def measure(
-    run: Path,
-    *,
-    data: Path,
-    images: Path,
-    category: str | None = None,
-    flip_test: bool = False,
-    device: str = "auto",
-    threads: int | None = None,
-    batch_size: int = BATCH_SIZE,
-    progress: Progress | None = None,
-) -> Findings:
-    """Look at all annotated boxes with a run's best checkpoint, and measure its poses.
+def analyse(task: Pose, pairs: Sequence[tuple[Job, Result]], dataset: PoseDataset) -> Analysis:
+    """Compare the poses in all annotated boxes with the truth.
 
-    Raises InputError as `hrnet.evaluation.evaluate` does.
+    pairs: the pictures of the data set, in order, and the poses found in them.
     """
-    model, runner = open_model(run, device=device, threads=threads)
-    dataset = model.task.dataset(DataSource(data, images, category=category))
-    pairs = predict_dataset(
-        model, dataset, flip_test=flip_test, batch_size=batch_size, progress=progress
-    )
-    result = judge(model, runner, dataset, pairs, flip_test=flip_test)
-    assert isinstance(model.task, Pose)
-    assert isinstance(dataset, PoseDataset)
-    poses, keypoints = model.task.image_poses(pairs, dataset), dataset.keypoints
+    keypoints, skeleton = dataset.keypoints, dataset.keypoints.skeleton
+    poses = task.image_poses(pairs, dataset)
     matched = _match(keypoints, poses)
-    skeleton = keypoints.skeleton
+    # Left and right taken for each other.
     swaps = count_swaps(
         matched.predicted,
         matched.truth,
@@ -122,13 +110,10 @@ def measure(
         skeleton.sigmas,
         skeleton.flip_pairs,
     )
+    # The subjects to show.
     least = least_labelled(skeleton.num_keypoints)
-    worst, best = _examples(matched, model.task.spec, least)
-    parameters, macs = _cost(model.spec)
-    return Findings(
-        result=result,
-        parameters=parameters,
-        macs=macs,
+    worst, best = _examples(matched, task.spec, least)
+    return Analysis(
         keypoints=_by_keypoint(keypoints, poses, matched, swaps),
         swap_rate=swaps.rate,
         least_labelled=least,
@@ -137,25 +122,13 @@ def measure(
     )
 
 
-def _cost(spec: ModelSpec) -> tuple[int, int]:
-    """Parameters and multiply-adds; torch is loaded here, so that a page without figures does."""
-    import torch
-
-    from hrnet.models import build_network
-    from hrnet.models import cost as costs
-
-    with torch.device("meta"):  # without weights: only counted
-        cost = costs.measure(build_network(spec.network), spec.input_size)
-    return cost.parameters, cost.macs
-
-
 def least_labelled(num_keypoints: int) -> int:
     """Return the labelled keypoints a subject needs to be shown: OKS of one or two means little."""
     return max(1, num_keypoints // 3)
 
 
 def _match(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> _Matched:
-    """Poses are in the order of the boxes: by image, and within an image as annotated."""
+    """Join subjects and poses, which are in the order of the boxes: by image, then as annotated."""
     samples = sorted(dataset.samples, key=lambda sample: sample.image_id)
     return _Matched(
         samples=samples,
@@ -169,16 +142,18 @@ def _match(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> _Matched:
 
 def _by_keypoint(
     dataset: KeypointDataset, poses: Sequence[ImagePoses], matched: _Matched, swaps: Swaps
-) -> tuple[KeypointFigures, ...]:
-    skeleton = dataset.skeleton
+) -> tuple[KeypointMetrics, ...]:
+    """Compute the metrics of each keypoint, in the order of the skeleton."""
+    skeleton, limit = dataset.skeleton, pose_limit(dataset)
+    # AP counts the poses that the evaluation keeps, all else the pose of each subject's box.
     scored = [pose for image in poses for pose in select_poses(image, skeleton.sigmas)]
-    images = dataset.image_paths
-    limit = pose_limit(dataset)
-    precisions = ap_by_keypoint(dataset.subjects, scored, skeleton.sigmas, images, limit)
+    precisions = ap_by_keypoint(
+        dataset.subjects, scored, skeleton.sigmas, dataset.image_paths, limit
+    )
     errors = median_errors(matched.predicted, matched.truth, matched.labelled, matched.areas)
     counts = matched.labelled.sum(axis=0)
     return tuple(
-        KeypointFigures(
+        KeypointMetrics(
             name=name,
             labelled=int(counts[k]),
             ap=float(precisions[k]),
@@ -193,7 +168,7 @@ def _by_keypoint(
 def _examples(
     matched: _Matched, spec: PoseSpec, least: int
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """The worst and the best subjects by OKS, drawn; none is in both."""
+    """Draw the worst and the best subjects by OKS; none is in both."""
     similarity = oks(
         matched.predicted,
         matched.truth,
@@ -201,22 +176,56 @@ def _examples(
         spec.skeleton.sigmas,
         visible=matched.labelled,
     )
+    # Rows with enough labels, the lowest OKS first; equal ones stay in the order of the file.
     usable = np.flatnonzero(matched.labelled.sum(axis=1) >= least)
     order = usable[np.argsort(similarity[usable], kind="stable")].tolist()
+    # Half of them at most are the worst, and the best come from the rest.
     count = min(MAX_EXAMPLES, (len(order) + 1) // 2)
     worst, best = (
-        tuple(_example(matched, spec, row, float(similarity[row])) for row in rows)
+        tuple(
+            Example(
+                image_name=matched.samples[row].image_path.name,
+                oks=float(similarity[row]),
+                labelled=int(matched.labelled[row].sum()),
+                uri=_draw(matched, row, spec),
+            )
+            for row in rows
+        )
         for rows in (order[:count], order[count:][::-1][:count])
     )
     return worst, best
 
 
-def _example(matched: _Matched, spec: PoseSpec, row: int, similarity: float) -> Example:
+def _draw(matched: _Matched, row: int, spec: PoseSpec) -> str:
+    """Draw a predicted pose and, right of it, the annotated one, on the crop of the network.
+
+    Returns a data URI of a JPEG of `HEIGHT_PX`.
+    """
     sample = matched.samples[row]
-    pair = Pair(sample, matched.predicted[row], matched.scores[row])
-    return Example(
-        image_name=sample.image_path.name,
-        oks=similarity,
-        labelled=int(matched.labelled[row].sum()),
-        uri=draw_pair(pair, spec),
-    )
+    # The crop, by the network's padding and shape, at the size of the drawing.
+    height, width = spec.input_size
+    size = (HEIGHT_PX, round(HEIGHT_PX * width / height))
+    matrix = crop_matrix(*box_to_crop(sample.box_xywh, size, spec.padding), size)
+    crop = warp_affine(read_image(sample.image_path), matrix, size)
+    # Labels have no scores: visible ones are drawn in full, hidden ones paler, others not at all.
+    seen = sample.visibility
+    truth = np.select([seen >= 2, seen > 0], [_VISIBLE_SCORE, _HIDDEN_SCORE], 0.0)
+    drawn = [
+        draw_poses(
+            crop,
+            Poses(
+                keypoints=apply_affine(points, matrix)[None].astype(np.float32),
+                keypoint_scores=scores[None].astype(np.float32),
+                boxes=_BOLD * np.array([[0, 0, size[1], size[0]]], dtype=np.float32),
+                scores=np.ones(1, dtype=np.float32),
+                skeleton=spec.skeleton,
+                image_size=size,
+            ),
+        )
+        for points, scores in (
+            (matched.predicted[row], matched.scores[row]),
+            (sample.keypoints, truth),
+        )
+    ]
+    gap = np.full((HEIGHT_PX, _GAP_PX, 3), 255, dtype=np.uint8)
+    return jpeg_uri(np.concatenate([drawn[0], gap, drawn[1]], axis=1))

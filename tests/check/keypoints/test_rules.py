@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from hrnet.check.run import check_dataset
+from hrnet.check.keypoints import check_keypoints
+from hrnet.check.run import to_json
 from hrnet.data.coco import read_keypoints
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON
@@ -200,7 +201,7 @@ WARNINGS = {
 
 
 def test_a_good_file_has_no_findings(data):
-    result = check_dataset(*data())
+    result = check_keypoints(*data())
     assert result.findings == ()
     counts = result.counts
     assert (counts.images, counts.annotations, counts.subjects, counts.samples) == (3, 3, 3, 3)
@@ -217,17 +218,17 @@ def test_a_good_file_has_no_findings(data):
 @pytest.mark.parametrize("name", ERRORS)
 def test_errors(data, name):
     spoil, words = ERRORS[name]
-    result = check_dataset(*data(spoil))
+    result = check_keypoints(*data(spoil))
     lines = [finding.line for finding in result.errors]
     assert any(words in line for line in lines), lines
     assert all("\n" not in line and len(line) < 600 for line in lines)
-    json.loads(result.to_json())
+    json.loads(to_json(result))
 
 
 @pytest.mark.parametrize("name", WARNINGS)
 def test_warnings(data, name):
     spoil, words = WARNINGS[name]
-    result = check_dataset(*data(spoil))
+    result = check_keypoints(*data(spoil))
     lines = [finding.line for finding in result.warnings]
     assert any(words in line for line in lines), lines
     assert result.errors == ()
@@ -236,7 +237,7 @@ def test_warnings(data, name):
 @pytest.mark.parametrize("name", WARNINGS)
 def test_without_errors_training_reads_the_file_and_takes_what_was_counted(data, name):
     file, images = data(WARNINGS[name][0])
-    result = check_dataset(file, images)
+    result = check_keypoints(file, images)
     dataset = read_keypoints(file, images)
     assert len(dataset.samples) == result.counts.samples
     assert dataset.skeleton == result.skeleton
@@ -249,7 +250,7 @@ def test_many_problems_are_all_told(data):
         content["annotations"][1]["keypoints"] = [1]
         content["images"][2]["file_name"] = "gone.png"
 
-    result = check_dataset(*data(spoil))
+    result = check_keypoints(*data(spoil))
     assert len(result.errors) == 3
     assert {finding.count for finding in result.errors} == {1}
 
@@ -259,7 +260,7 @@ def test_only_the_first_examples_are_told(data):
         for annotation in content["annotations"]:
             annotation["image_id"] = 99
 
-    (error, *_) = check_dataset(*data(spoil, subjects=8)).errors
+    (error, *_) = check_keypoints(*data(spoil, subjects=8)).errors
     assert error.count == 8
     assert error.line.startswith(
         "annotations of images that are not listed: 8 (10, 20, 30, 40, 50, ...); training"
@@ -271,7 +272,7 @@ def test_crowds_and_annotations_without_keypoints_are_counted(data):
         content["annotations"][0]["iscrowd"] = 1
         content["annotations"][1]["keypoints"] = [0] * 9
 
-    counts = check_dataset(*data(spoil)).counts
+    counts = check_keypoints(*data(spoil)).counts
     assert (counts.crowds, counts.without_keypoints, counts.subjects) == (1, 1, 1)
     assert counts.images_without_subjects == 2
     assert counts.labelled == (1, 1, 1)
@@ -282,14 +283,14 @@ def test_what_is_not_coco_at_all_is_one_line(tmp_path, text):
     file = tmp_path / "pets.json"
     file.write_text(text)
     with pytest.raises(InputError, match=r"pets\.json") as caught:
-        check_dataset(file, tmp_path)
+        check_keypoints(file, tmp_path)
     assert len(str(caught.value).splitlines()) == 1
 
 
 def test_the_folder_of_images_must_be_one(data):
     file, images = data()
     with pytest.raises(InputError, match=r"expected the folder of the images, but .* is none"):
-        check_dataset(file, images / "1.png")
+        check_keypoints(file, images / "1.png")
 
 
 def test_several_annotators_give_sigmas_and_a_warning(data):
@@ -301,7 +302,7 @@ def test_several_annotators_give_sigmas_and_a_warning(data):
             annotation["annotator"] = "a"
             content["annotations"].append(annotation | other)
 
-    result = check_dataset(*data(spoil, subjects=12))
+    result = check_keypoints(*data(spoil, subjects=12))
     assert result.report.several_annotators == 12
     assert result.report.sigma_sources == ("annotators (12 subjects)",) * 3
     assert result.report.sigmas == pytest.approx([0.05] * 3)  # root of (2 * 0.5) / 400
@@ -312,14 +313,14 @@ def test_several_annotators_give_sigmas_and_a_warning(data):
 
 
 def test_coco_names_have_coco_sigmas(data):
-    result = check_dataset(*data(names=list(COCO_PERSON.names)))
+    result = check_keypoints(*data(names=list(COCO_PERSON.names)))
     assert result.report.sigmas == COCO_PERSON.sigmas
     assert set(result.report.sigma_sources) == {"COCO"}
 
 
 def test_the_json_holds_what_is_printed(data):
     file, images = data(first("annotations", image_id=9))
-    told = json.loads(check_dataset(file, images).to_json())
+    told = json.loads(to_json(check_keypoints(file, images)))
     assert told["counts"]["annotations"] == 3
     assert told["skeleton"]["names"] == ["nose", "left_eye", "right_eye"]
     assert told["errors"][0]["examples"] == ["10"]
@@ -334,7 +335,7 @@ ACCEPTED += "ochuman onehand10k posetrack18 zebra deepfasion2 ap10k"
 def test_data_sets_that_training_reads_have_no_errors(data_dir, name):
     folder = data_dir / "keypoint_formats" / name
     file = next(f for f in sorted(folder.rglob("*.json")) if "det" not in f.name)
-    assert check_dataset(file, folder).errors == ()
+    assert check_keypoints(file, folder).errors == ()
 
 
 REFUSED = {
@@ -351,12 +352,12 @@ REFUSED = {
 def test_data_sets_in_another_form_are_told_why(data_dir, name):
     folder = data_dir / "keypoint_formats" / name
     file = next(f for f in sorted(folder.rglob("*.json")) if "det" not in f.name)
-    lines = [finding.line for finding in check_dataset(file, folder).errors]
+    lines = [finding.line for finding in check_keypoints(file, folder).errors]
     assert any(REFUSED[name] in line for line in lines), lines
 
 
 def test_the_tuning_set(data_dir):
-    result = check_dataset(data_dir / "coco/pose_tune.json", data_dir / "coco/images")
+    result = check_keypoints(data_dir / "coco/pose_tune.json", data_dir / "coco/images")
     assert result.errors == ()
     assert (result.counts.images, result.counts.samples) == (160, 418)
     assert [finding.count for finding in result.warnings] == [84]

@@ -1,0 +1,132 @@
+"""The check of COCO keypoint files."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from hrnet.check.keypoints.rules import Counts, check_counts, check_names, check_subjects, count
+from hrnet.check.keypoints.sheet import draw_sheets
+from hrnet.check.keypoints.show import print_counts, print_keypoints, print_skeleton
+from hrnet.check.keypoints.skeletons import MIRRORING_OFF, SkeletonReport, report_skeleton
+from hrnet.check.pictures import PictureFile, check_pictures
+from hrnet.check.result import Check, Progress
+from hrnet.check.show import print_warnings
+from hrnet.data.category import choose_categories
+from hrnet.data.coco import KeypointDataset, make_dataset
+from hrnet.data.coco_file import CocoImage, read_coco
+from hrnet.data.findings import Finding, Findings
+from hrnet.data.source import DataSource
+from hrnet.errors import InputError
+from hrnet.files import is_folder
+from hrnet.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeypointCheck:
+    """The findings in a keypoint file; a `hrnet.check.result.CheckResult`.
+
+    category: its name. dataset: the data as training would take them. errors: the findings with
+    which training would stop or be wrong. warnings: those that are worth a look.
+    """
+
+    path: Path
+    images: Path
+    category: str
+    dataset: KeypointDataset
+    counts: Counts
+    report: SkeletonReport
+    errors: tuple[Finding, ...]
+    warnings: tuple[Finding, ...]
+
+    @property
+    def skeleton(self) -> Skeleton:
+        return self.dataset.skeleton
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The errors, then the warnings."""
+        return self.errors + self.warnings
+
+    def facts(self) -> Mapping[str, object]:
+        """Return the source, the counts and the skeleton."""
+        return {
+            "annotations": str(self.path),
+            "images": str(self.images),
+            "category": self.category,
+            "counts": asdict(self.counts),
+            "skeleton": asdict(self.report),
+        }
+
+    def print_facts(self, console: Console) -> None:
+        """Print counts, keypoints, bones, mirror pairs and warnings."""
+        print_counts(console, f"{self.path}, {self.category}", self.counts)
+        print_keypoints(console, self.report, self.counts)
+        print_skeleton(console, self.report)
+        # The skeleton's lines include this one, in capitals.
+        print_warnings(console, [one for one in self.warnings if one.what != MIRRORING_OFF])
+
+    def draw(self, folder: Path, seed: int) -> list[Path]:
+        """Draw a sample of the subjects, and some with their mirrored twins."""
+        return draw_sheets(self.dataset, folder, seed)
+
+
+def check_keypoints(
+    annotations: Path,
+    images: Path,
+    progress: Progress | None = None,
+    *,
+    category: str | None = None,
+) -> KeypointCheck:
+    """Check a COCO keypoint file of any number of keypoints, and decode all its pictures.
+
+    category: as in `read_keypoints`, whose first error is the first that is found here.
+    Raises InputError with one line where the file is not JSON, not in COCO's form at all, or where
+    `images` is no folder; everything else is a finding.
+    """
+    if not is_folder(images):
+        raise InputError(f"expected the folder of the images, but {images} is none")
+    # The reader of training and evaluation, which goes on after an error here.
+    findings = Findings(path=annotations)
+    file = read_coco(annotations, findings)
+    chosen = choose_categories(file, findings, category)
+    dataset = make_dataset(file, chosen, images, findings)
+    # Oddities that do not stop a training.
+    check_names(file, findings)
+    check_counts(chosen.annotations, findings)
+    check_subjects(file, dataset.subjects, findings)
+    report = report_skeleton(dataset.described, chosen.annotations, findings)
+    check_pictures(images, _picture_files(file.images, dataset), findings, progress)
+    return KeypointCheck(
+        path=annotations,
+        images=images,
+        category=chosen.name,
+        dataset=dataset,
+        counts=count(file, dataset),
+        report=report,
+        errors=findings.errors,
+        warnings=findings.warnings,
+    )
+
+
+def _picture_files(images: Sequence[CocoImage], dataset: KeypointDataset) -> list[PictureFile]:
+    """The listed pictures that have a name and an id; samples need theirs."""
+    needed = {sample.image_id for sample in dataset.samples}
+    return [
+        PictureFile(one.file_name, dataset.image_paths[one.id], one.size, needed=one.id in needed)
+        for one in images
+        if one.id is not None and one.file_name
+    ]
+
+
+def _run(source: DataSource, val: Path | None, progress: Progress | None) -> KeypointCheck:
+    if source.images is None:
+        raise InputError(f"{source.path}: expected the folder of its images; add --images")
+    if val is not None:
+        raise InputError(f"{source.path}: expected --val for classes alone; check {val} by itself")
+    return check_keypoints(source.path, source.images, progress, category=source.category)
+
+
+CHECK = Check(accepts=lambda path: not is_folder(path), run=_run)
+"""Any file may be JSON; the reader names what it is instead."""

@@ -1,0 +1,19 @@
+"""The place of labelled data."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Labelled data as a user names them; a task refuses the fields that it does not use.
+
+    path: the annotation file or folder. images: the folder of the pictures, None where the task
+    finds them itself. boxes: a detector's boxes to evaluate on; None takes the annotated ones.
+    category: the category to take where a file has several kinds.
+    """
+
+    path: Path
+    images: Path | None = None
+    boxes: Path | None = None
+    category: str | None = None

@@ -1,0 +1,41 @@
+"""The section of a report about the model's metrics, for any task."""
+
+from itertools import islice
+
+from hrnet.markup import Section, bar, details, section, share, table, text, tiles
+from hrnet.reports.evaluated import Evaluated
+
+MAX_TILES = 3
+MAX_ROWS = 20
+"""Metrics beyond these, such as those of a thousand classes, are behind a click."""
+
+
+def metrics(found: Evaluated) -> Section:
+    """Return the metrics, the main one first, with everything that they depend on."""
+    named = found.result.metrics
+    lines = [*found.result.lines, str(found.result.protocol["decoder"])]
+    # One row a metric; the meaning is "" where the task does not explain it.
+    rows = [
+        (f"<b>{text(name)}</b>", share(value), bar(value), text(found.meanings.get(name, "")))
+        for name, value in named.items()
+    ]
+    first, rest = (
+        table(("metric", "0..1", "", "meaning"), some, numbers=(1,))
+        for some in (rows[:MAX_ROWS], rows[MAX_ROWS:])
+    )
+    return section(
+        "metrics",
+        "Metrics",
+        tiles((name, share(value)) for name, value in islice(named.items(), MAX_TILES)),
+        f'<ul class="protocol">{"".join(f"<li>{text(line)}</li>" for line in lines)}</ul>',
+        first,
+        details(f"{len(rows) - MAX_ROWS} more", rest) if len(rows) > MAX_ROWS else "",
+        "<p>Compare metrics only with those of the same pictures, boxes and flip test. "
+        "A dash stands where nothing could count.</p>",
+    )
+
+
+def no_metrics(reason: str) -> Section:
+    """Return the section in place of the metrics where nothing was evaluated."""
+    note = f'<p class="note">There are no figures: {text(reason)}.</p>'
+    return section("metrics", "Metrics", note)

@@ -1,0 +1,107 @@
+"""Pose's part of the report: the meaning of its metrics, keypoint by keypoint, worst and best."""
+
+from collections.abc import Iterable, Sequence
+
+from hrnet.markup import Section, bar, gallery, percent, section, share, table, text, tiles
+from hrnet.metrics.by_keypoint import SWAP_OKS
+from hrnet.metrics.pckh import GROUPS, MAIN, STRICT
+from hrnet.tasks import Dataset, Job, Result, Task
+from hrnet.tasks.pose.analysis import Analysis, Example, KeypointMetrics, analyse
+from hrnet.tasks.pose.dataset import PoseDataset
+from hrnet.tasks.pose.task import Pose
+
+METRIC_MEANING: dict[str, str] = {
+    MAIN: "keypoints within half the head size of the truth",
+    STRICT: "keypoints within a tenth of the head size",
+    **{f"{MAIN} {group}": "its mean over a group of keypoints" for group in GROUPS},
+    "AP": "mean precision, over OKS 0.50, 0.55 ... 0.95",
+    "AP50": "at OKS 0.50, loose",
+    "AP75": "at OKS 0.75, strict",
+    "APM": "of subjects of 32² to 96² pixels",
+    "APL": "of subjects of more than 96² pixels",
+    "AR": "mean recall, over OKS 0.50, 0.55 ... 0.95",
+    "AR50": "at OKS 0.50",
+    "AR75": "at OKS 0.75",
+    "ARM": "of subjects of 32² to 96² pixels",
+    "ARL": "of subjects of more than 96² pixels",
+}
+"""Metric -> its meaning, beside its value in 0..1 in the report."""
+
+
+def report_sections(
+    task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset
+) -> list[Section]:
+    """Return the sections of a pose model; no examples where no subject has enough labels."""
+    assert isinstance(task, Pose)
+    assert isinstance(dataset, PoseDataset)
+    found = analyse(task, pairs, dataset)
+    return [_keypoints(found), *([_examples(found)] if found.worst else [])]
+
+
+def _keypoints(found: Analysis) -> Section:
+    """Return each keypoint with its AP, its median error and its swaps."""
+    return section(
+        "keypoints",
+        "Keypoint by keypoint",
+        tiles(
+            [
+                ("keypoints", str(len(found.keypoints))),
+                ("left and right swapped", percent(found.swap_rate)),
+            ]
+        ),
+        table(
+            ("keypoint", "labelled", "AP", "", "median error, % of √area", "swapped"),
+            [_keypoint_row(one) for one in found.keypoints],
+            numbers=(1, 2, 4, 5),
+        ),
+        "<p><b>AP</b> is the AP above, computed as if this keypoint were the only one that is "
+        "labelled: the visibility of all others is set to 0, so OKS is that of this one point, and "
+        "subjects without the label are ignored together with the poses in and around their boxes, "
+        "as COCO ignores subjects without any label. Poses and their scores stay the same. "
+        "<b>Median error</b> is the median distance from the truth, divided by the square root of "
+        "the subject’s area, for the pose of each subject’s own annotated box. <b>Swapped</b> are "
+        "points that lie at the mirror partner: of keypoints that are labelled on both sides, "
+        "those whose OKS with the partner’s truth, taken by itself, is "
+        f"at least {SWAP_OKS:g} and with their own truth is below.</p>",
+    )
+
+
+def _keypoint_row(one: KeypointMetrics) -> tuple[str, ...]:
+    swapped = f"{one.swapped / one.comparable:.1%}" if one.comparable else "–"
+    return (
+        text(one.name),
+        f"{one.labelled:,}",
+        share(one.ap),
+        bar(one.ap),
+        percent(one.median_error),
+        f'<span title="{one.swapped} of {one.comparable}">{swapped}</span>',
+    )
+
+
+def _examples(found: Analysis) -> Section:
+    """Return the worst and the best subjects."""
+    return section(
+        "examples",
+        "Worst and best",
+        "<p>Left is the predicted pose, right the annotated one, on the crop of the network. "
+        "Orange is the subject’s left side, blue its right. Predicted points fade with their "
+        "score; annotated but hidden points are paler. OKS is that of the subject with its own "
+        f"truth. Subjects with fewer than {found.least_labelled} labelled keypoints are left "
+        "out.</p>",
+        f"<h3>The {len(found.worst)} worst</h3>",
+        _gallery(found.worst),
+        f"<h3>The {len(found.best)} best</h3>{_gallery(found.best)}" if found.best else "",
+    )
+
+
+def _gallery(examples: Iterable[Example]) -> str:
+    """Return subjects with prediction and truth side by side."""
+    return gallery(
+        (
+            one.uri,
+            f"{one.image_name}: the predicted pose left, the annotated pose right, OKS "
+            f"{one.oks:.2f}",
+            f"<b>OKS {one.oks:.2f}</b> {one.labelled} labelled keypoints<br>{text(one.image_name)}",
+        )
+        for one in examples
+    )
