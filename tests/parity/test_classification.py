@@ -62,7 +62,7 @@ each_file = pytest.mark.parametrize("path", FILES, ids=lambda path: path.parent.
 def spec_of(resize: int = 256, interpolation: str = "bilinear") -> ClassificationSpec:
     return ClassificationSpec(
         name="recorded",
-        network=NetworkSpec(variant="hrnet_w18_small_v1", task="classification", num_classes=1000),
+        network=NetworkSpec(variant="hrnet_w18_small_v1", task="classification", num_outputs=1000),
         input_size=(224, 224),
         resize=resize,
         interpolation=interpolation,

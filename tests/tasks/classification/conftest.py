@@ -18,7 +18,7 @@ COLOURS = {"cat": (200, 60, 40), "dog": (40, 190, 70), "owl": (50, 70, 210)}
 
 
 def make_spec(names: Sequence[str] = NAMES, **fields: object) -> ClassificationSpec:
-    network = NetworkSpec(variant="small_hrnet_w16", task="classification", num_classes=len(names))
+    network = NetworkSpec(variant="small_hrnet_w16", task="classification", num_outputs=len(names))
     known = {"name": "pets", "input_size": (64, 64), "resize": 72, "class_names": tuple(names)}
     return ClassificationSpec(**{"network": network, **known, **fields})
 

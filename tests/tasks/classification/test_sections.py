@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from hrnet.data.class_dataset import ClassDataset, ClassSample
+from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.sections import MAX_MATRIX, METRIC_MEANING, report_sections
 from hrnet.tasks.classification.task import Classification
@@ -23,8 +24,8 @@ def sections_of(tmp_path):
         for index in range(len(predicted)):
             path = tmp_path / f"{index}.png"
             Image.fromarray(np.full((70, 80, 3), index, np.uint8)).save(path)
-            samples.append(ClassSample(tmp_path, path.name, index, names[index]))
-        dataset = ClassDataset(Path("x"), names, tuple(samples))
+            samples.append(ClassSample(path, path.name, index, names[index]))
+        dataset = ClassificationDataset(ClassDataset(Path("x"), names, tuple(samples)))
         rows = []
         for index, score in zip(predicted, scores, strict=True):
             row = np.full(len(names), (1 - score) / (len(names) - 1))

@@ -49,7 +49,7 @@ def test_odd_class_names_are_refused(names, message):
         ({"interpolation": "nearest"}, "bilinear"),
         ({"network": NetworkSpec(variant="hrnet_w18", task="pose")}, "got one for pose"),
         (
-            {"network": NetworkSpec(variant="hrnet_w18", task="classification", num_classes=4)},
+            {"network": NetworkSpec(variant="hrnet_w18", task="classification", num_outputs=4)},
             "has 4 classes and there are 3 names",
         ),
     ],
@@ -69,7 +69,7 @@ def test_the_facts_hold_all_that_changes_the_input(spec):
 
 
 def test_facts_of_published_weights_become_a_description():
-    network = NetworkSpec(variant="hrnet_w18", task="classification", num_classes=1000)
+    network = NetworkSpec(variant="hrnet_w18", task="classification", num_outputs=1000)
     facts = {"name": "x", "network": network, "input_size": (288, 288), "resize": 288}
     spec = ClassificationSpec.from_facts({**facts, "classes": "imagenet"})
     assert spec is not None

@@ -18,6 +18,7 @@ from hrnet.tasks.classification.config import (
     ClassTrain,
 )
 from hrnet.tasks.classification.crops import centre_crop
+from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.evaluation import details
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.task import Classification
@@ -47,7 +48,7 @@ def experiment(augmentation: ClassAugmentation = PLAIN, **train: object):
 
 
 def sample(index: int) -> ClassSample:
-    return ClassSample(Path(), "picture.png", index, NAMES[index])
+    return ClassSample(Path("picture.png"), "picture.png", index, NAMES[index])
 
 
 def rngs(count: int) -> list[np.random.Generator]:
@@ -97,7 +98,7 @@ def test_boxes_are_refused(spec):
 def test_outputs_that_do_not_fit_are_refused(spec, logits):
     task = Classification(spec)
     crops = list(task.preprocess(picture(0), None).crops())
-    with pytest.raises(InputError, match="does not fit its description"):
+    with pytest.raises(InputError, match="export it again"):
         list(task.postprocess((logits.astype(np.float32),), crops))
 
 
@@ -234,9 +235,9 @@ def test_many_classes_have_no_metric_each(spec):
     pictures = ClassDataset(
         path=Path("x"),
         class_names=names,
-        samples=tuple(ClassSample(Path(), name, i, name) for i, name in enumerate(names)),
+        samples=tuple(ClassSample(Path(name), name, i, name) for i, name in enumerate(names)),
     )
-    dataset = pictures
+    dataset = ClassificationDataset(pictures)
     pairs = [(job, Labels(row, names, (9, 9))) for job, row in zip(dataset.jobs, eye, strict=True)]
     task = Classification(make_spec(names))
     assert task.evaluate(pairs, dataset) == {"top-1": 1.0, "top-5": 1.0, "class mean": 1.0}

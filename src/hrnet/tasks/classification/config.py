@@ -6,10 +6,10 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from hrnet.config import DataConfig, Experiment, ModelConfig, Part, TrainConfig
-from hrnet.data.class_dataset import ClassDataset
 from hrnet.data.source import DataSource
 from hrnet.spec import MAX_SIDE, InputSize, NetworkSpec
 from hrnet.tasks import Dataset
+from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.spec import ClassificationSpec, Interpolation
 
 Share = Annotated[float, Field(gt=0, le=1)]
@@ -166,14 +166,14 @@ class ClassificationExperiment(Experiment):
 def make_spec(experiment: Experiment, dataset: Dataset) -> ClassificationSpec:
     """Describe the model that an experiment trains on a data set."""
     assert isinstance(experiment, ClassificationExperiment)
-    assert isinstance(dataset, ClassDataset)
+    assert isinstance(dataset, ClassificationDataset)
     model = experiment.model
     return ClassificationSpec(
         name=experiment.name,
         network=NetworkSpec(
             variant=model.variant,
             task="classification",
-            num_classes=len(dataset.class_names),
+            num_outputs=len(dataset.class_names),
             **model.options.model_dump(),
         ),
         input_size=model.input_size,

@@ -7,10 +7,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.class_dataset import ClassDataset
 from hrnet.metrics.topk import class_accuracy, confused_pairs, top_k_accuracy, true_ranks
 from hrnet.tasks import Dataset, Job, Result, Task
-from hrnet.tasks.classification.dataset import true_classes
+from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.spec import ClassificationSpec
 
@@ -47,10 +46,10 @@ class Comparison:
 
 
 def compare(
-    spec: ClassificationSpec, pairs: Sequence[tuple[Job, Result]], dataset: ClassDataset
+    spec: ClassificationSpec, pairs: Sequence[tuple[Job, Result]], dataset: ClassificationDataset
 ) -> Comparison:
     """Compare results with the labels of a data set, which may be of fewer classes."""
-    whole = true_classes(dataset, spec)
+    whole = dataset.true_classes(spec)
     truth = np.array([whole[job.index] for job, _ in pairs], np.int64)
     scores = np.zeros((len(pairs), len(spec.class_names)), np.float32)
     for row, (_, result) in zip(scores, pairs, strict=True):
@@ -89,7 +88,7 @@ def details(task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -
     predicted class and count of wrong pictures, the most frequent first.
     """
     assert isinstance(task.spec, ClassificationSpec)
-    assert isinstance(dataset, ClassDataset)
+    assert isinstance(dataset, ClassificationDataset)
     found = compare(task.spec, pairs, dataset)
     counts, names = found.counts, found.class_names
     return {

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.data.class_dataset import ClassDataset
 from hrnet.images import read_image
 from hrnet.markup import (
     Section,
@@ -24,6 +23,7 @@ from hrnet.markup import (
 from hrnet.metrics.topk import confused_pairs, confusion_matrix
 from hrnet.tasks import Dataset, Job, Result, Task
 from hrnet.tasks.classification.crops import centre_crop
+from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.evaluation import Comparison, compare
 from hrnet.tasks.classification.spec import ClassificationSpec
 
@@ -46,7 +46,7 @@ def report_sections(
 ) -> list[Section]:
     """Return the sections of a classification model; that of mistakes where there are any."""
     assert isinstance(task.spec, ClassificationSpec)
-    assert isinstance(dataset, ClassDataset)
+    assert isinstance(dataset, ClassificationDataset)
     found = compare(task.spec, pairs, dataset)
     sections = [_classes(found), _confusions(found)]
     return sections + ([_mistakes(found, task.spec)] if _wrong(found) else [])

@@ -57,7 +57,7 @@ class ClassificationSpec(ModelSpec):
     def _check_classification(self) -> "ClassificationSpec":
         if self.task != "classification":
             raise ValueError(f"expected a network for classification, got one for {self.task}")
-        count, names = self.network.num_classes, len(self.class_names)
+        count, names = self.network.num_outputs, len(self.class_names)
         if count != names:
             raise ValueError(f"the network has {count} classes and there are {names} names")
         if self.resize < max(self.input_size):

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnet.config import Experiment
 from hrnet.data.augment import Augmentation, distort
-from hrnet.data.class_dataset import ClassDataset, ClassSample
+from hrnet.data.class_dataset import ClassSample
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.geometry import Image8, Size
@@ -24,7 +24,7 @@ from hrnet.spec import ModelSpec
 from hrnet.tasks import Crop, Dataset, Job, Outputs, Result, Sample, TaskParts, expect_outputs
 from hrnet.tasks.classification.config import ClassificationExperiment, make_spec
 from hrnet.tasks.classification.crops import centre_crop, draw_crop_box, resize_box
-from hrnet.tasks.classification.dataset import read_dataset
+from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
 from hrnet.tasks.classification.evaluation import compare, metrics_of
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.spec import ClassificationSpec
@@ -96,7 +96,7 @@ class Classification:
         return iter(scores.astype(np.float32))
 
     @staticmethod
-    def dataset(source: DataSource) -> ClassDataset:
+    def dataset(source: DataSource) -> ClassificationDataset:
         """Read a folder a class, or a list of pictures, see `tasks.classification.dataset`."""
         return read_dataset(source)
 
@@ -146,7 +146,7 @@ class Classification:
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
         """Compute top-1, top-5 and the mean of the class accuracies, see `metrics_of`."""
-        assert isinstance(dataset, ClassDataset)
+        assert isinstance(dataset, ClassificationDataset)
         return metrics_of(compare(self.spec, pairs, dataset))
 
 
