@@ -4,8 +4,8 @@ Run on a quiet machine: python benchmarks/train.py [ANNOTATIONS IMAGES] [--varia
 [--rounds N] [--steps N] [--threads 2] [--network mmpose] [--set NAME=VALUE] [--profile]. Without a
 COCO keypoint file and its folder of images, pictures of discs are made in a temporary folder.
 
-Ours is `engine.step.update` over the batches of one worker, in bf16 and channels last. Plain is the
-loop as it is usually written: float32, eager, contiguous memory, Adam; each sample is decoded,
+Ours is `training.step.update` over the batches of one worker, in bf16 and channels last. Plain is
+the loop as it is usually written: float32, eager, contiguous memory, Adam; each sample is decoded,
 cropped and normalised by itself in the main process, its targets are drawn keypoint by keypoint
 as in the official code, and then the samples are stacked. Its network is ours too, or with
 `--network mmpose` that of mmpose, which is as the official code. Both start from the same weights
@@ -15,9 +15,10 @@ as it has steps for. Ours keeps decoded pictures, as it does unless told otherwi
 picture each time.
 
 The loops take turns, each going first in every second round. The first step of a turn is not timed:
-it starts the worker's queue again. Printed are the totals over all timed steps, the ratio as the
-median over the rounds, and the losses. Processor seconds are those of the main process: on a busy
-machine they are steadier than the clock, but they count threads that spin while they wait.
+the worker still fetches batches of our next turn. Printed are the totals over all timed steps, the
+ratio as the median over the rounds, and the losses. Processor seconds are those of the main
+process: on a busy machine they are steadier than the clock, but they count threads that spin while
+they wait.
 """
 
 import argparse
@@ -28,8 +29,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from contextlib import closing
+from dataclasses import dataclass, field
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -40,21 +43,23 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.profiler import profile
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig, override
-from hrnet.data.augment import Augmentation, draw_crop
+from hrnet.config import RunConfig, override
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size, warp_affine
 from hrnet.images import read_image
-from hrnet.losses import mse
-from hrnet.models import Network
+from hrnet.models import Network, build_network
+from hrnet.tasks.pose.augment import draw_crop
+from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig, PoseTrain
+from hrnet.tasks.pose.network import mse
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.training.distributed import joined
-from hrnet.training.loader import Collate, CropDataset, EpochBatches, ending_workers, make_loader
+from hrnet.tasks.pose.task import Pose
+from hrnet.training.distributed import World, process_group
+from hrnet.training.loader import Batch, EpochBatches, TrainingSet, loaded, make_loader
 from hrnet.training.optim import set_training
-from hrnet.training.prepare import Job, prepare
+from hrnet.training.prepare import TrainingData, prepare
+from hrnet.training.run import start
 from hrnet.training.step import update
-from hrnet.weights.checkpoint import build_network
 
 PICTURE: Size = (480, 640)
 KEYPOINTS = 17
@@ -87,57 +92,54 @@ class Ours:
 
     name = "ours"
 
-    def __init__(self, job: Job, steps: int) -> None:
-        config = job.experiment
-        crops = CropDataset(
-            job.dataset.samples,
-            job.spec,
-            config.augmentation,
-            seed=config.train.seed,
-            cache=config.run.cache_images,
+    def __init__(
+        self, experiment: PoseExperiment, data: TrainingData, *, world: World, steps: int
+    ) -> None:
+        train = experiment.train
+        self.experiment = experiment
+        assert isinstance(data.spec, PoseSpec)
+        self.spec = data.spec
+        self.run = start(experiment, data.spec, world=world)
+        self.samples = TrainingSet(
+            data.training.samples,
+            Pose(data.spec, experiment),
+            seed=train.seed,
+            cache=experiment.run.cache_images,
         )
-        count = steps * config.train.batch_size
-        batches = EpochBatches(count, config.train.batch_size, seed=config.train.seed)
-        loader = make_loader(crops, batches, workers=config.run.workers)
-        self.job = replace(job, batches=batches, loader=loader)
-        self.crops = crops
+        self.batches = EpochBatches(steps * train.batch_size, train.batch_size, seed=train.seed)
+        self.batches.stop = train.epochs + 1  # the first turn is not counted
+        loader = make_loader(self.samples, self.batches, workers=experiment.run.workers)
+        self.loaded = loaded(loader)
         self.timed = Timed()
-        set_training(job.run.network)
+        set_training(self.run.network)
 
     def turn(self, epoch: int) -> None:
         """Train for an epoch and count all of it but the first step."""
-        self.job.batches.epoch, self.job.run.position.epoch = epoch, epoch
-        iterator = iter(self.job.loader)
-        self._step(next(iterator))
+        self.run.position.epoch = epoch
+        self.train(next(self.loaded))
         images, waited, steps = 0, 0.0, 0
         start, processor = time.perf_counter(), time.process_time()
         before = start
-        for batch in iterator:
+        for batch in islice(self.loaded, len(self.batches) - 1):
             waited += time.perf_counter() - before
-            images += self._step(batch)
+            self.train(batch)
+            images += len(batch.inputs)
             steps += 1
             before = time.perf_counter()
         self.timed.add(
             images, time.perf_counter() - start, time.process_time() - processor, waited, steps
         )
-        self.job.run.position.next_epoch()
-
-    def _step(self, batch: object) -> int:
-        if isinstance(batch, InputError):
-            raise batch
-        loss, _ = update(self.job, batch, stop=False)
-        self.timed.losses.append(loss)
-        return len(batch.crops)
+        self.run.position.next_epoch()
 
     def prepare(self, batch: int) -> object:
-        """What the worker does for a batch."""
-        epoch = self.job.batches.epoch
-        items = [self.crops[epoch, position] for position in self.job.batches.samples_of(batch)]
-        return Collate(self.job.spec)(items)
+        """Do the work of the worker for a batch."""
+        return self.samples.__getitems__([(0, n) for n in self.batches.samples_of(0, batch)])
 
-    def train(self, batch: object) -> None:
-        """What the main process does with a batch."""
-        self._step(batch)
+    def train(self, batch: Batch) -> None:
+        """Do the work of the main process for a batch."""
+        lr = self.experiment.train.lr  # constant
+        loss, _ = update(self.run, batch, experiment=self.experiment, lr=lr, stop=False)
+        self.timed.losses.append(loss)
 
 
 class Plain:
@@ -146,25 +148,22 @@ class Plain:
     name = "plain"
 
     def __init__(self, like: Ours, network: str) -> None:
-        self.job = like.job
-        config = like.job.experiment.train
-        spec = like.job.spec
-        own = build_network(spec)
-        state = like.job.run.network.state_dict()
+        self.like = like
+        own = build_network(like.spec.network)
+        state = like.run.network.state_dict()
         own.load_state_dict({name: value.contiguous() for name, value in state.items()})
         self.network: nn.Module = own if network == "ours" else of_mmpose(own)
         self.network.train()
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=config.lr)
+        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=like.experiment.train.lr)
         self.timed = Timed()
 
     def turn(self, epoch: int) -> None:
         """Train on the batches of ours, in their order, and count all but the first step."""
-        self.job.batches.epoch = epoch
         images, waited = 0, 0.0
         start, processor = time.perf_counter(), time.process_time()
-        for number in range(len(self.job.batches)):
+        for number in range(len(self.like.batches)):
             before = time.perf_counter()
-            batch = self.prepare(number)
+            batch = self.prepare(number, epoch)
             ready = time.perf_counter()
             self.train(batch)
             if number == 0:
@@ -177,27 +176,25 @@ class Plain:
             time.perf_counter() - start,
             time.process_time() - processor,
             waited,
-            len(self.job.batches) - 1,
+            len(self.like.batches) - 1,
         )
 
-    def prepare(self, batch: int) -> tuple[Tensor, Tensor, Tensor]:
+    def prepare(self, batch: int, epoch: int = 0) -> tuple[Tensor, Tensor, Tensor]:
         """Make the samples of a batch one by one and stack them."""
-        epoch = self.job.batches.epoch
-        made = [self._sample(epoch, position) for position in self.job.batches.samples_of(batch)]
+        made = [self._sample(epoch, n) for n in self.like.batches.samples_of(epoch, batch)]
         images, targets, weights = (torch.stack(part) for part in zip(*made, strict=True))
         return images, targets, weights
 
     def _sample(self, epoch: int, position: int) -> tuple[Tensor, Tensor, Tensor]:
-        spec, config = self.job.spec, self.job.experiment
-        sample: Sample = self.job.dataset.samples[position]
+        spec, config = self.like.spec, self.like.experiment
+        sample = self.like.samples.samples[position]
+        assert isinstance(sample, Sample)
         picture = read_image(sample.image_path)
         matrix, points, weights = draw_crop(
             sample,
-            spec.skeleton,
-            spec.input_size,
-            spec.padding,
-            config.augmentation,
-            np.random.default_rng([config.train.seed, epoch, position]),
+            spec,
+            augmentation=config.augmentation,
+            rng=np.random.default_rng([config.train.seed, epoch, position]),
         )
         crop = warp_affine(picture, matrix, spec.input_size)
         pixels = torch.from_numpy(crop.copy()).permute(2, 0, 1).contiguous().float().div(255)
@@ -208,7 +205,7 @@ class Plain:
     def train(self, batch: tuple[Tensor, Tensor, Tensor]) -> None:
         """Train on a batch."""
         images, targets, weights = batch
-        loss = mse(self.network(images), targets, weights)
+        loss = mse(self.network(images), {"heatmaps": targets, "weights": weights})
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
@@ -281,16 +278,13 @@ def write_pictures(folder: Path, count: int) -> tuple[Path, Path]:
     return file, folder
 
 
-def make_experiment(asked: argparse.Namespace, annotations: Path, images: Path) -> Experiment:
+def make_experiment(asked: argparse.Namespace, annotations: Path, images: Path) -> PoseExperiment:
     """The training that both loops do; the settings asked for change ours."""
-    experiment = Experiment(
+    experiment = PoseExperiment(
         name="benchmark",
-        model=ModelConfig(variant=asked.variant),
-        data=DataConfig(annotations=annotations, images=images),
-        augmentation=Augmentation(),
-        train=TrainConfig(
-            epochs=asked.rounds, batch_size=32, schedule="constant", precision="bf16"
-        ),
+        model=PoseModelConfig(variant=asked.variant),
+        data=KeypointData(annotations=annotations, images=images),
+        train=PoseTrain(epochs=asked.rounds, batch_size=32, schedule="constant", precision="bf16"),
         run=RunConfig(device="cpu", workers=1, tensorboard=False),
     )
     return override(experiment, asked.settings)
@@ -298,11 +292,11 @@ def make_experiment(asked: argparse.Namespace, annotations: Path, images: Path) 
 
 def measure(ours: Ours, plain: Plain, rounds: int) -> None:
     """Let the loops take turns, and print what came of it."""
-    ours.turn(rounds)  # decodes the pictures, and warms both up for what is counted
-    plain.turn(rounds)
+    ours.turn(0)  # decodes the pictures, and warms both up for the turns that are counted
+    plain.turn(0)
     for loop in (ours, plain):
         loop.timed = Timed()
-    for number in range(rounds):
+    for number in range(1, rounds + 1):
         loops = (ours, plain) if number % 2 == 0 else (plain, ours)
         for loop in loops:
             loop.turn(number)
@@ -369,16 +363,16 @@ def main() -> None:
         f"{platform.system()} {platform.machine()} {processor_name()}"
     )
     try:
-        with tempfile.TemporaryDirectory() as folder, joined("cpu") as world:
+        with tempfile.TemporaryDirectory() as folder, process_group("cpu") as world:
             given = (asked.annotations, asked.images)
             made = write_pictures(Path(folder), 32 * asked.steps) if None in given else given
             experiment = make_experiment(asked, *made)
-            job = prepare(experiment, Path(folder) / "run", world)
-            if len(job.dataset.samples) < 32 * asked.steps:
+            data = prepare(experiment, world)
+            if len(data.training.samples) < 32 * asked.steps:
                 raise InputError(f"expected {32 * asked.steps} subjects or more; lower --steps")
-            ours = Ours(job, asked.steps)
+            ours = Ours(experiment, data, world=world, steps=asked.steps)
             plain = Plain(ours, asked.network)
-            with ending_workers(ours.job.loader):
+            with closing(ours.loaded):
                 measure(ours, plain, asked.rounds)
             if asked.profile:
                 print_profile(ours)

@@ -20,7 +20,7 @@ SRC = ROOT / "src"
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "extras", "files", "numbers", "run_folder", "skeleton", "geometry"),
-    ("codecs", "spec", "images", "metrics", "drawing", "markup", "models", "losses"),
+    ("codecs", "spec", "images", "metrics", "drawing", "markup", "models"),
     ("data",),
     ("config",),
     ("tasks",),

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.config import read_experiment
 from hrnet.data.coco import read_keypoints
 from hrnet.errors import InputError
 from hrnet.recipes import finetune as own
 from hrnet.recipes.finetune import about_training, own_experiment
 from hrnet.skeleton import COCO_PERSON
+from hrnet.tasks import read_experiment
+from hrnet.tasks.pose.config import PoseTrain
 
 PAW = ("pad", "left_claw", "right_claw", "left_toe", "right_toe")
 HAND = ("wrist", *(f"finger{i // 4}_joint{i % 4}" for i in range(20)))
@@ -170,9 +171,9 @@ def test_weights_that_cannot_be_had_are_done_without_and_said(run, tmp_path, mon
 def test_few_subjects_are_seen_more_often(count, epochs):
     from hrnet.recipes.finetune import schedule
 
-    train = schedule(count, is_person=False)
+    train = schedule(PoseTrain(), count, is_known=False)
     assert train.epochs == epochs
-    known = schedule(count, is_person=True)
+    known = schedule(PoseTrain(), count, is_known=True)
     assert known.lr < train.lr
     assert known.epochs <= train.epochs
     assert 0.9 <= train.ema <= 0.999

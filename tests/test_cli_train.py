@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.config import override, read_experiment
+from hrnet.config import override
 from hrnet.recipes import RECIPES, get_recipe
+from hrnet.tasks import read_experiment
 
 SMALL = "pose/small_hrnet_w16_few_128x96"
 

@@ -6,35 +6,36 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from hrnet.config import (
-    DataConfig,
-    Experiment,
-    ModelConfig,
-    TrainConfig,
-    override,
-    read_experiment,
-    settings_of,
-)
-from hrnet.data.augment import Augmentation
+from hrnet.config import override, settings_of
 from hrnet.errors import InputError
 from hrnet.recipes import get_recipe
+from hrnet.tasks import experiment_from_json, read_experiment
+from hrnet.tasks.pose.config import (
+    KeypointData,
+    PoseAugmentation,
+    PoseExperiment,
+    PoseModelConfig,
+    PoseTrain,
+)
 
 RECIPE = "pose/hrnet_w32_coco_256x192"
 
 
 @pytest.fixture
-def experiment() -> Experiment:
-    return Experiment(
+def experiment() -> PoseExperiment:
+    return PoseExperiment(
         name="hands",
-        model=ModelConfig(variant="hrnet_w32", input_size=(256, 256), codec="dark", sigma=1.5),
-        data=DataConfig(annotations=Path("a.json"), images=Path("pictures"), val_images=Path("v")),
-        augmentation=Augmentation(flip=0.25, rotation_deg=10),
-        train=TrainConfig(epochs=3, milestones=(1, 2), init="start.safetensors", seed=7),
+        model=PoseModelConfig(variant="hrnet_w32", input_size=(256, 256), codec="dark", sigma=1.5),
+        data=KeypointData(
+            annotations=Path("a.json"), images=Path("pictures"), val_images=Path("v")
+        ),
+        augmentation=PoseAugmentation(flip=0.25, rotation_deg=10),
+        train=PoseTrain(epochs=3, milestones=(1, 2), init="start.safetensors", seed=7),
     )
 
 
 def test_json_round_trip(experiment, tmp_path):
-    assert Experiment.from_json(experiment.to_json()) == experiment
+    assert experiment_from_json(experiment.to_json()) == experiment
     file = tmp_path / "experiment.json"
     file.write_text(experiment.to_json())
     assert read_experiment(file) == experiment
@@ -151,6 +152,26 @@ def test_unusable_files_are_one_line_that_names_the_file(tmp_path, content, word
         assert word in message
 
 
+def test_a_file_without_a_task_is_of_pose(experiment):
+    """Files were written without it while there was one task."""
+    tree = json.loads(experiment.to_json())
+    assert tree.pop("task") == "pose"
+    assert experiment_from_json(json.dumps(tree)) == experiment
+
+
+@pytest.mark.parametrize("task", ["cooking", "", 1, None, ["pose"]])
+def test_an_unknown_task_is_one_line(experiment, task):
+    tree = json.loads(experiment.to_json()) | {"task": task}
+    with pytest.raises(InputError, match="setting task: expected pose") as caught:
+        experiment_from_json(json.dumps(tree))
+    assert len(str(caught.value).splitlines()) == 1
+
+
+def test_the_task_cannot_be_changed(experiment):
+    with pytest.raises(InputError, match="setting task"):
+        override(experiment, ["task=segmentation"])
+
+
 @pytest.mark.parametrize(
     ("place", "words"),
     [
@@ -179,7 +200,7 @@ def test_no_value_of_a_setting_leaks_an_error_of_python(experiment, name):
             assert len(str(error).splitlines()) == 1
             assert len(str(error)) < 700
         else:
-            assert Experiment.from_json(changed.to_json()) == changed
+            assert experiment_from_json(changed.to_json()) == changed
 
 
 @pytest.mark.parametrize(
@@ -216,4 +237,4 @@ def test_an_unknown_key_in_a_file_lists_near_names(experiment):
     tree = json.loads(experiment.to_json())
     tree["train"]["batchsize"] = 4
     with pytest.raises(InputError, match=r"unknown setting train\.batchsize.*train\.batch_size"):
-        Experiment.from_json(json.dumps(tree))
+        experiment_from_json(json.dumps(tree))

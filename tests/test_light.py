@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import hrnet
-from hrnet.config import DataConfig, Experiment, ModelConfig
+from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig
 
 BLOCK = """
 import sys
@@ -76,8 +76,8 @@ for name in hrnet.__all__:
 def _run_folder(folder: Path) -> Path:
     run = folder / "run"
     run.mkdir()
-    data = DataConfig(annotations=Path("a.json"), images=Path(), val_annotations=Path("a.json"))
-    experiment = Experiment(name="x", model=ModelConfig(variant="hrnet_w32"), data=data)
+    data = KeypointData(annotations=Path("a.json"), images=Path(), val_annotations=Path("a.json"))
+    experiment = PoseExperiment(name="x", model=PoseModelConfig(variant="hrnet_w32"), data=data)
     (run / "experiment.json").write_text(experiment.to_json())
     (run / "log.jsonl").write_text('{"kind": "epoch", "step": 1, "epoch": 1, "loss": 1}\n')
     return run

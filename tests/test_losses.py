@@ -4,8 +4,20 @@ import numpy as np
 import pytest
 import torch
 
-from hrnet.losses import LOSSES, cross_entropy, mse, ohkm
+from hrnet.tasks.pose import network
+from hrnet.tasks.pose.network import LOSSES
 
+
+def _by_tensors(name: str):
+    """A loss as a function of heatmaps, targets and weights."""
+
+    def loss(heatmaps, target, weight):
+        return getattr(network, name)(heatmaps, {"heatmaps": target, "weights": weight})
+
+    return loss
+
+
+mse, ohkm, cross_entropy = map(_by_tensors, ("mse", "ohkm", "cross_entropy"))
 every_loss = pytest.mark.parametrize("name", LOSSES)
 
 
@@ -70,7 +82,7 @@ def test_keypoints_without_weight_pull_at_nothing(name):
     prediction.requires_grad_()
     weight = torch.ones(3, 5)
     weight[:, 2] = 0
-    LOSSES[name](prediction, target, weight).backward()
+    _by_tensors(name)(prediction, target, weight).backward()
     assert not prediction.grad[:, 2].any()
     assert prediction.grad[:, 1].any()
 
@@ -80,7 +92,7 @@ def test_keypoints_without_weight_pull_at_nothing(name):
 def test_without_any_label_the_loss_is_zero_and_so_its_gradient(name, filled):
     prediction, target = maps(6)
     prediction.requires_grad_()
-    loss = LOSSES[name](prediction, target * filled, torch.zeros(3, 5))
+    loss = _by_tensors(name)(prediction, target * filled, torch.zeros(3, 5))
     loss.backward()
     assert loss.item() == 0
     assert not prediction.grad.any()
@@ -92,4 +104,5 @@ def test_a_right_prediction_is_better_than_a_wrong_one(name):
     target[0, 0, 1, 1] = 1
     right, wrong = target * 5 if name == "cross_entropy" else target, torch.flip(target, [2])
     weight = torch.ones(1, 1)
-    assert LOSSES[name](right, target, weight) < LOSSES[name](wrong, target, weight)
+    loss = _by_tensors(name)
+    assert loss(right, target, weight) < loss(wrong, target, weight)

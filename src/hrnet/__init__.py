@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from hrnet.reports import report
     from hrnet.skeleton import Skeleton
     from hrnet.spec import NetworkSpec
+    from hrnet.tasks import read_experiment
     from hrnet.tasks.pose.drawing import draw_poses
     from hrnet.tasks.pose.result import Poses
     from hrnet.tasks.pose.spec import PoseSpec
@@ -57,6 +58,7 @@ _HOMES = {
     "load_network": "hrnet.weights.load",
     "load_weights": "hrnet.weights.load",
     "push_to_hub": "hrnet.weights.push",
+    "read_experiment": "hrnet.tasks",
     "read_keypoints": "hrnet.data.coco",
     "report": "hrnet.reports",
     "save_checkpoint": "hrnet.weights.checkpoint",
@@ -88,6 +90,7 @@ __all__ = [
     "load_network",
     "load_weights",
     "push_to_hub",
+    "read_experiment",
     "read_keypoints",
     "report",
     "save_checkpoint",

@@ -1,24 +1,22 @@
-"""An experiment as one frozen value: what is trained, on what, and how.
+"""An experiment as one frozen value: the network, the data and the training.
 
-The meaning of a setting stands beside it, as its description: `hrnet recipes NAME`, the messages
-and the bounds all come from here.
+Each task extends the parts with settings of its own, see `hrnet.tasks`. Bounds and description of a
+setting stand beside it; `hrnet recipes NAME` and the error messages use them.
 """
 
 import json
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
-from pathlib import Path
-from typing import Annotated, Literal, get_type_hints
+from typing import Annotated, Literal, Self, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
-from hrnet.codecs.heatmap import CodecKind
-from hrnet.data.augment import Augmentation
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError, one_line
-from hrnet.files import read_text
-from hrnet.spec import InputSize, NetworkOptions
+from hrnet.spec import InputSize, ModelSpec, NetworkOptions
 
 MAX_COUNT = 1_000_000_000
 """Of updates, epochs or samples: more than any training has."""
@@ -31,62 +29,39 @@ Pattern = Annotated[str, Field(max_length=1000)]
 
 
 class Part(BaseModel):
-    """A frozen part of an experiment that takes no other settings than its own."""
+    """A frozen part of an experiment; other settings than its own are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-LossName = Literal["mse", "ohkm", "cross_entropy"]
-"""A function of `hrnet.losses`."""
-
-
 class ModelConfig(Part):
-    """The network, and how keypoints become heatmaps."""
+    """The network."""
 
     variant: str = Field(
         max_length=200, description="The architecture by its name; `hrnet models` lists them."
     )
     input_size: InputSize = Field(
-        default=(256, 192), description="(height, width) of a crop in pixels, multiples of 32."
-    )
-    codec: CodecKind = Field(
-        default="classic",
-        description="How heatmaps encode keypoints: classic, dark or udp (exact, also mirrored).",
-    )
-    sigma: float = Field(
-        default=2.0,
-        ge=0.5,
-        le=32,
-        description="Standard deviation of a keypoint's Gaussian, in heatmap pixels.",
-    )
-    padding: float = Field(
-        default=1.25, ge=0.1, le=10, description="Factor by which a box grows before it is cropped."
+        default=(256, 192), description="(height, width) of the input in pixels, multiples of 32."
     )
     options: NetworkOptions = Field(
         default=NetworkOptions(), description="Choices within the architecture."
     )
 
 
-class DataConfig(Part):
-    """COCO keypoint files and the folders of their pictures."""
+class DataConfig(Part, ABC):
+    """Labelled data; each task has settings of its own for them."""
 
-    annotations: Path = Field(description="The COCO keypoint file to train on.")
-    images: Path = Field(description="The folder of its pictures.")
-    val_annotations: Path | None = Field(
-        default=None,
-        description="Measured on every train.evaluate_every epochs; null: nothing is measured.",
-    )
-    val_images: Path | None = Field(
-        default=None, description="The folder of those pictures; data.images without it."
-    )
-    category: str | None = Field(
-        default=None,
-        description="The category to take, where several have different keypoints: name or id.",
-    )
+    @abstractmethod
+    def training(self) -> DataSource:
+        """Return the data to train on."""
+
+    @abstractmethod
+    def validation(self) -> DataSource | None:
+        """Return the data to evaluate on during the training, None where there are none."""
 
 
 class ParameterGroup(Part):
-    """Parameters that are trained in another way than the rest."""
+    """Parameters with a learning rate or weight decay of their own."""
 
     pattern: Pattern = Field(description="Of their names, such as backbone.* or *norm*.")
     lr_scale: float = Field(
@@ -98,7 +73,7 @@ class ParameterGroup(Part):
 
 
 class TrainConfig(Part):
-    """Optimisation: all that decides what a run learns. Epochs count from 0."""
+    """Optimisation: every setting that changes what is learned. Epochs count from 0."""
 
     epochs: int = Field(
         default=210, ge=1, le=MAX_COUNT, description="Passes over the training data."
@@ -167,17 +142,13 @@ class TrainConfig(Part):
     warmup_factor: float = Field(
         default=1e-3, gt=0, le=1, description="Factor on the learning rate at the first update."
     )
-    loss: LossName = Field(
-        default="mse",
-        description="mse (as published), ohkm (the 8 hardest keypoints) or cross_entropy (learns "
-        "from few data faster).",
-    )
+    loss: str = Field(description="The loss by its name; each task has its own.")
     ema: float = Field(
         default=0.0,
         ge=0,
         lt=1,
-        description="Decay of the moving average of the weights that is measured and saved; 0: "
-        "none.",
+        description="Decay of the exponential moving average (EMA) of the weights, which is "
+        "evaluated and saved; 0: none.",
     )
     precision: Literal["float32", "bf16", "fp16"] = Field(
         default="float32",
@@ -195,11 +166,11 @@ class TrainConfig(Part):
     )
     init_head: bool = Field(
         default=True,
-        description="false takes the backbone alone from train.init, which may be of other "
-        "keypoints.",
+        description="false takes the backbone alone from train.init, which may predict something "
+        "else.",
     )
     evaluate_every: int = Field(
-        default=10, ge=1, le=MAX_COUNT, description="Epochs between two measurements."
+        default=10, ge=1, le=MAX_COUNT, description="Epochs between two evaluations."
     )
     seed: int = Field(
         default=0, ge=0, le=MAX_SEED, description="All that is drawn at random follows from it."
@@ -207,7 +178,7 @@ class TrainConfig(Part):
 
 
 class RunConfig(Part):
-    """The way in which a run is carried out; nothing here is meant to change what is learned."""
+    """Execution: device, workers, logging. These settings do not change what is learned."""
 
     device: str = Field(
         default="auto",
@@ -244,28 +215,42 @@ class RunConfig(Part):
 
 
 class Experiment(Part):
-    """One training run."""
+    """One training run; each task has a subclass with parts of its own.
+
+    augmentation: a frozen dataclass or another `Part`, for the task alone.
+    """
 
     name: str = Field(max_length=1000, description="The recipe's or the file's.")
+    task: str = Field(description="The task, which has settings of its own.")
     model: ModelConfig
     data: DataConfig
-    augmentation: Augmentation = Augmentation()
-    train: TrainConfig = TrainConfig()
+    augmentation: object
+    train: TrainConfig
     run: RunConfig = RunConfig()
 
+    def notes(self, spec: ModelSpec) -> list[str]:
+        """Return lines to print before the training of a model, such as what is switched off."""
+        return []
+
     @classmethod
-    def from_json(cls, text: str) -> "Experiment":
-        """Read an experiment.json; InputError names the field that does not fit."""
+    def from_json(cls, text: str) -> Self:
+        """Read the JSON of this class; `hrnet.read_experiment` reads a file of any task.
+
+        Raises InputError that names the first field that does not fit.
+        """
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            raise InputError(describe(error)) from None
+            raise InputError(_describe(error, cls)) from None
         except UnicodeEncodeError:
             raise InputError("not an experiment.json: it holds characters that are none") from None
 
     def to_json(self) -> str:
         """Write the experiment as `from_json` reads it."""
         return self.model_dump_json(indent=2)
+
+
+E = TypeVar("E", bound=Experiment)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +265,7 @@ class Setting:
 def settings_of(experiment: Experiment) -> Iterator[Setting]:
     """Yield every setting of an experiment with its meaning, in the order of the parts."""
     tree = json.loads(experiment.to_json())
-    for name, field in _fields(Experiment):
+    for name, field in _fields(type(experiment)):
         value = tree
         for key in name.split("."):
             value = value[key]
@@ -288,72 +273,71 @@ def settings_of(experiment: Experiment) -> Iterator[Setting]:
 
 
 def _fields(part: type, above: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """The settings of a part, and of the parts within it, by their whole names."""
-    if issubclass(part, BaseModel):
-        fields = dict(part.model_fields)
-    else:  # the augmentation, which is a dataclass
-        hints = get_type_hints(part, include_extras=True)
-        fields = {name: FieldInfo.from_annotation(hint) for name, hint in hints.items()}
-    for name, field in fields.items():
+    """Yield the settings of a part, and of the parts within it, by their full names."""
+    for name, field in _own_fields(part).items():
         inner = field.annotation
-        if isinstance(inner, type) and (issubclass(inner, BaseModel) or inner is Augmentation):
+        if isinstance(inner, type) and (issubclass(inner, BaseModel) or is_dataclass(inner)):
             yield from _fields(inner, f"{above}{name}.")
         else:
             yield f"{above}{name}", field
 
 
-def read_experiment(path: Path) -> Experiment:
-    """Read an experiment.json as a run folder holds it."""
-    text = read_text(path, "the experiment")
-    try:
-        return Experiment.from_json(text)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+def _own_fields(part: type) -> dict[str, FieldInfo]:
+    """Return the fields of a pydantic model or of a dataclass."""
+    if is_dataclass(part):
+        hints = get_type_hints(part, include_extras=True)
+        return {one.name: FieldInfo.from_annotation(hints[one.name]) for one in fields(part)}
+    assert issubclass(part, BaseModel)
+    return dict(part.model_fields)
 
 
-def describe(error: ValidationError) -> str:
-    """One line about the first field that does not fit."""
+def _describe(error: ValidationError, kind: type[Experiment]) -> str:
+    """Describe the first field that does not fit in one line."""
     first = error.errors(include_url=False)[0]
     where = one_line(".".join(str(part) for part in first["loc"]))[:200]
     if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
-        return f"unknown setting {where}; {_near(where)}"
-    if first["type"] == "value_error":  # from a check of ours, which says what came
+        return f"unknown setting {where}; {_near(where, kind)}"
+    if first["type"] == "value_error":  # from a check of ours, whose message is complete
         return f"setting {where}: {one_line(first['ctx']['error'])}"
     what = f"setting {where}" if where else "not an experiment.json"
     return f"{what}: {first['msg']}, got {_shown(first['input'])}"
 
 
 def _shown(value: object) -> str:
-    """A value in at most 60 characters; Python writes no integers of thousands of digits."""
+    """Return a value in at most 60 characters; Python writes no integers of many digits."""
     try:
         return f"{value!r:.60}"
     except (ValueError, RecursionError):
         return "a value too long to show"
 
 
-def override(experiment: Experiment, settings: Sequence[str]) -> Experiment:
-    """Apply settings of the form `train.lr=1e-3`; the experiment given stays as it is.
+def override(experiment: E, settings: Sequence[str]) -> E:
+    """Return a copy of an experiment with settings of the form `train.lr=1e-3` applied.
 
     Values are JSON where they parse as such, else text. Raises InputError for an unknown setting
     (with the near names) or a value that does not fit.
     """
-    tree = json.loads(experiment.to_json())
+    kind, tree = type(experiment), json.loads(experiment.to_json())
     for setting in settings:
         path, equals, text = setting.partition("=")
         if not equals:
             raise InputError(f"expected --set NAME=VALUE, got {setting!r:.200}")
+        # Walk down to the part that holds the setting.
         *parents, leaf = path.split(".")
         node = tree
         for parent in parents:
             node = node.get(parent) if isinstance(node, dict) else None
         if not isinstance(node, dict) or leaf not in node:
-            raise InputError(f"unknown setting {path:.200}; {_near(path)}")
+            raise InputError(f"unknown setting {path:.200}; {_near(path, kind)}")
         node[leaf] = _value(text, node[leaf])
-    return Experiment.from_json(json.dumps(tree))
+    return kind.from_json(json.dumps(tree))
 
 
 def _value(text: str, before: object) -> object:
-    """A setting's new value; where text stood before, a number is text too (a folder `2017`)."""
+    """Read the new value of a setting.
+
+    Where text stood before, a number is text too (a folder `2017`).
+    """
     try:
         value: object = json.loads(text)
         json.dumps(value)
@@ -364,9 +348,9 @@ def _value(text: str, before: object) -> object:
     return text if isinstance(value, int | float) and isinstance(before, str) else value
 
 
-def _near(path: str) -> str:
-    names = [name for name, _ in _fields(Experiment)]
-    near = get_close_matches(path[:200], names, n=3, cutoff=0.4)
+def _near(path: str, kind: type[Experiment]) -> str:
+    """Name the settings that are spelled like a path, or all parts."""
+    near = get_close_matches(path[:200], [name for name, _ in _fields(kind)], n=3, cutoff=0.4)
     if near:
         return f"did you mean {' or '.join(near)}?"
     return "settings are name, model.*, data.*, augmentation.*, train.* and run.*"

@@ -15,13 +15,14 @@ from pathlib import Path
 import PIL
 from PIL import features
 
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import is_file, sha256_of
 from hrnet.predict import BATCH_SIZE, Model, load
 from hrnet.runtime import EngineName
 from hrnet.runtime.engine import DEFAULT_ENGINE
 from hrnet.spec import ModelSpec
-from hrnet.tasks import Dataset, DataSource, Job, Result
+from hrnet.tasks import Dataset, Job, Result
 from hrnet.weights.catalog import find_model
 
 GROUND_TRUTH = "gt"

@@ -16,7 +16,7 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from hrnet.errors import InputError, one_line
 from hrnet.files import address_in, exists, is_file, is_folder, not_fetched, resolve
-from hrnet.geometry import Image8
+from hrnet.geometry import Image8, Size
 
 ImageSource = str | PathLike[str] | Image.Image | NDArray[Any]
 """A path, a Pillow image, or an array: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey, uint8."""
@@ -384,3 +384,12 @@ def _sort_out(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
     for path in entries:
         (images if path.suffix.lower() in SUFFIXES and is_file(path) else others).append(path)
     return images, others
+
+
+def expect_size(path: Path, found: Size, annotated: Size) -> None:
+    """Raise InputError where a picture is not of the size (height, width) that was annotated."""
+    if found != annotated:
+        raise InputError(
+            f"{path} has {found[1]}x{found[0]} pixels (EXIF applied) but the annotations say "
+            f"{annotated[1]}x{annotated[0]}; use the images that were annotated"
+        )

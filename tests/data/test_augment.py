@@ -9,11 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrnet.data.augment import NO_AUGMENTATION, Augmentation, draw_crop
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError
 from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, invert_affine, warp_affine
 from hrnet.skeleton import COCO_PERSON, Skeleton
+from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.augment import draw_crop
+from hrnet.tasks.pose.config import NO_AUGMENTATION
+from hrnet.tasks.pose.config import PoseAugmentation as Augmentation
+from hrnet.tasks.pose.spec import PoseSpec
 
 SIZE = (128, 96)
 PLAIN = Skeleton(("a", "b", "c"))
@@ -37,8 +41,20 @@ def person() -> Sample:
 
 def draw(sample, skeleton=COCO_PERSON, seed=0, unbiased=False, padding=1.25, **changes):
     augmentation = Augmentation(**{**NOTHING, **changes})
-    generator = np.random.default_rng(seed)
-    return draw_crop(sample, skeleton, SIZE, padding, augmentation, generator, unbiased)
+    spec = spec_of(skeleton, unbiased=unbiased, padding=padding)
+    return draw_crop(sample, spec, augmentation=augmentation, rng=np.random.default_rng(seed))
+
+
+def spec_of(skeleton=COCO_PERSON, *, unbiased=False, padding=1.25) -> PoseSpec:
+    count = skeleton.num_keypoints
+    return PoseSpec(
+        network=NetworkSpec(variant="small_hrnet_w16", task="pose", num_outputs=count),
+        name="test",
+        input_size=SIZE,
+        codec="udp" if unbiased else "classic",
+        padding=padding,
+        skeleton=skeleton,
+    )
 
 
 def zoom_and_angle(matrix):
@@ -48,8 +64,8 @@ def zoom_and_angle(matrix):
 
 def test_the_same_generator_gives_the_same_crop(person):
     def once(seed):
-        generator = np.random.default_rng(seed)
-        return draw_crop(person, COCO_PERSON, SIZE, 1.25, Augmentation(), generator)
+        rng = np.random.default_rng(seed)
+        return draw_crop(person, spec_of(), augmentation=Augmentation(), rng=rng)
 
     for one, again in zip(once(3), once(3), strict=True):
         np.testing.assert_array_equal(one, again)
@@ -58,10 +74,8 @@ def test_the_same_generator_gives_the_same_crop(person):
 
 @pytest.mark.parametrize("unbiased", [False, True])
 def test_without_augmentation_it_is_the_crop_of_evaluation(person, unbiased):
-    generator = np.random.default_rng(0)
-    matrix, points, weights = draw_crop(
-        person, COCO_PERSON, SIZE, 1.25, NO_AUGMENTATION, generator, unbiased
-    )
+    rng, spec = np.random.default_rng(0), spec_of(unbiased=unbiased)
+    matrix, points, weights = draw_crop(person, spec, augmentation=NO_AUGMENTATION, rng=rng)
     center, size = box_to_crop(person.box_xywh, SIZE, 1.25)
     np.testing.assert_allclose(matrix, crop_matrix(center, size, SIZE, unbiased=unbiased))
     np.testing.assert_allclose(points, apply_affine(person.keypoints, matrix))

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig
+from hrnet.config import RunConfig
+from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig, PoseTrain
 from hrnet.training.train import train
 
 from . import odd
@@ -24,11 +25,11 @@ def run_folder(tmp_path_factory):
     file.write_text(json.dumps(coco()))
     for number in range(4):
         Image.new("RGB", SIZE).save(folder / f"{number}.png")
-    experiment = Experiment(
+    experiment = PoseExperiment(
         name="x",
-        model=ModelConfig(variant="small_hrnet_w16", input_size=(32, 32)),
-        data=DataConfig(annotations=file, images=folder),
-        train=TrainConfig(epochs=1, batch_size=4),
+        model=PoseModelConfig(variant="small_hrnet_w16", input_size=(32, 32)),
+        data=KeypointData(annotations=file, images=folder),
+        train=PoseTrain(epochs=1, batch_size=4),
         run=RunConfig(device="cpu", workers=0, tensorboard=False),
     )
     train(experiment, folder / "run")

@@ -5,15 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import hrnet
-from hrnet.config import DataConfig, Experiment, ModelConfig, override
+from hrnet.config import override
+from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig
 
 from . import odd
 from .conftest import few, hostile
 
-EXPERIMENT = Experiment(
+EXPERIMENT = PoseExperiment(
     name="x",
-    model=ModelConfig(variant="small_hrnet_w16"),
-    data=DataConfig(annotations="no.json", images="nowhere"),
+    model=PoseModelConfig(variant="small_hrnet_w16"),
+    data=KeypointData(annotations="no.json", images="nowhere"),
 )
 NAMES = sorted(
     f"{part}.{name}"
@@ -34,7 +35,7 @@ def test_any_value_of_any_setting(name, text):
         changed = override(EXPERIMENT, [f"{name}={text}"])
     except hrnet.InputError:
         return
-    assert Experiment.from_json(changed.to_json()) == changed
+    assert PoseExperiment.from_json(changed.to_json()) == changed
 
 
 @few

@@ -155,13 +155,14 @@ def test_warping(recorded):
 
 def test_losses(recorded):
     torch = pytest.importorskip("torch")
-    from hrnet.losses import mse, ohkm
+    from hrnet.tasks.pose.network import mse, ohkm
 
     prediction, target = (torch.from_numpy(recorded[f"loss/{k}"]) for k in ("output", "target"))
     weight = torch.from_numpy(recorded["loss/weight"][..., 0])
+    targets = {"heatmaps": target, "weights": weight}
     expected = float(recorded["loss/joints_mse"]), float(recorded["loss/ohkm_top2"])
-    assert mse(prediction, target, weight).item() == pytest.approx(expected[0], rel=1e-6)
-    assert ohkm(prediction, target, weight, top=2).item() == pytest.approx(expected[1], rel=1e-6)
+    assert mse(prediction, targets).item() == pytest.approx(expected[0], rel=1e-6)
+    assert ohkm(prediction, targets, top=2).item() == pytest.approx(expected[1], rel=1e-6)
 
 
 @pytest.mark.parametrize("kernel", [11, 17])

@@ -7,12 +7,13 @@ import shlex
 
 import pytest
 
-import hrnet.recipes
+import hrnet.recipes.pose
 from hrnet.config import Experiment, override
 from hrnet.errors import InputError
 from hrnet.models import VARIANTS
 from hrnet.recipes import RECIPES, get_recipe
-from hrnet.recipes.common import COCO_2017, MPII
+from hrnet.recipes.pose.common import COCO_2017, MPII
+from hrnet.tasks import experiment_from_json
 
 NAMES = [
     "pose/hrnet_w32_coco_256x192",
@@ -66,7 +67,7 @@ def test_recipe(name):
     assert own_name.startswith(experiment.model.variant)
     assert own_name.endswith(f"_{height}x{width}")
     assert experiment.data == (MPII if "_mpii_" in name else COCO_2017)
-    assert Experiment.from_json(experiment.to_json()) == experiment
+    assert experiment_from_json(experiment.to_json()) == experiment
     assert get_recipe(name) == experiment
 
 
@@ -95,9 +96,9 @@ def test_an_unknown_name_lists_near_ones(name):
 
 def test_every_function_of_a_recipe_file_is_listed():
     public = set()
-    for found in pkgutil.iter_modules(hrnet.recipes.__path__):
-        if found.name not in ("common", "own"):
-            module = importlib.import_module(f"hrnet.recipes.{found.name}")
+    for found in pkgutil.iter_modules(hrnet.recipes.pose.__path__):
+        if found.name not in ("common", "finetune"):
+            module = importlib.import_module(f"hrnet.recipes.pose.{found.name}")
             public |= {
                 value
                 for name, value in vars(module).items()

@@ -9,9 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig, PoseTrain
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.weights.checkpoint import build_network, save_checkpoint
 
@@ -40,16 +40,16 @@ def write_data(folder: Path) -> Path:
     return file
 
 
-def make_experiment(data: Path, *, validation: bool = True) -> Experiment:
-    return Experiment(
+def make_experiment(data: Path, *, validation: bool = True) -> PoseExperiment:
+    return PoseExperiment(
         name=f"try {HOSTILE}",
-        model=ModelConfig(variant="small_hrnet_w16", input_size=(64, 64)),
-        data=DataConfig(
+        model=PoseModelConfig(variant="small_hrnet_w16", input_size=(64, 64)),
+        data=KeypointData(
             annotations=data,
             images=data.parent,
             val_annotations=data if validation else None,
         ),
-        train=TrainConfig(epochs=4, lr=0.002, evaluate_every=2),
+        train=PoseTrain(epochs=4, lr=0.002, evaluate_every=2),
     )
 
 
@@ -78,7 +78,7 @@ class RunMaker:
         self.environment({"packages": {"torch": "2.x"}, "command": ["hrnet", HOSTILE]})
         (self.folder / "best.safetensors").write_bytes(checkpoint.read_bytes())
 
-    def experiment(self, value: Experiment) -> None:
+    def experiment(self, value: PoseExperiment) -> None:
         (self.folder / "experiment.json").write_text(value.to_json())
 
     def log(self, rows: list[dict], more: str = "") -> None:
@@ -111,5 +111,5 @@ def made(tmp_path: Path, checkpoint: Path) -> RunMaker:
 
 
 @pytest.fixture
-def experiment_of() -> Callable[..., Experiment]:
+def experiment_of() -> Callable[..., PoseExperiment]:
     return make_experiment

@@ -1,5 +1,6 @@
 """Training batches: every crop is fixed by (seed, epoch, sample), whatever the workers."""
 
+import multiprocessing
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +8,24 @@ import pytest
 import torch
 from PIL import Image
 
-from hrnet.data.augment import NO_AUGMENTATION, Augmentation
+from hrnet.data.augment import distort
 from hrnet.data.coco import Sample
 from hrnet.errors import InputError
+from hrnet.geometry import warp_affine
+from hrnet.images import read_image
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
+from hrnet.tasks.pose.augment import draw_crop
+from hrnet.tasks.pose.config import (
+    NO_AUGMENTATION,
+    KeypointData,
+    PoseAugmentation,
+    PoseExperiment,
+    PoseModelConfig,
+)
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.training.loader import Batch, Collate, CropDataset, EpochBatches, make_loader, normalised
+from hrnet.tasks.pose.task import Pose
+from hrnet.training.loader import Batch, EpochBatches, TrainingSet, loaded, make_loader, normalised
 
 COUNT = 7
 SPEC = PoseSpec(
@@ -42,8 +54,28 @@ def samples(tmp_path_factory) -> list[Sample]:
     return found
 
 
-def make_dataset(samples, *, spec=SPEC, augmentation=None, seed=0, cache=True) -> CropDataset:
-    return CropDataset(samples, spec, augmentation or Augmentation(), seed=seed, cache=cache)
+def make_dataset(
+    samples, *, spec=SPEC, augmentation=None, seed=0, cache=True, skip_broken=False
+) -> TrainingSet:
+    experiment = PoseExperiment(
+        name="test",
+        model=PoseModelConfig(variant="small_hrnet_w16"),
+        data=KeypointData(annotations=Path("a.json"), images=Path()),
+        augmentation=augmentation or PoseAugmentation(),
+    )
+    task = Pose(spec, experiment)
+    return TrainingSet(samples, task, seed=seed, cache=cache, skip_broken=skip_broken)
+
+
+def drawn(samples, spec=SPEC, augmentation=None) -> list[tuple]:
+    """Crop, keypoints and weights of each sample in epoch 0, one by one."""
+    augmentation, found = augmentation or PoseAugmentation(), []
+    for position, sample in enumerate(samples):
+        rng = np.random.default_rng([0, 0, position])
+        matrix, points, weights = draw_crop(sample, spec, augmentation=augmentation, rng=rng)
+        crop = warp_affine(read_image(sample.image_path), matrix, spec.input_size)
+        found.append((distort(crop, augmentation, rng), points, weights))
+    return found
 
 
 def epoch_of(samples, *, epoch=0, seed=0, workers=0, batch_size=3, **options) -> list[Batch]:
@@ -55,26 +87,30 @@ def epoch_of(samples, *, epoch=0, seed=0, workers=0, batch_size=3, **options) ->
 
 def same(one: list[Batch], other: list[Batch]) -> bool:
     return len(one) == len(other) and all(
-        torch.equal(getattr(a, field), getattr(b, field))
+        torch.equal(tensor, tensors(b)[name])
         for a, b in zip(one, other, strict=True)
-        for field in ("crops", "heatmaps", "weights")
+        for name, tensor in tensors(a).items()
     )
+
+
+def tensors(batch: Batch) -> dict[str, torch.Tensor]:
+    return {"inputs": batch.inputs, **batch.targets}
 
 
 def test_shapes_and_types(samples):
     batches = epoch_of(samples)
     assert len(batches) == 2  # of 3; the seventh is dropped
     for batch in batches:
-        assert batch.crops.shape == (3, 64, 96, 3)
-        assert batch.heatmaps.shape == (3, 5, 16, 24)
-        assert batch.weights.shape == (3, 5)
-        assert batch.crops.dtype == torch.uint8
-        assert {batch.heatmaps.dtype, batch.weights.dtype} == {torch.float32}
+        assert batch.inputs.shape == (3, 64, 96, 3)
+        assert batch.targets["heatmaps"].shape == (3, 5, 16, 24)
+        assert batch.targets["weights"].shape == (3, 5)
+        assert batch.inputs.dtype == torch.uint8
+        assert {batch.targets["heatmaps"].dtype, batch.targets["weights"].dtype} == {torch.float32}
 
 
 def test_few_samples_are_one_batch(samples):
     (batch,) = epoch_of(samples, batch_size=100)
-    assert len(batch.crops) == COUNT
+    assert len(batch.inputs) == COUNT
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -94,11 +130,11 @@ def test_seed_and_epoch_fix_everything(samples):
 
 def test_a_crop_does_not_depend_on_those_before_it(samples):
     dataset = make_dataset(samples)
-    first = dataset[3, 5]
-    _ = dataset[3, 1], dataset[4, 5]
-    for one, again in zip(first, dataset[3, 5], strict=True):
-        np.testing.assert_array_equal(one, again)
-    assert not np.array_equal(first[0], dataset[4, 5][0])
+    first = dataset.__getitems__([(3, 5)])
+    among = dataset.__getitems__([(3, 1), (4, 5), (3, 5)])
+    for name, tensor in tensors(first).items():
+        np.testing.assert_array_equal(tensor[0], tensors(among)[name][2])
+    assert not np.array_equal(first.inputs[0], among.inputs[1])
 
 
 def test_an_epoch_visits_every_sample_once_in_another_order():
@@ -122,7 +158,7 @@ def test_it_goes_on_in_the_middle_of_an_epoch():
     batches.start = 3
     assert list(batches) == whole[3:]
     assert len(batches) == 4
-    assert batches.samples_of(3) == [position for _, position in whole[3]]
+    assert batches.samples_of(0, 3) == [position for _, position in whole[3]]
 
 
 @pytest.mark.parametrize("length", [24, 7])
@@ -139,15 +175,16 @@ def test_processes_share_the_batches_of_one(length):
 def test_targets_are_those_of_the_codec(samples, codec):
     spec = SPEC.model_copy(update={"codec": codec})
     dataset = make_dataset(samples, spec=spec)
-    items = [dataset[0, position] for position in range(COUNT)]
-    batch = Collate(spec)(items)
-    _, points, weights = (np.stack(part) for part in zip(*items, strict=True))
+    batch = dataset.__getitems__([(0, position) for position in range(COUNT)])
+    items = drawn(samples, spec)
+    crops, points, weights = (np.stack(part) for part in zip(*items, strict=True))
     heatmaps, kept = spec.heatmap_codec.encode(points, weights)
-    np.testing.assert_array_equal(batch.heatmaps.numpy(), heatmaps)
-    np.testing.assert_array_equal(batch.weights.numpy(), kept)
-    assert not batch.weights[:, 4].any()  # never labelled
+    np.testing.assert_array_equal(batch.inputs.numpy(), crops)
+    np.testing.assert_array_equal(batch.targets["heatmaps"].numpy(), heatmaps)
+    np.testing.assert_array_equal(batch.targets["weights"].numpy(), kept)
+    assert not batch.targets["weights"][:, 4].any()  # never labelled
     for layout in (True, False):
-        images = normalised(batch.crops, spec, channels_last=layout)
+        images = normalised(batch.inputs, spec, channels_last=layout)
         assert images.is_contiguous(memory_format=torch.channels_last) == layout
         for image, (crop, _, _) in zip(images, items, strict=True):
             expected = (crop / 255 - spec.mean) / spec.std
@@ -157,11 +194,12 @@ def test_targets_are_those_of_the_codec(samples, codec):
 def test_decoded_targets_are_the_points(samples):
     """What the network is asked for is what the decoder reads as the keypoints of the crop."""
     dataset = make_dataset(samples, augmentation=NO_AUGMENTATION)
-    items = [dataset[0, position] for position in range(COUNT)]
-    batch = Collate(SPEC)(items)
-    decoded, _ = SPEC.heatmap_codec.decode(batch.heatmaps.numpy())
+    batch = dataset.__getitems__([(0, position) for position in range(COUNT)])
+    items = drawn(samples, augmentation=NO_AUGMENTATION)
+    decoded, _ = SPEC.heatmap_codec.decode(batch.targets["heatmaps"].numpy())
     points = np.stack([item[1] for item in items])
-    inside = np.all((points > 12) & (points < (84, 52)), axis=-1) & (batch.weights.numpy() > 0)
+    counts = batch.targets["weights"].numpy() > 0
+    inside = np.all((points > 12) & (points < (84, 52)), axis=-1) & counts
     assert inside.sum() > 5
     np.testing.assert_allclose(decoded[inside], points[inside], atol=0.6)
 
@@ -177,7 +215,7 @@ def test_pictures_are_read_once(samples, monkeypatch):
     dataset = make_dataset(samples)
     for epoch in range(2):
         for position in range(COUNT):
-            _ = dataset[epoch, position]
+            dataset.__getitems__([(epoch, position)])
     assert sorted(read) == sorted({sample.image_path for sample in samples})
 
 
@@ -195,10 +233,39 @@ def test_a_broken_picture_comes_as_its_error(samples, tmp_path, workers):
     assert len(str(batch).splitlines()) == 1
 
 
-def test_broken_pictures_can_be_skipped_and_are_counted(samples, tmp_path):
-    error = InputError("broken.jpg cannot be read")
-    item = make_dataset(samples)[0, 0]
-    batch = Collate(SPEC, skip=True)([item, error, item])
-    assert (len(batch.crops), batch.skipped) == (2, 1)
-    assert Collate(SPEC, skip=True)([error, error]) is error
-    assert Collate(SPEC)([item, error]) is error
+def test_broken_pictures_can_be_skipped_and_are_counted(samples, monkeypatch):
+    error, good = InputError("broken.jpg cannot be read"), [(0, 0), (0, 5)]
+    monkeypatch.setattr("hrnet.training.loader.read_image", lambda path: broken_or(path, error))
+    skipping, strict = make_dataset(samples, skip_broken=True), make_dataset(samples)
+    bad = [(0, 2), (0, 3)]  # both in 1.png
+    batch = skipping.__getitems__([good[0], bad[0], good[1]])
+    assert (len(batch.inputs), batch.skipped) == (2, 1)
+    assert same([batch], [strict.__getitems__(good)])
+    assert skipping.__getitems__(bad) is error
+    assert strict.__getitems__([good[0], bad[0]]) is error
+
+
+def broken_or(path: Path, error: InputError):
+    if path.name == "1.png":
+        raise error
+    return read_image(path)
+
+
+def test_several_epochs_come_from_one_loader(samples):
+    """From the middle of an epoch on, each as if it were alone."""
+    batches = EpochBatches(len(samples), 3, seed=0)
+    batches.epoch, batches.start, batches.stop = 1, 1, 4
+    found = list(loaded(make_loader(make_dataset(samples), batches, workers=1)))
+    alone = [batch for epoch in (1, 2, 3) for batch in epoch_of(samples, epoch=epoch)]
+    assert same(found, alone[1:])
+
+
+def test_a_closed_loader_leaves_no_worker(samples):
+    """Its workers end although a reference to the loader stays."""
+    before = multiprocessing.active_children()
+    loader = make_loader(make_dataset(samples), EpochBatches(len(samples), 3, seed=0), workers=2)
+    batches = loaded(loader)
+    next(batches)
+    assert len(multiprocessing.active_children()) == len(before) + 2
+    batches.close()
+    assert multiprocessing.active_children() == before

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from hrnet.config import TrainConfig
 from hrnet.errors import InputError
 from hrnet.models import create_model
+from hrnet.tasks.pose.config import PoseTrain as TrainConfig
 from hrnet.training.optim import freeze, lr_factor, make_optimizer, set_lr, set_training
 
 

@@ -142,9 +142,10 @@ def _given(
     recipe: str | None, config: Path | None, resume: Path | None, settings: Sequence[str]
 ) -> "Experiment":
     """The experiment of a recipe or a file, with the settings that change it."""
-    from hrnet.config import override, read_experiment
+    from hrnet.config import override
     from hrnet.recipes import get_recipe
     from hrnet.run_folder import EXPERIMENT
+    from hrnet.tasks import read_experiment
 
     file = resume / EXPERIMENT if resume is not None else config
     return override(read_experiment(file) if file else get_recipe(str(recipe)), settings)
@@ -174,7 +175,7 @@ def _own(
 ) -> tuple["Experiment", list[str]]:
     """An experiment for annotations of the user's own, and lines about it."""
     from hrnet.recipes.finetune import own_experiment
-    from hrnet.training.train import expect_no_run
+    from hrnet.training.folder import expect_no_run
 
     expect_no_run(out)
     return own_experiment(data, images, val=val, out=out, category=category, settings=settings)

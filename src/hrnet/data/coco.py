@@ -32,7 +32,6 @@ from hrnet.data.coco_file import (
 )
 from hrnet.data.findings import Findings
 from hrnet.data.sigmas import AREA_OF_BOX, given_area
-from hrnet.errors import InputError
 from hrnet.files import address_in, exists, is_folder, read_json, resolve
 from hrnet.geometry import Size
 from hrnet.skeleton import Skeleton
@@ -383,12 +382,3 @@ def clamp_box(xywh: Floats, size: Size) -> Floats | None:
     if right <= left or bottom <= top:
         return None
     return np.array([left, top, right - left, bottom - top])
-
-
-def expect_size(path: Path, found: Size, annotated: Size) -> None:
-    """Raise InputError where a picture is not of the size (height, width) that was annotated."""
-    if found != annotated:
-        raise InputError(
-            f"{path} has {found[1]}x{found[0]} pixels (EXIF applied) but the annotations say "
-            f"{annotated[1]}x{annotated[0]}; use the images that were annotated"
-        )

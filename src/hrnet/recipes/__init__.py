@@ -1,7 +1,6 @@
 """Trainings by name: a recipe is a function that returns an `Experiment`.
 
-A new recipe is a public function in one of the files here, one for each family, and its name in
-`_POSE`.
+There is a folder for each task and in it a file for each family of networks: `pose/hrnet.py`.
 """
 
 from collections.abc import Callable
@@ -9,39 +8,10 @@ from difflib import get_close_matches
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
-from hrnet.recipes import hrformer, hrnet, litehrnet, small_hrnet
+from hrnet.recipes import pose
 
-_POSE: tuple[Callable[[], Experiment], ...] = (
-    hrnet.hrnet_w32_coco_256x192,
-    hrnet.hrnet_w32_coco_384x288,
-    hrnet.hrnet_w48_coco_256x192,
-    hrnet.hrnet_w48_coco_384x288,
-    hrnet.hrnet_w32_mpii_256x256,
-    hrnet.hrnet_w48_mpii_256x256,
-    litehrnet.litehrnet_18_coco_256x192,
-    litehrnet.litehrnet_18_coco_384x288,
-    litehrnet.litehrnet_30_coco_256x192,
-    litehrnet.litehrnet_30_coco_384x288,
-    litehrnet.naive_litehrnet_18_coco_256x192,
-    litehrnet.wider_naive_litehrnet_18_coco_256x192,
-    litehrnet.litehrnet_18_mpii_256x256,
-    litehrnet.litehrnet_30_mpii_256x256,
-    litehrnet.naive_litehrnet_18_mpii_256x256,
-    litehrnet.wider_naive_litehrnet_18_mpii_256x256,
-    hrformer.hrformer_small_coco_256x192,
-    hrformer.hrformer_small_coco_384x288,
-    hrformer.hrformer_base_coco_256x192,
-    hrformer.hrformer_base_coco_384x288,
-    small_hrnet.small_hrnet_w16_coco_256x192,
-    small_hrnet.small_hrnet_w16_few_128x96,
-    small_hrnet.small_hrnet_w16_few_192x128,
-    small_hrnet.small_hrnet_w16_few_256x192,
-)
-
-RECIPES: dict[str, Callable[[], Experiment]] = {
-    f"pose/{recipe.__name__}": recipe for recipe in _POSE
-}
-"""By name, the families one after the other."""
+RECIPES: dict[str, Callable[[], Experiment]] = {**pose.RECIPES}
+"""Task and name -> recipe: `pose/hrnet_w32_coco_256x192`."""
 
 
 def get_recipe(name: str) -> Experiment:

@@ -1,35 +1,41 @@
-"""A training for annotations of the user's own, chosen from what they hold."""
+"""A training on data of the user's own: start weights and schedule are chosen by their size."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import TypeVar
 
-import numpy as np
-
-from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig, override
-from hrnet.data.augment import Augmentation
-from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
-from hrnet.data.split import split_dataset
+from hrnet.config import Experiment, TrainConfig, override
 from hrnet.errors import InputError
-from hrnet.files import is_file, read_json, resolve
-from hrnet.geometry import Size
 from hrnet.runtime.devices import fast_precision, pick_device
-from hrnet.skeleton import COCO_PERSON
 from hrnet.weights.catalog import find_model, rows
+
+FINETUNE: dict[str, str] = {"pose": "hrnet.recipes.pose.finetune"}
+"""Task -> the module that chooses a training for data of one's own.
+
+It has TAKES, a noun for the data that it takes, `fits(path)`, which is true for such data, and
+`own_experiment` with the parameters of the function here.
+"""
 
 VARIANT = "small_hrnet_w16"
 """The variant of the embedded model, whose weights are at hand without a download."""
 
-_VAL_SHARE = 0.1
-_SEEN_CROPS = 40_000
-"""Crops that a training looks at, where that is between the least and the most epochs."""
+VAL_SHARE = 0.1
+"""The share of the pictures that is set apart where no validation data are given."""
+
+_SEEN_SAMPLES = 40_000
+"""Samples of a whole training, where that is between the least and the most epochs."""
 
 _EPOCHS = (20, 150)
 _BATCH = 32
 
+E = TypeVar("E", bound=Experiment)
+T = TypeVar("T", bound=TrainConfig)
+
 
 def own_experiment(
-    annotations: Path,
+    data: Path,
     images: Path | None,
     *,
     val: Path | None,
@@ -37,73 +43,46 @@ def own_experiment(
     category: str | None = None,
     settings: Sequence[str] = (),
 ) -> tuple[Experiment, list[str]]:
-    """Choose a training for a COCO keypoint file of any keypoints.
+    """Choose a training for labelled data; their form decides the task.
 
     images: their folder. None: that of the annotations, or images/ in it.
-    val: annotations to measure on, of images in the same folder. None: a tenth of the images is
-        set apart, and both parts are written to `out`/data.
-    category: as in `read_keypoints`.
+    val: data to evaluate on, of images in the same folder. None: a tenth of the images is set
+        apart, and both parts are written to `out`/data.
+    category: the category to take, where there are several of different labels.
     settings: as `override` takes them; the weights to start from follow the variant that they name.
     Returns the experiment and lines about what was chosen.
     Raises InputError where the files cannot be used.
     """
-    annotations, out = resolve(annotations), resolve(out)  # so that it resumes from anywhere
-    content = read_json(annotations, "annotations")
-    images = resolve(images) if images else _images_of(annotations, content, category)
-    whole = training = parse_keypoints(annotations, images, content, category)
-    if val is None:
-        first, second = _parts(annotations, out, category)
-        training = read_keypoints(first, images, category)
-    validation = read_keypoints(second if val is None else resolve(val), images, category)
-    usual = _usual(out.name, training, validation, images, category)
-    # What is started from follows the variant, and the schedule what is started from.
+    modules = [import_module(name) for name in FINETUNE.values()]
+    for module in modules:
+        if module.fits(data):
+            chosen: tuple[Experiment, list[str]] = module.own_experiment(
+                data, images, val=val, out=out, category=category, settings=settings
+            )
+            return chosen
+    takes = " or ".join(module.TAKES for module in modules)
+    raise InputError(f"expected --data with {takes}, got {data}; check the path")
+
+
+def choose_training(
+    usual: E, *, count: int, same_labels: bool, published: Sequence[str], settings: Sequence[str]
+) -> tuple[E, list[str]]:
+    """Choose start weights and schedule of an experiment, and apply the settings.
+
+    count: training samples. same_labels: whether the embedded model predicts these labels.
+    published: names of published weights to start from without the variant, the first choice first.
+    Returns the experiment and lines about it.
+    """
+    # The start weights follow the variant, and the schedule follows the start weights.
     wanted = override(usual, settings)
-    begins_at = [line for line in settings if line.startswith("train.init=")]
-    start = Start(None) if begins_at else start_of(wanted.model.variant)
-    known = bool(wanted.train.init) if begins_at else start.init == "default"
-    is_person = known and whole.skeleton.names == COCO_PERSON.names
-    train = schedule(len(training.samples), is_person).model_copy(update={"init": start.init})
+    is_given = any(line.startswith("train.init=") for line in settings)
+    start = Start(None) if is_given else start_of(wanted.model.variant, published)
+    has_head = bool(wanted.train.init) if is_given else start.init == "default"
+    train = schedule(usual.train, count, is_known=has_head and same_labels)
+    train = train.model_copy(update={"init": start.init})
     experiment = override(usual.model_copy(update={"train": train}), settings)
-    counts = [
-        f"{len(one.samples)} subjects in {len({s.image_id for s in one.samples})} images"
-        for one in (training, validation)
-    ]
-    source = (
-        f"of {validation.path}"
-        if val
-        else f"{_VAL_SHARE:.0%} of the images, set apart in {out / 'data'}"
-    )
-    return experiment, [
-        f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})",
-        *_about_keypoints(whole),
-        *about_training(experiment),
-        *([f"NEW WEIGHTS: {start.why_none}"] if start.why_none else []),
-    ]
-
-
-def _usual(
-    name: str,
-    training: KeypointDataset,
-    validation: KeypointDataset,
-    images: Path,
-    category: str | None,
-) -> Experiment:
-    """The experiment before the schedule and the weights to start from are chosen."""
-    return Experiment(
-        name=name,
-        model=ModelConfig(variant=VARIANT, input_size=_input_size(training), codec="udp", sigma=2),
-        data=DataConfig(
-            annotations=training.path,
-            images=images,
-            val_annotations=validation.path,
-            val_images=images,
-            category=category,
-        ),
-        augmentation=Augmentation(
-            scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
-        ),
-        run=RunConfig(),
-    )
+    why_none = [f"NEW WEIGHTS: {start.why_none}"] if start.why_none else []
+    return experiment, [*about_training(experiment), *why_none]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +93,12 @@ class Start:
     why_none: str = ""
 
 
-def start_of(variant: str) -> Start:
-    """Choose weights that fit a variant: of the packaged model, or published ones, downloaded."""
+def start_of(variant: str, published: Sequence[str]) -> Start:
+    """Choose weights that fit a variant: the embedded model's, or published ones, downloaded."""
     if variant == VARIANT:
         return Start("default")
     known = {row.name: row for row in rows()}
-    names = (f"{variant}-imagenet-backbone", f"{variant}-coco-256x192")
+    names = [f"{variant}-{name}" for name in published]
     name = next((name for name in names if name in known and known[name].url), None)
     if name is None:
         return Start(
@@ -134,72 +113,37 @@ def start_of(variant: str) -> Start:
     return Start(name)
 
 
-def _images_of(annotations: Path, content: object, category: str | None) -> Path:
-    """The folder in which the first picture of the annotations lies, where they name none."""
-    beside = annotations.parent
-    for folder in (beside, beside / "images"):
-        first = parse_keypoints(annotations, folder, content, category).samples[0]
-        if is_file(first.image_path):
-            return folder
-    return beside
+def schedule(train: T, count: int, *, is_known: bool) -> T:
+    """Choose epochs, learning rate, EMA and precision for a number of samples.
 
-
-def _parts(annotations: Path, out: Path, category: str | None) -> tuple[Path, Path]:
-    """The files of the two parts, made once and found again when the same command is repeated."""
-    folder = out / "data"
-    split_dataset(annotations, folder, val=_VAL_SHARE, category=category, force=True)
-    return folder / "train.json", folder / "val.json"
-
-
-def _input_size(dataset: KeypointDataset) -> Size:
-    """256 pixels for the longer side of the usual box; the other side follows its shape."""
-    boxes = np.array([sample.box_xywh for sample in dataset.samples])
-    aspect = float(np.median(boxes[:, 2] / boxes[:, 3]))
-    if aspect < 0.87:
-        return (256, 192)
-    return (192, 256) if aspect > 1.15 else (256, 256)
-
-
-def schedule(count: int, is_person: bool) -> TrainConfig:
-    """Epochs, learning rate, average and precision for so many subjects.
-
-    is_person: the network knows these keypoints, so it is trained on gently and for a shorter time;
-    a high learning rate lost more than few persons could teach.
+    is_known: the start weights know these labels, so the training is gentler and shorter; a high
+    learning rate lost more than few samples could teach.
     """
+    # epochs = samples to be seen / samples, within bounds
     least, most = _EPOCHS
-    crops = _SEEN_CROPS // 4 if is_person else _SEEN_CROPS
-    epochs = min(most, max(least, round(crops / count)))
+    seen = _SEEN_SAMPLES // 4 if is_known else _SEEN_SAMPLES
+    epochs = min(most, max(least, round(seen / count)))
+    # The EMA spans a twentieth of the run: decay = 1 - 20 / steps, from 0.9 to 0.999.
     steps = epochs * max(1, count // _BATCH)
-    return TrainConfig(
-        epochs=epochs,
-        batch_size=_BATCH,
-        optimizer="adamw",
-        lr=2e-4 if is_person else 1e-3,
-        weight_decay=0.02,
-        schedule="cosine",
-        warmup_steps=min(200, steps // 10),
-        loss="cross_entropy",
-        ema=round(1 - max(0.001, min(0.1, 20 / steps)), 4),
-        precision=fast_precision(pick_device("auto")),
-        init="default",
-        init_head=is_person,
-        evaluate_every=max(1, epochs // 10),
-    )
-
-
-def _about_keypoints(dataset: KeypointDataset) -> list[str]:
-    skeleton = dataset.skeleton
-    names = skeleton.names
-    pairs = ", ".join(f"{names[left]}/{names[right]}" for left, right in skeleton.flip_pairs)
-    return [
-        f"keypoints: {len(names)}: {', '.join(names)}",
-        f"mirror pairs: {pairs or 'none are known'}",
-        f"OKS sigmas: {dataset.sigmas_source}",
-    ]
+    decay = round(1 - max(0.001, min(0.1, 20 / steps)), 4)
+    changes: dict[str, object] = {
+        "epochs": epochs,
+        "batch_size": _BATCH,
+        "optimizer": "adamw",
+        "lr": 2e-4 if is_known else 1e-3,
+        "weight_decay": 0.02,
+        "schedule": "cosine",
+        "warmup_steps": min(200, steps // 10),
+        "ema": decay,
+        "precision": fast_precision(pick_device("auto")),
+        "init_head": is_known,
+        "evaluate_every": max(1, epochs // 10),
+    }
+    return train.model_copy(update=changes)
 
 
 def about_training(experiment: Experiment) -> list[str]:
-    """Lines about the network and the training, with what was changed by settings."""
+    """Describe the network and the training in lines."""
     model, train = experiment.model, experiment.train
     height, width = model.input_size
     part = "all weights" if train.init_head else "the backbone"

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
+from hrnet.data.source import DataSource
 from hrnet.evaluation import EvaluationResult, Progress, judge, open_model, predict_dataset
 from hrnet.markup import Section
 from hrnet.predict import BATCH_SIZE
 from hrnet.spec import ModelSpec
-from hrnet.tasks import DataSource, TaskSections, get_task
+from hrnet.tasks import TaskSections, get_task
 
 
 @dataclass(frozen=True, slots=True, eq=False)

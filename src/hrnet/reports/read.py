@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet.config import Experiment, read_experiment
+from hrnet.config import Experiment
 from hrnet.errors import InputError
 from hrnet.files import exists, is_file, is_folder, parse_json, read_bytes, read_json
 from hrnet.numbers import to_float
 from hrnet.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES
+from hrnet.tasks import read_experiment
 
 TAIL_LINES = 12
 _MAX_LINE = 1000

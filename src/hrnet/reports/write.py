@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from hrnet.config import DataConfig
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.evaluation import Progress
 from hrnet.extras import packages_for
@@ -18,7 +19,6 @@ from hrnet.predict import BATCH_SIZE
 from hrnet.reports.evaluated import Evaluated, evaluate_run
 from hrnet.reports.page import Drawing, make_page
 from hrnet.reports.read import RunFolder, read_run
-from hrnet.tasks import DataSource
 from hrnet.weights.catalog import BEST, LAST
 
 REPORT = "report.html"
@@ -92,11 +92,9 @@ def _source(
     config: DataConfig, data: str | PathLike[str] | None, images: str | PathLike[str] | None
 ) -> DataSource | None:
     """Return the data to evaluate on; None for a run without validation data."""
-    training = DataSource(config.annotations, config.images, category=config.category)
     if data is None and images is None:
-        folder = config.val_images or config.images
-        path = config.val_annotations
-        return replace(training, path=path, images=folder) if path else None
+        return config.validation()
+    training = config.training()
     # Runs on data with a folder of pictures are evaluated on such data too.
     if data is None or (images is None and training.images is not None):
         raise InputError("expected both --data FILE and --images DIR or neither, got one of them")

@@ -9,7 +9,7 @@ A task is a module with a `TASK`, listed by name in `TASKS`. Shared code calls t
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hrnet.config import Experiment
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
+from hrnet.files import read_text
 from hrnet.geometry import Floats, Image8, Size
 from hrnet.images import ImageSource
 from hrnet.markup import Section
@@ -26,8 +29,6 @@ from hrnet.spec import ModelSpec, check_length
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-    from hrnet.config import Experiment
 
 Outputs = tuple[NDArray[np.float32], ...]
 """What a network returns for a batch: one array or several, the batch first."""
@@ -120,21 +121,6 @@ class Sample(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class DataSource:
-    """Labelled data as a user names them; a task refuses the fields that it does not use.
-
-    path: the annotation file or folder. images: the folder of the pictures, None where the task
-    finds them itself. boxes: a detector's boxes to evaluate on; None takes the annotated ones.
-    category: which one to take where a file has several kinds.
-    """
-
-    path: Path
-    images: Path | None = None
-    boxes: Path | None = None
-    category: str | None = None
-
-
 class Dataset(Protocol):
     """Labelled pictures, read and checked."""
 
@@ -207,7 +193,7 @@ class Task(Protocol):
         samples: Sequence[Sample],
         pictures: Sequence[Image8],
         rngs: Sequence[np.random.Generator],
-    ) -> tuple[NDArray[np.uint8], dict[str, NDArray[np.float32]]]:
+    ) -> tuple[NDArray[np.uint8], Mapping[str, NDArray[np.generic]]]:
         """Augment samples; return inputs (N, H, W, 3) and the targets of the loss by name."""
         ...
 
@@ -235,9 +221,13 @@ class TaskSections(Protocol):
 
 
 class MakeTask(Protocol):
-    """The constructor of a `Task`."""
+    """The class of a `Task`."""
 
-    def __call__(self, spec: ModelSpec, experiment: "Experiment | None" = None) -> Task: ...
+    def __call__(self, spec: ModelSpec, experiment: Experiment | None = None) -> Task: ...
+
+    def dataset(self, source: DataSource) -> Dataset:
+        """Read labelled data, see `Task.dataset`; training reads them before there is a spec."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +236,8 @@ class TaskParts:
 
     name: as in specs and recipes. results: the noun for what is found, in messages and file names.
     without_boxes: a note for predictions without boxes, "" for tasks that take none.
-    spec: description of a model. experiment: settings of a training.
+    spec: description of a model. experiment: settings of a training; make_spec: of these and the
+    training data, the description of the model that is trained.
     network: module with LOSSES (name -> loss of outputs and targets) and, where the network
     predicts by more than its bare outputs, `predictor(network, spec)`; it may import torch.
     sections: module of `TaskSections`, None where the report has the table of metrics alone.
@@ -255,7 +246,8 @@ class TaskParts:
     name: str
     make: MakeTask
     spec: type[ModelSpec]
-    experiment: "type[Experiment]"
+    experiment: type[Experiment]
+    make_spec: Callable[[Experiment, Dataset], ModelSpec]
     network: str
     sections: str | None = None
     results: str = "results"
@@ -291,6 +283,32 @@ def read_spec(text: str) -> ModelSpec:
             "export the model again with this version of hrnet"
         )
     return get_task(task).spec.from_json(text)
+
+
+_TASK_OF_OLD_FILES = "pose"
+"""The task of an experiment.json without `task`: there was one task when it was written."""
+
+
+def experiment_from_json(text: str) -> Experiment:
+    """Read an experiment of any task; InputError names the field that does not fit."""
+    try:
+        fields = json.loads(text)
+    except (ValueError, RecursionError):
+        fields = None
+    # Text that is no JSON object has no task; any task's reader describes what is wrong with it.
+    task = fields.get("task", _TASK_OF_OLD_FILES) if isinstance(fields, dict) else next(iter(TASKS))
+    if task not in list(TASKS):
+        raise InputError(f"setting task: expected {' or '.join(TASKS)}, got {task!r:.60}")
+    return get_task(task).experiment.from_json(text)
+
+
+def read_experiment(path: Path) -> Experiment:
+    """Read an experiment.json of any task, as a run folder holds it."""
+    text = read_text(path, "the experiment")
+    try:
+        return experiment_from_json(text)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def expect_outputs(outputs: Outputs, shapes: Sequence[tuple[int, ...]]) -> None:

@@ -1,4 +1,4 @@
-"""Several processes that train one network, as torchrun starts them, or one alone."""
+"""The process group of a training, as torchrun starts it, or one process alone."""
 
 import gc
 import os
@@ -32,9 +32,9 @@ _WITHIN_A_RUN = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The place of this process among all, and the device it works on.
+    """The rank of this process among all, and its device.
 
-    rank: 0 is the one that writes and prints. local_rank: which of this machine's.
+    rank: 0 writes and prints. local_rank: the rank among the processes of this machine.
     """
 
     device: torch.device
@@ -47,7 +47,7 @@ class World:
         return self.rank == 0
 
     def mean(self, values: Tensor) -> Tensor:
-        """The mean of a tensor over all processes."""
+        """Return the mean of a tensor over all ranks."""
         if self.size == 1:
             return values
         total = values.to(self.device)
@@ -55,7 +55,7 @@ class World:
         return total / self.size
 
     def gather(self, value: T) -> list[T]:
-        """The values of all processes, in the order of their ranks, in each of them."""
+        """Return the values of all ranks, in their order, on each of them."""
         if self.size == 1:
             return [value]
         gathered: list[T] = [value] * self.size
@@ -64,8 +64,8 @@ class World:
 
 
 @contextmanager
-def joined(device: str) -> Iterator[World]:
-    """Join the processes that torchrun started, for the block; alone where it started none.
+def process_group(device: str) -> Iterator[World]:
+    """Join the process group that torchrun started, for the block; alone where it started none.
 
     device: as `pick_device` takes it; of several GPUs of a machine each process takes its own.
     Raises InputError where the others do not come.
@@ -88,7 +88,7 @@ def joined(device: str) -> Iterator[World]:
 
 
 def _meet(launch: Launch, backend: str) -> None:
-    """Wait for the other processes, but not for ever: WORLD_SIZE may be left over in a shell."""
+    """Wait for the other ranks for a limited time: WORLD_SIZE may be left over in a shell."""
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     wait = MEETING_S if by_torchrun else MEETING_S_WITHOUT_TORCHRUN
     limit = timedelta(seconds=wait)
@@ -109,7 +109,7 @@ def _meet(launch: Launch, backend: str) -> None:
 
 
 def _expect_listener(wait: float) -> None:
-    """Wait for the first process to listen; torch would print a page where it does not come."""
+    """Wait for rank 0 to listen; torch would print a page of errors where it does not."""
     place = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     end = time.monotonic() + wait
     while True:
@@ -123,7 +123,7 @@ def _expect_listener(wait: float) -> None:
 
 
 class _MeanOverProcesses(torch.autograd.Function):
-    """The mean of a tensor over all processes, through which gradients flow back to all of them."""
+    """The mean over all ranks; its gradient is the mean of their gradients."""
 
     @staticmethod
     def forward(ctx: object, values: Tensor) -> Tensor:
@@ -151,12 +151,14 @@ class SyncBatchNorm2d(BatchNorm2d):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return super().forward(x)
+        # mean and variance over (N, H, W) of all ranks
         own = x.float()
         mean = _differentiable_mean(own.mean(dim=(0, 2, 3)))
         spread = (own - mean[:, None, None]).square().mean(dim=(0, 2, 3))
         variance = _differentiable_mean(spread)
         count = x.numel() // x.shape[1] * dist.get_world_size()
         self.update_running_stats(mean.detach(), variance.detach(), count)
+        # y = (x - mean) / sqrt(variance + eps) * weight + bias, as scale * x + shift
         scale = self.weight * torch.rsqrt(variance + self.eps)
         shift = self.bias - mean * scale
         out: Tensor = x * scale[:, None, None].to(x.dtype) + shift[:, None, None].to(x.dtype)
@@ -164,10 +166,14 @@ class SyncBatchNorm2d(BatchNorm2d):
 
 
 def synchronise_norms(network: nn.Module, world: World) -> None:
-    """Let the norms of a network share their statistics between processes, in place."""
+    """Replace the norms of a network by those that share statistics between ranks, in place."""
     if world.device.type == "cuda":
         nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return
-    for module in network.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.__class__ = SyncBatchNorm2d
+    for parent in list(network.modules()):
+        for name, norm in parent.named_children():
+            if isinstance(norm, nn.BatchNorm2d):
+                shared = SyncBatchNorm2d(norm.num_features, norm.eps, norm.momentum)
+                for tensor in ("weight", "bias", *dict(norm.named_buffers())):
+                    setattr(shared, tensor, getattr(norm, tensor))
+                setattr(parent, name, shared)

@@ -1,8 +1,8 @@
 """The output of a running training: log.jsonl, files for TensorBoard, a bar on the terminal.
 
 A row is a dict of plain numbers and names with a `kind`: "step" rows come every so many updates,
-"epoch" rows at the end of each epoch, with the figures of an evaluation where there was one. A
-"start" row has those of weights that a training starts from.
+"epoch" rows at the end of each epoch, and a "start" row for weights that a training starts from.
+After an evaluation a row ends with the metrics, the main one first.
 """
 
 import json
@@ -30,7 +30,7 @@ Row = dict[str, float | str]
 
 
 class Sink(Protocol):
-    """A place that rows and pictures go to besides log.jsonl."""
+    """A place for rows and pictures besides log.jsonl."""
 
     def add(self, row: Mapping[str, float | str]) -> None: ...
 
@@ -75,16 +75,30 @@ class TensorBoard:
 
 
 class Journal:
-    """Rows of a run to log.jsonl and all sinks, and the bar on the terminal."""
+    """The log of a run in its folder and all sinks, and the bar on the terminal.
 
-    def __init__(self, folder: Path, sinks: Iterable[Sink], *, total_steps: int, step: int) -> None:
+    is_main: False for ranks other than 0, which write and print nothing.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        sinks: Iterable[Sink],
+        *,
+        total_steps: int,
+        step: int,
+        is_main: bool = True,
+    ) -> None:
+        self.folder = folder
         self._path = folder / LOG
         self._sinks = list(sinks)
+        self._is_main = is_main
         self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[note]}"),
             TimeRemainingColumn(),
+            disable=not is_main,
         )
         self._task = self._bar.add_task("", total=total_steps, completed=step, note="")
 
@@ -102,7 +116,9 @@ class Journal:
                     raise
 
     def add(self, row: Row) -> None:
-        """Append a row to log.jsonl, whole, and hand it to the sinks."""
+        """Append a row to log.jsonl, and hand it to the sinks."""
+        if not self._is_main:
+            return
         with writing(self._path), self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
         for sink in self._sinks:
@@ -119,12 +135,13 @@ class Journal:
 
     def say(self, line: str) -> None:
         """Print a line above the bar."""
-        self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if self._is_main:
+            self._bar.console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Turn what the system refuses in the block into an InputError that names the path."""
+    """Turn an OSError in the block into an InputError that names the path."""
     try:
         yield
     except OSError as error:
@@ -132,9 +149,9 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def keep_rows(folder: Path, count: int) -> int:
-    """Cut log.jsonl to its first `count` rows, those of the state that a run goes on from.
+    """Truncate log.jsonl to its first `count` rows, those of the saved state.
 
-    Returns how many there are then. Raises InputError where the log is none, or cannot be written.
+    Returns how many there are then. Raises InputError where it cannot be read or written.
     """
     path = folder / LOG
     if not exists(path):
@@ -148,7 +165,7 @@ def keep_rows(folder: Path, count: int) -> int:
 
 @dataclass(slots=True)
 class Clock:
-    """Time and samples since it was made, and how much of the time was spent waiting for data."""
+    """A stopwatch: time, samples, and the share of the time spent waiting for data."""
 
     started: float = field(default_factory=time.perf_counter)
     waited: float = 0.0
@@ -160,7 +177,7 @@ class Clock:
         return time.perf_counter() - self.started
 
     def waiting(self, items: Iterable[T]) -> Iterator[T]:
-        """Yield the items and count the time until each is there as waiting."""
+        """Yield the items; the time until each is there counts as waiting."""
         iterator = iter(items)
         while True:
             before = time.perf_counter()
@@ -172,12 +189,12 @@ class Clock:
                 self.waited += time.perf_counter() - before
             yield item
 
-    def figures(self) -> dict[str, float]:
-        """images_per_s, data_wait (0..1 of the time), memory_mb (the most so far) and seconds."""
+    def rates(self) -> dict[str, float]:
+        """Return images_per_s, data_wait (0..1 of the time), memory_mb (peak) and seconds."""
         return _rates(self.seconds, self.waited, self.samples)
 
     def lap(self) -> dict[str, float]:
-        """The same since the last lap."""
+        """Return the rates since the last lap."""
         now = (self.seconds, self.waited, self.samples)
         seconds, waited, samples = (a - b for a, b in zip(now, self._lap, strict=True))
         self._lap = now
@@ -195,9 +212,9 @@ def _rates(seconds: float, waited: float, samples: int) -> dict[str, float]:
 
 
 def memory_mb() -> float:
-    """The most memory that this process has held so far: of the GPU where one is used.
+    """Return the peak memory of this process in MB: of the GPU where one is used.
 
-    0 on Windows, which does not tell.
+    0 on Windows, where it is not known.
     """
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e6

@@ -1,4 +1,4 @@
-"""The place of this process among all, by the environment that torchrun sets; without torch.
+"""The rank of this process, from the environment that torchrun sets; without torch.
 
 Source of the names: https://docs.pytorch.org/docs/stable/elastic/run.html
 """
@@ -15,7 +15,7 @@ _MOST = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """rank: 0 is the one that writes and prints. local_rank: which of this machine's."""
+    """The rank among all processes (0 writes and prints) and among those of this machine."""
 
     rank: int = 0
     size: int = 1
@@ -27,9 +27,9 @@ class Launch:
 
 
 def launched() -> Launch:
-    """Read the environment; what a single process finds of it beside WORLD_SIZE means nothing.
+    """Read the environment; without WORLD_SIZE, or with 1, the other variables are ignored.
 
-    Raises InputError where it tells of several processes, but not as torchrun does.
+    Raises InputError where it names several processes, but not as torchrun does.
     """
     size = _number("WORLD_SIZE", 1, _MOST) if "WORLD_SIZE" in os.environ else 1
     if size == 1:

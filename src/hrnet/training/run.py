@@ -1,6 +1,5 @@
-"""The part of a training that changes while it goes on, and its beginning."""
+"""The mutable state of a training: network, EMA, optimizer, position."""
 
-import copy
 from dataclasses import dataclass, field
 
 import torch
@@ -11,11 +10,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
-from hrnet.models import Network
-from hrnet.tasks.pose.spec import PoseSpec
+from hrnet.models import Network, build_network
+from hrnet.spec import ModelSpec
 from hrnet.training.distributed import World, synchronise_norms
 from hrnet.training.optim import freeze, make_optimizer
-from hrnet.weights.checkpoint import build_network
 from hrnet.weights.load import load_weights
 
 
@@ -23,9 +21,9 @@ from hrnet.weights.load import load_weights
 class Position:
     """Where a run is: `epoch` and `batch` count from 0 and are the next to be done.
 
-    step: updates made so far. loss_sum, samples, skipped: of the epoch so far. best: the best main
-    figure so far, None before the first; best_epoch: its epoch, from 1, or 0 for the weights the
-    training started from. rows: lines of log.jsonl that belong to this position.
+    step: updates made so far. loss_sum, samples, skipped: of the epoch so far. best: the best value
+    so far of the main metric, None before the first evaluation; best_epoch: its epoch, from 1, or 0
+    for the weights that the training started from. rows: lines of log.jsonl up to this position.
     """
 
     epoch: int = 0
@@ -46,12 +44,14 @@ class Position:
 
 @dataclass(slots=True)
 class Run:
-    """The network in training, with everything that must be kept to go on later.
+    """A network in training on this rank, with everything that a saved state restores.
 
-    network: the bare network. forward: what is called in training, the network as it is, wrapped
-    for several processes, or compiled. average: the moving average of the weights, or None.
+    spec: the model that is trained. network: the bare network. forward: the network as training
+    calls it, wrapped for several processes, or compiled. average: the EMA of the weights, or None.
     """
 
+    spec: ModelSpec
+    world: World
     network: Network
     forward: nn.Module
     average: AveragedModel | None
@@ -59,62 +59,65 @@ class Run:
     scaler: torch.amp.GradScaler
     position: Position = field(default_factory=Position)
 
-    def weights(self) -> dict[str, Tensor]:
-        """The weights to evaluate and save: the moving average where there is one."""
-        return self.smoothed().state_dict()
-
     def smoothed(self) -> nn.Module:
-        """The network with the averaged weights, or the trained one where none is kept."""
+        """Return the network to evaluate and save: the EMA where there is one."""
         return self.average.module if self.average is not None else self.network
 
-    def predictor(self) -> nn.Module:
-        """A copy of the network to evaluate: the trained one goes on in training mode."""
-        return copy.deepcopy(self.smoothed()).eval()
+    def weights(self) -> dict[str, Tensor]:
+        """Return the weights to evaluate and save."""
+        return self.smoothed().state_dict()
 
 
-def start(experiment: Experiment, spec: PoseSpec, world: World, *, goes_on: bool = False) -> Run:
-    """Build the network, its average and the optimiser; the same in every process.
+def start(experiment: Experiment, spec: ModelSpec, *, world: World, needs_init: bool = True) -> Run:
+    """Build the network, its EMA and the optimizer; the same on every rank.
 
-    goes_on: leave `train.init` alone, since the weights will come from a saved state.
-
+    needs_init: False leaves `train.init` alone, where the weights will come from a saved state.
     Raises InputError where weights to start from do not fit, or a pattern of names fits nothing.
     """
     config = experiment.train
+    # The network, with new weights or those to start from.
     torch.manual_seed(config.seed)
-    network = build_network(spec)
-    if config.init is not None and not goes_on:
-        try:
-            load_weights(network, config.init, new_head=not config.init_head)
-        except InputError as error:
-            hint = (
-                "" if not config.init_head else "train.init_head=false takes the backbone alone, "
-            )
-            raise InputError(f"train.init: {error}; {hint}train.init=null new weights") from None
+    network = build_network(spec.network)
+    if config.init is not None and needs_init:
+        _load_init(network, config.init, new_head=not config.init_head)
     freeze(network, config.freeze)
+    # Device, memory layout and shared batch statistics.
     network = network.to(world.device)
     if experiment.run.channels_last:
         convert_conv2d_weight_memory_format(network, torch.channels_last)
     if world.size > 1 and config.sync_norm:
         synchronise_norms(network, world)
+    # average = ema * average + (1 - ema) * weights
     average = None
     if config.ema:
         decay = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
     return Run(
+        spec,
+        world,
         network,
-        _wrapped(network, experiment, world),
+        _wrapped(network, world, compiled=experiment.run.compile),
         average,
         make_optimizer(network, config),
         torch.amp.GradScaler(world.device.type, enabled=config.precision == "fp16"),
     )
 
 
-def _wrapped(network: nn.Module, experiment: Experiment, world: World) -> nn.Module:
-    """The network as it is called in training."""
+def _load_init(network: Network, init: str, *, new_head: bool) -> None:
+    """Load `train.init` into a network; an InputError names the settings to change."""
+    try:
+        load_weights(network, init, new_head=new_head)
+    except InputError as error:
+        hint = "" if new_head else "train.init_head=false takes the backbone alone, "
+        raise InputError(f"train.init: {error}; {hint}train.init=null new weights") from None
+
+
+def _wrapped(network: nn.Module, world: World, *, compiled: bool) -> nn.Module:
+    """Return the network as it is called in training."""
     forward: nn.Module = network
     if world.size > 1:
         devices = [world.device] if world.device.type == "cuda" else None
         forward = DistributedDataParallel(network, device_ids=devices)
-    if experiment.run.compile:
+    if compiled:
         forward.compile()  # in place, so that names and methods stay
     return forward

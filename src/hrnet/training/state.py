@@ -1,6 +1,6 @@
-"""The whole state of a training in one safetensors file, from which it goes on bit by bit.
+"""The whole state of a training in one safetensors file, from which it resumes bit by bit.
 
-What a step draws at random follows from the seed and the step, so no generator's state is kept.
+Random numbers of a step follow from the seed and the step, so no generator's state is saved.
 """
 
 import json
@@ -25,7 +25,7 @@ _FORMAT = "hrnet-training-1"
 
 
 def save_state(path: Path, run: Run) -> None:
-    """Write network, average, optimiser and position; the file is complete or not there."""
+    """Write network, EMA, optimizer and position; the file is complete or not there."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in _tensors(run)}
     header = {
         "format": _FORMAT,
@@ -53,12 +53,13 @@ def _tensors(run: Run) -> Iterator[tuple[str, Tensor]]:
 def load_state(path: Path, run: Run) -> None:
     """Put a saved state into a run that was started with the same settings.
 
-    Raises InputError where the file is none of a training, or of another network or optimiser, or
-    holds what no training writes.
+    Raises InputError where the file is not a state, or of another network or optimizer, or holds
+    values that no training writes.
     """
     tensors, header = read_safetensors(path)
     if header.get("format") != _FORMAT:
         raise InputError(f"{path} is not the state of a training of this version; start a new run")
+    # Check everything before anything is changed.
     position, scaler = _position(path, header), _scaler(path, header, run)
     parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
     for key, value in tensors.items():
@@ -66,6 +67,7 @@ def load_state(path: Path, run: Run) -> None:
         if part not in parts:
             raise _damaged(path, f"the tensor {key} is of no part of it")
         parts[part][name] = value
+    # Fill the network, its EMA and the optimizer.
     if (run.average is not None) != bool(parts["average"]):
         raise InputError(f"{path} was written with another train.ema; leave that setting as it was")
     _fill(run.network, parts["network"], path)
@@ -84,7 +86,7 @@ def _damaged(path: Path, reason: str) -> InputError:
 
 
 def _position(path: Path, header: dict[str, str]) -> Position:
-    """The position in a header, each of its values checked."""
+    """Read the position of a header and check each of its values."""
     where = f"the position in {path}"
     values = parse_json(header.get("position", ""), where)
     names = {one.name for one in fields(Position)}
@@ -96,7 +98,7 @@ def _position(path: Path, header: dict[str, str]) -> Position:
     wrong += ["loss_sum"] if loss_sum is None else []
     wrong += ["best"] if best is None and values["best"] is not None else []
     if wrong or loss_sum is None:
-        raise _damaged(path, f"no count or figure is {', '.join(sorted(wrong))} of its position")
+        raise _damaged(path, f"its position holds no valid {', '.join(sorted(wrong))}")
     counts = {name: value for name, value in whole.items() if value is not None}
     return Position(**counts, loss_sum=loss_sum, best=best)
 
@@ -123,7 +125,7 @@ def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
     if misfit.names:
         raise InputError(
             f"{path} does not fit the network: {misfit}; leave the settings of the model and the "
-            "keypoints as they were"
+            "labels of the data as they were"
         )
     for name, value in state.items():
         if value.dtype != own[name].dtype:
@@ -134,7 +136,7 @@ def _fill(network: nn.Module, state: dict[str, Tensor], path: Path) -> None:
 def _load_optimizer(
     path: Path, optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
 ) -> None:
-    """Restore the optimiser's tensors, each in the memory layout of its parameter.
+    """Restore the optimizer's tensors, each in the memory layout of its parameter.
 
     The layout decides the order of arithmetic in some kernels, and so the last bits.
     """
@@ -167,11 +169,11 @@ _NAMES = {
     "AdamW": {"step", "exp_avg", "exp_avg_sq"},
     "SGD": {"momentum_buffer"},
 }
-"""The tensors that an optimiser keeps of each parameter."""
+"""The tensors that an optimizer keeps of each parameter."""
 
 
 def _fits(name: str, value: Tensor, parameter: nn.Parameter) -> bool:
-    """Return True where a tensor can be one that an optimiser keeps of a parameter."""
+    """Return True where a tensor can be one that an optimizer keeps of a parameter."""
     if name == "step":
         return value.shape == () and value.is_floating_point() and 0 <= value.item() <= MAX_COUNT
     return value.shape == parameter.shape and value.dtype == parameter.dtype

@@ -1,7 +1,10 @@
 """One update of a network: forward, loss, backward, step."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -9,33 +12,53 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from hrnet.config import Experiment, TrainConfig
 from hrnet.errors import InputError, one_line
-from hrnet.losses import LOSSES
+from hrnet.tasks import get_task
 from hrnet.training.loader import Batch, normalised
-from hrnet.training.optim import lr_at, set_lr
-from hrnet.training.prepare import Job
+from hrnet.training.optim import set_lr
+from hrnet.training.run import Run
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
+Outputs = Tensor | tuple[Tensor, ...]
+"""What a network returns for a batch, in float32."""
 
-def update(job: Job, batch: Batch, *, stop: bool) -> tuple[float, bool]:
+Loss = Callable[[Outputs, Mapping[str, Tensor]], Tensor]
+"""Outputs and targets to one number; a mean over the batch, so that parts of it add up."""
+
+
+class NotFiniteError(Exception):
+    """Raised, before the weights change, where the loss of a rank's share is NaN or infinite."""
+
+    def __init__(self, loss: float) -> None:
+        super().__init__(f"the loss became {loss}")
+        self.loss = loss
+
+
+def update(
+    run: Run, batch: Batch, *, experiment: Experiment, lr: float, stop: bool
+) -> tuple[float, bool]:
     """Train on one batch and move the run's position past it.
 
-    stop: whether this process is asked to stop. Returns the mean loss of the whole update and
-    whether any process is asked to stop.
-    Raises InputError, before the weights change, where the loss is not a finite number.
+    lr: learning rate of groups without a factor. stop: whether this rank is asked to stop. Returns
+    the mean loss of the whole update and whether any rank is asked to stop.
+    Raises NotFiniteError, and InputError where the memory does not suffice.
     """
-    run, position = job.run, job.run.position
-    _seed(job)
-    set_lr(run.optimizer, lr_at(job.experiment.train, position.step, len(job.batches)))
+    position = run.position
+    _seed(run, experiment.train.seed)
+    set_lr(run.optimizer, lr)
     run.optimizer.zero_grad(set_to_none=True)
     with _memory(position.step):
-        own = _backward(job, batch)
-    loss, stopped = job.world.mean(torch.tensor([own, float(stop)], dtype=torch.float64)).tolist()
+        own = _backward(run, batch, experiment)
+    # The mean over all ranks, each of which has an equal share.
+    sums = torch.tensor([own, float(stop)], dtype=torch.float64)
+    loss, stopped = run.world.mean(sums).tolist()
     if not np.isfinite(loss):
-        raise _not_finite(job, batch, own)
-    _apply(job)
-    samples = len(batch.crops) * job.world.size
+        raise NotFiniteError(own)
+    _step(run, experiment.train.clip_norm)
+    # Count the update as done.
+    samples = len(batch.inputs) * run.world.size
     position.batch += 1
     position.step += 1
     position.loss_sum += loss * samples
@@ -46,7 +69,7 @@ def update(job: Job, batch: Batch, *, stop: bool) -> tuple[float, bool]:
 
 @contextmanager
 def _memory(step: int) -> Iterator[None]:
-    """Turn a want of memory into one line; torch has no one type for it on all devices."""
+    """Turn exhausted memory into one line; torch has no one type for it on all devices."""
     try:
         yield
     except RuntimeError as error:
@@ -58,79 +81,78 @@ def _memory(step: int) -> Iterator[None]:
         ) from None
 
 
-def _seed(job: Job) -> None:
-    """Make all that the network draws in this step follow from the seed, the step and the rank."""
-    key = [job.experiment.train.seed, job.run.position.step, job.world.rank]
+def _seed(run: Run, seed: int) -> None:
+    """Seed torch by (seed, step, rank), so that a resumed run draws the same numbers."""
+    key = [seed, run.position.step, run.world.rank]
     torch.manual_seed(int(np.random.SeedSequence(key).generate_state(1)[0]))
 
 
-def _backward(job: Job, batch: Batch) -> float:
-    """Add up the gradients of a batch's parts; returns the mean loss of this process's share."""
-    config, device = job.experiment.train, job.world.device
-    arrays = (batch.crops, batch.heatmaps, batch.weights)
-    chunks = (array.to(device, non_blocking=True).chunk(config.accumulate) for array in arrays)
-    parts = list(zip(*chunks, strict=True))
+def _backward(run: Run, batch: Batch, experiment: Experiment) -> float:
+    """Add up the gradients of a batch's parts; return the mean loss of this rank's share."""
+    # Cut the inputs and each target into parts of equal size.
+    parts = experiment.train.accumulate
+    inputs, *targets = (
+        tensor.to(run.world.device, non_blocking=True).chunk(parts)
+        for tensor in (batch.inputs, *batch.targets.values())
+    )
     total = 0.0
-    for number, (crops, heatmaps, weights) in enumerate(parts, 1):
-        last = number == len(parts)
-        with _alone(job.run.forward) if job.world.size > 1 and not last else nullcontext():
-            loss = _loss(job, crops, heatmaps, weights) * (len(crops) / len(batch.crops))
-            job.run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+    for number, part in enumerate(inputs):
+        part_targets = {
+            name: chunks[number] for name, chunks in zip(batch.targets, targets, strict=True)
+        }
+        # loss of the share = sum over parts of (part / share) * loss of the part
+        is_last = number == len(inputs) - 1
+        with _alone(run.forward) if run.world.size > 1 and not is_last else nullcontext():
+            outputs = _forward(run, part, experiment)
+            loss = _loss_of(run, experiment.train)(outputs, part_targets)
+            loss = loss * (len(part) / len(batch.inputs))
+            run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total
 
 
 def _alone(forward: nn.Module) -> torch.autograd.graph.saved_tensors_hooks:
-    """Keep gradients in this process: they are added up over processes with the last part."""
+    """Keep gradients on this rank: they are summed over the ranks with the last part."""
     return forward.no_sync()  # type: ignore[operator,no-any-return]
 
 
-def _loss(job: Job, crops: Tensor, heatmaps: Tensor, weights: Tensor) -> Tensor:
-    config = job.experiment.train
-    images = normalised(crops, job.spec, channels_last=job.experiment.run.channels_last)
-    half = _HALF.get(config.precision)
-    with torch.autocast(crops.device.type, dtype=half, enabled=half is not None):
-        prediction = job.run.forward(images)
-    return LOSSES[config.loss](prediction.float(), heatmaps, weights)
+def _forward(run: Run, inputs: Tensor, experiment: Experiment) -> Outputs:
+    """Return the outputs of the network for uint8 inputs, in float32."""
+    images = normalised(inputs, run.spec, channels_last=experiment.run.channels_last)
+    half = _HALF.get(experiment.train.precision)
+    with torch.autocast(inputs.device.type, dtype=half, enabled=half is not None):
+        outputs: Outputs = run.forward(images)
+    if isinstance(outputs, Tensor):
+        return outputs.float()
+    return tuple(output.float() for output in outputs)
 
 
-def _apply(job: Job) -> None:
-    """Clip the gradients if asked, update the weights and move their average."""
-    run, clip = job.run, job.experiment.train.clip_norm
-    if clip is not None:
+def _loss_of(run: Run, config: TrainConfig) -> Loss:
+    """Return the loss of that name from the task's network module."""
+    loss: Loss = import_module(get_task(run.spec.task).network).LOSSES[config.loss]
+    return loss
+
+
+def save_batch(batch: Batch, folder: Path, *, names: Sequence[str], run: Run) -> str:
+    """Save this rank's share of a batch for inspection; return where, or why not.
+
+    names: of its samples.
+    """
+    file = folder / f"bad_batch{run.world.rank or ''}.safetensors"
+    header = {"names": json.dumps(list(names)), "step": str(run.position.step)}
+    try:
+        save_file({"inputs": batch.inputs, **batch.targets}, file, header)
+    except (OSError, SafetensorError) as error:
+        return f"the batch could not be saved ({one_line(error)})"
+    return f"the batch is in {file}"
+
+
+def _step(run: Run, clip_norm: float | None) -> None:
+    """Clip the gradients if asked, update the weights and their EMA."""
+    if clip_norm is not None:
         run.scaler.unscale_(run.optimizer)
-        nn.utils.clip_grad_norm_(run.network.parameters(), clip)
+        nn.utils.clip_grad_norm_(run.network.parameters(), clip_norm)
     run.scaler.step(run.optimizer)
     run.scaler.update()
     if run.average is not None:
         run.average.update_parameters(run.network)
-
-
-def _not_finite(job: Job, batch: Batch, own: float) -> InputError:
-    """Save the batch that this process was at, for inspection, and return the error."""
-    position, world = job.run.position, job.world
-    file = job.folder / f"bad_batch{world.rank or ''}.safetensors"
-    samples = job.batches.samples_of(position.batch)
-    header = {
-        "samples": str(samples),
-        "annotation_ids": str([job.dataset.samples[i].annotation_id for i in samples]),
-        "step": str(position.step),
-        "loss": str(own),
-    }
-    tensors = {"crops": batch.crops, "heatmaps": batch.heatmaps, "weights": batch.weights}
-    try:
-        save_file(tensors, file, header)
-        kept = f"the batch is in {file}"
-    except (OSError, SafetensorError) as error:
-        kept = f"the batch could not be saved ({one_line(error)})"
-    lr = run_lr(job)
-    return InputError(
-        f"the loss became {own} at step {position.step} and a learning rate of {lr:.2g}; {kept}, "
-        "lower train.lr or add train.warmup_steps"
-    )
-
-
-def run_lr(job: Job) -> float:
-    """The learning rate of the run's last update, of groups without a factor."""
-    step = max(0, job.run.position.step - 1)
-    return lr_at(job.experiment.train, step, len(job.batches))

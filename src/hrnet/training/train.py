@@ -9,28 +9,32 @@ that was stopped at any moment goes on from its last saved state to the same wei
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import closing, nullcontext
+from itertools import islice
 from pathlib import Path
 
 from PIL import Image
 
-from hrnet.config import Experiment
+from hrnet.config import Experiment, TrainConfig
 from hrnet.errors import InputError
 from hrnet.evaluation import main_metric
-from hrnet.files import atomic_path, exists, is_file, is_folder, make_writable_folder
-from hrnet.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES, STATE
-from hrnet.training.distributed import World, joined
-from hrnet.training.journal import Clock, Journal, Row, TensorBoard, keep_rows, writing
-from hrnet.training.loader import Batch, ending_workers
-from hrnet.training.optim import set_training
-from hrnet.training.prepare import Job, prepare, write_settings
+from hrnet.files import atomic_path, exists, is_file, make_writable_folder, write_text
+from hrnet.run_folder import EXPERIMENT, PICTURES, STATE
+from hrnet.tasks import Dataset
+from hrnet.training.distributed import process_group
+from hrnet.training.environment import write_environment
+from hrnet.training.folder import claimed, expect_no_run
+from hrnet.training.journal import Clock, Journal, Row, TensorBoard, keep_rows
+from hrnet.training.loader import Batch, DeadWorkerError, loaded
+from hrnet.training.optim import lr_at, set_training
+from hrnet.training.prepare import TrainingData, prepare
+from hrnet.training.run import Position, Run, start
 from hrnet.training.state import load_state, save_state
-from hrnet.training.step import run_lr, update
+from hrnet.training.step import NotFiniteError, save_batch, update
 from hrnet.training.stop import StopRequest, stop_request
 from hrnet.training.validate import draw_validation, validate
 from hrnet.weights.catalog import BEST, LAST
 from hrnet.weights.checkpoint import save_checkpoint
-from hrnet.weights.lock import exclusive
 
 
 def train(
@@ -47,77 +51,68 @@ def train(
     after every epoch, best.safetensors with validation data, and event files for TensorBoard.
     resume: go on with the run in `out`. SIGTERM and Ctrl-C end a run after the current step, with
     its state saved; the result is then None if there is no checkpoint to use yet.
-    Under torchrun every process calls this; the first one writes and speaks.
+    Under torchrun every process calls this; rank 0 writes and prints.
     Raises InputError for data or a folder that cannot be used, and where the loss stops being a
     number.
     """
     if not isinstance(experiment, Experiment):
         raise InputError(
             f"expected an Experiment, got {type(experiment).__name__}; get one by "
-            "hrnet.get_recipe(NAME) or Experiment.from_json(TEXT)"
+            "hrnet.get_recipe(NAME) or hrnet.read_experiment(FILE)"
         )
     folder = Path(out)
     if not resume:
         expect_no_run(folder)
-    with joined(experiment.run.device) as world:
-        _train_in(world, experiment, folder, resume, say if world.is_main else _silent)
+    with process_group(experiment.run.device) as world:
+        say = say if world.is_main else _silent
+        # Read the data and build the network, before anything is written.
+        data = prepare(experiment, world)
+        restores = exists(folder / STATE)
+        run = start(experiment, data.spec, world=world, needs_init=not restores)
+        # Train in the folder, from a saved state where there is one.
+        with claimed(folder) if world.is_main else nullcontext():
+            if restores:
+                load_state(folder / STATE, run)
+            progress = [_progress(experiment, run.position, folder)] if resume else []
+            for line in [*_notes(experiment, data), *progress]:
+                say(line)
+            if run.position.epoch < experiment.train.epochs:
+                _train_epochs(experiment, run, data=data, folder=folder)
+                if run.position.epoch and run.position.best is not None:
+                    say(_best(run.position))
+        del data, run  # they hold on to the process group, which ends here
     usable = [folder / name for name in (BEST, LAST) if is_file(folder / name)]
     return usable[0] if usable else None
 
 
-def _train_in(
-    world: World, experiment: Experiment, folder: Path, resume: bool, say: Callable[[str], None]
-) -> None:
-    """Train as one of the processes. What holds on to the others is gone when this returns."""
-    goes_on = exists(folder / STATE)
-    job = prepare(experiment, folder, world, goes_on=goes_on)
-    with _claimed(job), ending_workers(job.loader):
-        if goes_on:
-            load_state(folder / STATE, job.run)
-        _announce(job, resume, say)
-        if job.run.position.epoch < experiment.train.epochs:
-            with _journal(job) as journal, stop_request(_aloud(journal)) as request:
-                _train_epochs(job, journal, request)
-            if job.run.position.epoch and job.run.position.best is not None:
-                say(_best(job))
-
-
 def _silent(line: str) -> None:
-    """Print nothing, in processes other than the first."""
+    """Print nothing; only rank 0 prints."""
 
 
-def _aloud(journal: Journal | None) -> Callable[[str], None]:
-    return journal.say if journal else _silent
-
-
-def _announce(job: Job, resume: bool, say: Callable[[str], None]) -> None:
-    """Say where a resumed run goes on, or that there is nothing left to do."""
-    position, epochs = job.run.position, job.experiment.train.epochs
-    for dataset in [job.dataset, *([job.validation] if job.validation else [])]:
+def _notes(experiment: Experiment, data: TrainingData) -> Iterator[str]:
+    """Describe what was left out of the data, and what is switched off."""
+    for dataset in data.datasets.values():
         for note in dataset.notes:
-            say(f"note: {dataset.path.name}: {note}")
-    if not job.validation:
-        say("no validation data: nothing is measured, and the last weights are the result")
-    if not job.spec.skeleton.flip_pairs and job.experiment.augmentation.flip:
-        say(
-            "NO MIRRORING: no left and right keypoints are known, so pictures are not flipped; "
-            "`hrnet data check` shows how to name the pairs"
-        )
-    if not resume:
-        return
+            yield f"note: {dataset.path.name}: {note}"
+    if not data.validation:
+        yield "no validation data: there is no evaluation, and the last weights are the result"
+    yield from experiment.notes(data.spec)
+
+
+def _progress(experiment: Experiment, position: Position, folder: Path) -> str:
+    """Describe where a resumed run goes on, or that it has ended."""
+    epochs = experiment.train.epochs
     if position.epoch >= epochs:
-        say(
-            f"nothing left to do: {job.folder} has done {epochs} of {epochs} epochs; "
+        return (
+            f"nothing left to do: {folder} has done {epochs} of {epochs} epochs; "
             "--set train.epochs=N with a larger N trains on"
         )
-    elif position.step:
-        say(f"going on at step {position.step}, in epoch {position.epoch + 1} of {epochs}")
-    else:
-        say(f"{job.folder} holds no saved state yet; starting from the beginning")
+    if position.step:
+        return f"going on at step {position.step}, in epoch {position.epoch + 1} of {epochs}"
+    return f"{folder} holds no saved state yet; starting from the beginning"
 
 
-def _best(job: Job) -> str:
-    position = job.run.position
+def _best(position: Position) -> str:
     if not position.best_epoch:
         return (
             f"no epoch was better than the weights it started from with {position.best:.4f}, which "
@@ -131,228 +126,194 @@ def _best(job: Job) -> str:
     )
 
 
-def expect_no_run(folder: Path) -> None:
-    """Raise InputError where a folder already holds a run or other things, so nothing is lost."""
-    held = [name for name in (LAST, BEST, STATE, LOG) if exists(folder / name)]
-    if held:
-        raise InputError(
-            f"{folder} already holds a run ({held[0]}); go on with it by "
-            f"`hrnet train --resume {folder}`, or name a new folder for --out"
-        )
-    known = {"data", EXPERIMENT, ENVIRONMENT, ".lock"}  # of a run that has not begun
-    try:
-        others = sorted({p.name for p in folder.iterdir()} - known) if is_folder(folder) else []
-    except OSError as error:
-        raise InputError(
-            f"the folder {folder} cannot be read: {error.strerror}; name a new folder for --out"
-        ) from None
-    others = [name for name in others if not _is_leftover(name)]
-    if others:
-        raise InputError(f"{folder} holds other things ({others[0]}); name a new folder for --out")
+def _open_journal(experiment: Experiment, run: Run, *, data: TrainingData, folder: Path) -> Journal:
+    """Open the log on rank 0, truncated to the saved state; write the settings beside it."""
+    position, world = run.position, run.world
+    sinks = []
+    if world.is_main:
+        write_text(folder / EXPERIMENT, experiment.to_json())
+        if not position.step:
+            write_environment(folder, world, data.datasets)
+        position.rows = keep_rows(folder, position.rows)
+        sinks = [TensorBoard(folder, step=position.step)] if experiment.run.tensorboard else []
+    return Journal(
+        folder,
+        sinks,
+        total_steps=experiment.train.epochs * len(data.batches),
+        step=position.step,
+        is_main=world.is_main,
+    )
 
 
-def _is_leftover(name: str) -> bool:
-    """Return True for a temporary file, of a process that was killed while it wrote."""
-    return name.startswith(".") and name.endswith(".tmp")
-
-
-def _remove_leftovers(folder: Path) -> None:
-    for place in (folder, folder / PICTURES, folder / "data"):
-        for leftover in place.glob(".*.tmp"):
-            with suppress(OSError):
-                leftover.unlink()
-
-
-@contextmanager
-def _claimed(job: Job) -> Iterator[None]:
-    """Keep other trainings out of the run folder for the block; the first process does."""
-    if not job.world.is_main:
-        yield
-        return
-
-    def refuse() -> None:
-        raise InputError(f"{job.folder} is in use by another training; wait for it or stop it")
-
-    make_writable_folder(job.folder)
-    with ExitStack() as held:
-        with writing(job.folder / ".lock"):
-            held.enter_context(exclusive(job.folder / ".lock", refuse))
-        _remove_leftovers(job.folder)
-        yield
-
-
-@contextmanager
-def _journal(job: Job) -> Iterator[Journal | None]:
-    """The journal of the main process, cut to the rows of the state; None in the others."""
-    if not job.world.is_main:
-        yield None
-        return
-    step = job.run.position.step
-    write_settings(job)
-    job.run.position.rows = keep_rows(job.folder, job.run.position.rows)
-    sinks = [TensorBoard(job.folder, step=step)] if job.experiment.run.tensorboard else []
-    with Journal(job.folder, sinks, total_steps=job.total_steps, step=step) as journal:
-        yield journal
-
-
-def _train_epochs(job: Job, journal: Journal | None, request: StopRequest) -> None:
+def _train_epochs(experiment: Experiment, run: Run, *, data: TrainingData, folder: Path) -> None:
     """Train from the run's position to the last epoch, or until a stop is asked for."""
-    position, config = job.run.position, job.experiment.train
-    if job.validation and _is_start(job):
-        figures = validate(job.run, job.spec, job.validation, job.world)
-        if journal:
-            _note_start(job, journal, figures)
-    while position.epoch < config.epochs:
-        row = _train_epoch(job, journal, request)
-        if row is None:
-            _stop(job, journal, request)
-            return
-        if job.validation and _is_due(job):
-            row.update(validate(job.run, job.spec, job.validation, job.world))
-        if journal:
-            _finish_epoch(job, journal, row)
-        position.next_epoch()
-        if journal:
-            save_state(job.folder / STATE, job.run)
+    position, config, is_main = run.position, experiment.train, run.world.is_main
+    # One loader for all epochs: its workers fetch batches of the next one during an evaluation.
+    data.batches.epoch, data.batches.start = position.epoch, position.batch
+    data.batches.stop = config.epochs
+    with (
+        _open_journal(experiment, run, data=data, folder=folder) as journal,
+        stop_request(journal.say) as request,
+        closing(loaded(data.loader)) as batches,
+    ):
+        if data.validation and _is_start(config, position):
+            metrics = validate(run, data.validation)
+            if is_main:
+                _save_start(experiment, run, journal=journal, metrics=metrics)
+        while position.epoch < config.epochs:
+            # The updates that are left of the epoch; None where a stop was asked for.
+            row = _train_epoch(experiment, run, data, batches, journal, request)
+            if row is None:
+                return
+            # Evaluate on all ranks.
+            metrics = {}
+            if data.validation and _is_due(config, position):
+                metrics = validate(run, data.validation)
+            # Write on rank 0; the state comes last, since it counts the epoch as done.
+            if is_main:
+                _save_epoch(experiment, run, journal=journal, row=row, metrics=metrics)
+                if data.validation and metrics:
+                    _draw(run, data.validation, journal)
+            position.next_epoch()
+            if is_main:
+                save_state(folder / STATE, run)
 
 
-def _note_start(job: Job, journal: Journal, figures: dict[str, float]) -> None:
-    """Keep what the weights that the training starts from reach: a training may make them worse."""
-    name, score = main_metric(figures)
-    save_checkpoint(job.folder / BEST, job.run.weights(), job.spec, job.experiment.to_json())
-    job.run.position.best = score
-    _add_row(job, journal, {"kind": "start", "step": 0, "epoch": 0, **figures})
-    journal.say(f"before training  {name} {score:.4f}")
-
-
-def _is_start(job: Job) -> bool:
-    """Return True where the start weights are to be measured before the first update."""
-    config, position = job.experiment.train, job.run.position
+def _is_start(config: TrainConfig, position: Position) -> bool:
+    """Return True before the first update of pretrained weights with a head that fits."""
     unmeasured = not position.step and position.best is None
     return bool(config.init) and config.init_head and unmeasured
 
 
-def _is_due(job: Job) -> bool:
+def _is_due(config: TrainConfig, position: Position) -> bool:
     """Return True where the weights are evaluated after this epoch: at intervals and at the end."""
-    config, epoch = job.experiment.train, job.run.position.epoch
+    epoch = position.epoch
     return (epoch + 1) % config.evaluate_every == 0 or epoch == config.epochs - 1
 
 
-def _stop(job: Job, journal: Journal | None, request: StopRequest) -> None:
+def _train_epoch(
+    experiment: Experiment,
+    run: Run,
+    data: TrainingData,
+    batches: Iterator[Batch],
+    journal: Journal,
+    request: StopRequest,
+) -> Row | None:
+    """Train on the rest of an epoch; return its row for the log, or None where it was stopped."""
+    config, position, steps = experiment.run, run.position, len(data.batches)
+    state, is_main = journal.folder / STATE, run.world.is_main
+    set_training(run.network)
+    clock, saved = Clock(), time.monotonic()
+    try:
+        for batch in clock.waiting(islice(batches, steps - position.batch)):
+            # One update on all ranks.
+            lr = lr_at(experiment.train, position.step, steps)
+            try:
+                loss, stopped = update(
+                    run, batch, experiment=experiment, lr=lr, stop=bool(request.name)
+                )
+            except NotFiniteError as error:
+                numbers = data.batches.samples_of(position.epoch, position.batch)
+                names = [data.training.samples[number].name for number in numbers]
+                kept = save_batch(batch, journal.folder, names=names, run=run)
+                raise InputError(
+                    f"the loss became {error.loss} at step {position.step} and a learning rate of "
+                    f"{lr:.2g}; {kept}, lower train.lr or add train.warmup_steps"
+                ) from None
+            clock.samples += len(batch.inputs) * run.world.size
+            if stopped:
+                _stop(run, journal, request)
+                return None
+            # Bar, log and state, each at its interval.
+            _show(position, experiment.train.epochs, journal=journal, clock=clock)
+            if is_main and position.step % config.log_every == 0:
+                _add_row(position, journal, {**_row("step", position, loss, lr), **clock.lap()})
+            if is_main and time.monotonic() - saved > 60 * config.checkpoint_minutes:
+                save_state(state, run)
+                saved = time.monotonic()
+    except DeadWorkerError as error:
+        if is_main:
+            save_state(state, run)
+        raise InputError(
+            "a process that prepares samples died, perhaps for want of memory; the state is saved, "
+            f"go on with `hrnet train --resume {journal.folder} --set run.cache_images=false`"
+        ) from error
+    # loss of the epoch = sum over updates of loss * samples / all samples
+    mean = position.loss_sum / max(1, position.samples)
+    lr = lr_at(experiment.train, max(0, position.step - 1), steps)
+    row = _row("epoch", position, mean, lr)
+    return {**row, **clock.rates(), "skipped": position.skipped}
+
+
+def _row(kind: str, position: Position, loss: float, lr: float) -> Row:
+    step, epoch = position.step, position.epoch + 1
+    return {"kind": kind, "step": step, "epoch": epoch, "loss": loss, "lr": lr}
+
+
+def _show(position: Position, epochs: int, *, journal: Journal, clock: Clock) -> None:
+    """Move the bar, with the mean loss of the epoch so far and the speed."""
+    rates = clock.rates()
+    best = f"  best {position.best:.4f}" if position.best is not None else ""
+    journal.show(
+        position.step,
+        f"epoch {position.epoch + 1}/{epochs}",
+        f"loss {position.loss_sum / position.samples:.5f}{best}  "
+        f"{rates['images_per_s']:.1f} images/s  waits {rates['data_wait']:.0%}  "
+        f"{rates['memory_mb']:.0f} MB",
+    )
+
+
+def _stop(run: Run, journal: Journal, request: StopRequest) -> None:
     """Save the state and print how to go on."""
-    if journal:
-        save_state(job.folder / STATE, job.run)
-        journal.say(
-            f"stopped at step {job.run.position.step} by {request.name or 'another process'}; "
-            f"go on with `hrnet train --resume {job.folder}`"
-        )
+    if run.world.is_main:
+        save_state(journal.folder / STATE, run)
+    journal.say(
+        f"stopped at step {run.position.step} by {request.name or 'another process'}; "
+        f"go on with `hrnet train --resume {journal.folder}`"
+    )
 
 
-def _finish_epoch(job: Job, journal: Journal, row: Row) -> None:
-    """Save the weights and the row; the state that counts them as done comes last."""
-    run, position = job.run, job.run.position
-    save_checkpoint(job.folder / LAST, run.weights(), job.spec, job.experiment.to_json())
-    if job.validation and "AP" in row:
-        _, score = main_metric(_numbers(row))
-        if position.best is None or score > position.best:
-            position.best, position.best_epoch = score, position.epoch + 1
-            with atomic_path(job.folder / BEST) as file:
-                shutil.copyfile(job.folder / LAST, file)
-        _draw(job, journal)
-    _add_row(job, journal, row)
-    journal.say(_describe(row))
+def _save_start(
+    experiment: Experiment, run: Run, *, journal: Journal, metrics: dict[str, float]
+) -> None:
+    """Keep the weights that the training starts from as the best: it may make them worse."""
+    name, value = main_metric(metrics)
+    save_checkpoint(journal.folder / BEST, run.weights(), run.spec, experiment.to_json())
+    run.position.best = value
+    _add_row(run.position, journal, {"kind": "start", "step": 0, "epoch": 0, **metrics})
+    journal.say(f"before training  {name} {value:.4f}")
 
 
-def _draw(job: Job, journal: Journal) -> None:
+def _save_epoch(
+    experiment: Experiment, run: Run, *, journal: Journal, row: Row, metrics: dict[str, float]
+) -> None:
+    """Save the weights, as the best ones too where the main metric rose, and the row."""
+    folder, position = journal.folder, run.position
+    save_checkpoint(folder / LAST, run.weights(), run.spec, experiment.to_json())
+    line = f"epoch {row['epoch']}  loss {row['loss']:.5f}  {row['images_per_s']:.0f} images/s"
+    if metrics:
+        name, value = main_metric(metrics)
+        line += f"  {name} {value:.4f}"
+        if position.best is None or value > position.best:
+            position.best, position.best_epoch = value, position.epoch + 1
+            with atomic_path(folder / BEST) as file:
+                shutil.copyfile(folder / LAST, file)
+    if row["skipped"]:
+        line += f"  {row['skipped']} broken pictures skipped"
+    _add_row(position, journal, {**row, **metrics})
+    journal.say(line)
+
+
+def _draw(run: Run, validation: Dataset, journal: Journal) -> None:
     """Draw some validation pictures, for the event files and into RUN/pictures."""
-    assert job.validation is not None
-    folder = job.folder / PICTURES
+    folder = journal.folder / PICTURES
     make_writable_folder(folder)
-    for name, picture in draw_validation(job.run, job.spec, job.validation, job.world).items():
-        journal.picture(name, picture, job.run.position.step)
+    for name, picture in draw_validation(run, validation).items():
+        journal.picture(name, picture, run.position.step)
         with atomic_path(folder / f"{name}.jpg") as file:
             Image.fromarray(picture).save(file, format="JPEG", quality=90)
 
 
-def _add_row(job: Job, journal: Journal, row: Row) -> None:
+def _add_row(position: Position, journal: Journal, row: Row) -> None:
     journal.add(row)
-    job.run.position.rows += 1
-
-
-def _train_epoch(job: Job, journal: Journal | None, request: StopRequest) -> Row | None:
-    """The rest of an epoch; returns its row for the log, or None where it was stopped."""
-    config, position = job.experiment.run, job.run.position
-    job.batches.epoch, job.batches.start = position.epoch, position.batch
-    set_training(job.run.network)
-    clock, saved = Clock(), time.monotonic()
-    for batch in _loaded(job, clock):
-        loss, stopped = update(job, batch, stop=bool(request.name))
-        clock.samples += len(batch.crops) * job.world.size
-        if journal:
-            _show(job, journal, clock)
-            if position.step % config.log_every == 0:
-                _add_row(job, journal, {**_row(job, "step", loss), **clock.lap()})
-            if not stopped and time.monotonic() - saved > 60 * config.checkpoint_minutes:
-                save_state(job.folder / STATE, job.run)
-                saved = time.monotonic()
-        if stopped:
-            return None
-    row = _row(job, "epoch", position.loss_sum / max(1, position.samples))
-    row.update(clock.figures())
-    row["skipped"] = position.skipped
-    return row
-
-
-def _loaded(job: Job, clock: Clock) -> Iterator[Batch]:
-    """The batches that are left of the epoch; an error in one, or a dead worker, ends the run."""
-    try:
-        for batch in clock.waiting(job.loader):
-            if isinstance(batch, InputError):
-                raise batch
-            yield batch
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        if job.world.is_main:
-            save_state(job.folder / STATE, job.run)
-        raise InputError(
-            "a process that prepares samples died, perhaps for want of memory; the state is saved, "
-            f"go on with `hrnet train --resume {job.folder} --set run.cache_images=false`"
-        ) from error
-
-
-def _row(job: Job, kind: str, loss: float) -> Row:
-    position = job.run.position
-    return {
-        "kind": kind,
-        "step": position.step,
-        "epoch": position.epoch + 1,
-        "loss": loss,
-        "lr": run_lr(job),
-    }
-
-
-def _show(job: Job, journal: Journal, clock: Clock) -> None:
-    position, figures = job.run.position, clock.figures()
-    best = f"  best {position.best:.4f}" if position.best is not None else ""
-    journal.show(
-        position.step,
-        f"epoch {position.epoch + 1}/{job.experiment.train.epochs}",
-        f"loss {position.loss_sum / position.samples:.5f}{best}  "
-        f"{figures['images_per_s']:.1f} images/s  waits {figures['data_wait']:.0%}  "
-        f"{figures['memory_mb']:.0f} MB",
-    )
-
-
-def _describe(row: Row) -> str:
-    """One line on the terminal; the whole row is in log.jsonl."""
-    line = f"epoch {row['epoch']}  loss {row['loss']:.5f}  {row['images_per_s']:.0f} images/s"
-    skipped = f"  {row['skipped']} broken pictures skipped" if row["skipped"] else ""
-    if "AP" not in row:
-        return line + skipped
-    name, score = main_metric(_numbers(row))
-    return f"{line}  {name} {score:.4f}{skipped}"
-
-
-def _numbers(row: Row) -> dict[str, float]:
-    return {name: value for name, value in row.items() if not isinstance(value, str)}
+    position.rows += 1

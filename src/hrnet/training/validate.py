@@ -1,5 +1,6 @@
 """Evaluate and draw the network of a training on its validation data."""
 
+import copy
 from pathlib import Path
 from typing import Final
 
@@ -11,9 +12,7 @@ from hrnet.geometry import Image8
 from hrnet.images import read_image
 from hrnet.predict import Model
 from hrnet.runtime.torch_engine import TorchEngine
-from hrnet.spec import ModelSpec
 from hrnet.tasks import Dataset
-from hrnet.training.distributed import World
 from hrnet.training.run import Run
 from hrnet.weights.checkpoint import with_activation
 
@@ -23,19 +22,20 @@ _NAME_PART: Final = 100
 """Letters of a picture's name that the drawing keeps, since names have a longest length."""
 
 
-def predictor(run: Run, spec: ModelSpec, world: World) -> Model:
+def predictor(run: Run) -> Model:
     """Return the weights that will be saved, as the model that predicts with them."""
-    network = with_activation(run.predictor(), spec).eval()
-    return Model(TorchEngine(network, device=str(world.device)), spec)
+    network = copy.deepcopy(run.smoothed())  # the trained one stays in training mode
+    predicting = with_activation(network, run.spec).eval()
+    return Model(TorchEngine(predicting, device=str(run.world.device)), run.spec)
 
 
-def validate(run: Run, spec: ModelSpec, validation: Dataset, world: World) -> dict[str, float]:
+def validate(run: Run, validation: Dataset) -> dict[str, float]:
     """Return the metrics of the weights that will be saved, without the flip test.
 
     Each rank predicts on its share of the pictures, and each picture is predicted once. Rank 0
     gets the metrics, the others an empty dict.
     """
-    model = predictor(run, spec, world)
+    model, world = predictor(run), run.world
     own = predict_dataset(model, validation, validation.jobs[world.rank :: world.size])
     pairs = [pair for share in world.gather(own) for pair in share]
     if not world.is_main:
@@ -44,12 +44,9 @@ def validate(run: Run, spec: ModelSpec, validation: Dataset, world: World) -> di
     return model.task.evaluate(pairs, validation)
 
 
-def draw_validation(
-    run: Run, spec: ModelSpec, validation: Dataset, world: World
-) -> dict[str, Image8]:
-    """Draw what the network finds in a few pictures of the validation data, by their names."""
-    jobs = validation.jobs
-    model = predictor(run, spec, world)
+def draw_validation(run: Run, validation: Dataset) -> dict[str, Image8]:
+    """Draw the results in a few pictures of the validation data, by the names of the pictures."""
+    model, jobs = predictor(run), validation.jobs
     drawn: dict[str, Image8] = {}
     for job in jobs[:: max(1, len(jobs) // _DRAWN)][:_DRAWN]:
         picture = read_image(job.image)

@@ -15,7 +15,7 @@ from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import import_annotations
 from hrnet.errors import InputError
 from hrnet.geometry import box_to_crop
-from hrnet.recipes import common
+from hrnet.recipes.pose import common
 from hrnet.weights.skeletons import published_skeleton
 
 JOINTS = [[100.0 + k, 50.0 + 2 * k] for k in range(16)]
@@ -240,7 +240,7 @@ def test_what_is_there_tells_the_format(folder, picture, convert):
 
 
 def documented_commands() -> list[list[str]]:
-    """The commands in the text below `MPII` of hrnet.recipes.common."""
+    """The commands in the text below `MPII` of hrnet.recipes.pose.common."""
     source = Path(common.__file__).read_text("utf-8")
     _, _, text = source.partition('"""The files that `hrnet data import --format mpii` makes')
     lines = text.partition('"""')[0].replace("\\\\\n", " ").splitlines()

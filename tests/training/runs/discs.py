@@ -10,8 +10,14 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, RunConfig, TrainConfig
-from hrnet.data.augment import Augmentation
+from hrnet.config import RunConfig
+from hrnet.tasks.pose.config import (
+    KeypointData,
+    PoseAugmentation,
+    PoseExperiment,
+    PoseModelConfig,
+    PoseTrain,
+)
 
 COLORS = np.array(
     [[255, 40, 40], [40, 255, 40], [60, 60, 255], [255, 255, 40], [255, 40, 255]], dtype=np.uint8
@@ -51,23 +57,25 @@ def write_discs(folder: Path, images: int, count: int = 3, seed: int = 0) -> Pat
     return file
 
 
-def experiment_of(data: Path, val: Path | None = None, **settings) -> Experiment:
-    """A short, gentle training at 64x64; `settings` are those of `TrainConfig`."""
+def experiment_of(data: Path, val: Path | None = None, **settings) -> PoseExperiment:
+    """A short, gentle training at 64x64; `settings` are those of `PoseTrain`."""
     defaults = {"epochs": 2, "batch_size": 8, "lr": 4e-3, "optimizer": "adamw"}
     defaults |= {"schedule": "cosine", "loss": "cross_entropy"}
     how = {name: settings.pop(name) for name in RunConfig.model_fields if name in settings}
     how = {"device": "cpu", "workers": 0, "tensorboard": False} | how
-    return Experiment(
+    return PoseExperiment(
         name="discs",
-        model=ModelConfig(variant="small_hrnet_w16", input_size=(64, 64), codec="udp", sigma=1.5),
-        data=DataConfig(
+        model=PoseModelConfig(
+            variant="small_hrnet_w16", input_size=(64, 64), codec="udp", sigma=1.5
+        ),
+        data=KeypointData(
             annotations=data,
             images=data.parent,
             val_annotations=val,
             val_images=val.parent if val else None,
         ),
-        augmentation=Augmentation(scale=0.1, rotation_deg=15),
-        train=TrainConfig(**(defaults | settings)),
+        augmentation=PoseAugmentation(scale=0.1, rotation_deg=15),
+        train=PoseTrain(**(defaults | settings)),
         run=RunConfig(**how),
     )
 

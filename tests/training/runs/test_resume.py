@@ -16,9 +16,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from hrnet.config import read_experiment
 from hrnet.errors import InputError
 from hrnet.run_folder import STATE
+from hrnet.tasks import read_experiment
 from hrnet.training import train as module
 from hrnet.training.state import save_state
 from hrnet.training.stop import stop_request
@@ -74,10 +74,10 @@ def train_until(step: int, experiment, out: Path, monkeypatch, *, resume: bool) 
     """Train, but fall over right before a step is counted."""
     update = module.update
 
-    def falls_over(job, batch, **options):
-        if job.run.position.step == step:
+    def falls_over(run, batch, **options):
+        if run.position.step == step:
             raise Killed
-        return update(job, batch, **options)
+        return update(run, batch, **options)
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(module, "update", falls_over)
@@ -104,7 +104,7 @@ def test_it_goes_on_within_an_epoch(data, undisturbed, tmp_path, monkeypatch, wo
 def test_a_training_that_falls_over_leaves_no_worker(data, tmp_path, monkeypatch):
     """Python would wait for it without end when it exits, since workers ignore SIGTERM."""
 
-    def fall_over(job, batch, **options):
+    def fall_over(run, batch, **options):
         raise Killed
 
     monkeypatch.setattr(module, "update", fall_over)
@@ -119,8 +119,8 @@ def test_what_a_run_starts_from_is_measured_once(data, undisturbed, tmp_path, mo
     out = tmp_path / "run"
     experiment = settings(data, epochs=1, init=str(undisturbed / "last.safetensors"))
 
-    def saves_and_falls_over(job, batch, **options):
-        save_state(job.folder / STATE, job.run)  # as where a worker dies before the first update
+    def saves_and_falls_over(run, batch, **options):
+        save_state(out / STATE, run)  # as where a worker dies before the first update
         raise Killed
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
@@ -323,10 +323,12 @@ def test_a_second_signal_acts_as_usual():
 def test_a_dead_worker_ends_in_one_line_and_a_state(data, undisturbed, tmp_path, monkeypatch):
     out, update = tmp_path / "run", module.update
 
-    def murders(job, batch, **options):
-        done = update(job, batch, **options)
-        if job.run.position.step == 1:
-            for worker in job.loader._iterator._workers:
+    before = multiprocessing.active_children()
+
+    def murders(run, batch, **options):
+        done = update(run, batch, **options)
+        if run.position.step == 1:
+            for worker in set(multiprocessing.active_children()) - set(before):
                 worker.kill()
                 worker.join()
         return done
@@ -386,6 +388,6 @@ def test_a_new_run_in_its_place_is_refused(run, undisturbed, tmp_path, data):
 def test_the_environment_is_written_down(undisturbed, data):
     found = json.loads((undisturbed / "environment.json").read_text())
     assert found["packages"]["torch"] == torch.__version__
-    assert found["data"]["training"]["subjects"] == 16
+    assert found["data"]["training"]["samples"] == 16
     assert len(found["data"]["training"]["sha256"]) == 64
     assert found["processes"] == 1

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
-from hrnet.config import read_experiment
 from hrnet.errors import InputError
 from hrnet.reports import report
 from hrnet.run_folder import ENVIRONMENT, EXPERIMENT, LOG, PICTURES, STATE
+from hrnet.tasks import read_experiment
 from hrnet.training import train as module
 from hrnet.training.train import train
 
@@ -43,8 +43,8 @@ def one_step(monkeypatch):
     """Let a training that goes on end after one step."""
     real = module.update
 
-    def update(job, batch, **options):
-        real(job, batch, **options)
+    def update(run, batch, **options):
+        real(run, batch, **options)
         raise InputError("that is enough")
 
     monkeypatch.setattr(module, "update", update)

@@ -12,13 +12,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 import hrnet
-from hrnet.config import (
-    override,
-    read_experiment,
-)
+from hrnet.config import override
 from hrnet.errors import InputError
 from hrnet.exporters.onnx import export_onnx
-from hrnet.losses import LOSSES
+from hrnet.tasks import read_experiment
+from hrnet.tasks.pose.network import LOSSES
 from hrnet.training import train as module
 from hrnet.training.train import train
 from hrnet.weights.checkpoint import load_checkpoint, read_checkpoint
@@ -89,7 +87,11 @@ def test_the_folder_holds_what_is_promised(trained):
     names += ["log.jsonl", "pictures", "state.safetensors"]
     assert sorted(path.name for path in trained.iterdir()) == names
     _, spec = read_checkpoint(trained / "last.safetensors")
-    assert (spec.variant, spec.name, spec.input_size) == ("small_hrnet_w16", "discs", (64, 64))
+    assert (spec.network.variant, spec.name, spec.input_size) == (
+        "small_hrnet_w16",
+        "discs",
+        (64, 64),
+    )
     assert (spec.codec, spec.sigma, spec.activation) == ("udp", 1.5, "softmax")
     assert spec.skeleton.names == ("disc 0", "disc 1", "disc 2")
 
@@ -215,7 +217,7 @@ def test_any_number_of_keypoints(tmp_path, count):
 def test_the_best_is_the_one_of_the_highest_ap(few, tmp_path, monkeypatch):
     scores, kept = iter([0.1, 0.5, 0.3, 0.5]), []
 
-    def evaluate(run, spec, validation, world):
+    def evaluate(run, validation):
         kept.append({key: value.clone() for key, value in run.weights().items()})
         return {"AP": next(scores)}
 
@@ -234,8 +236,8 @@ def test_a_loss_that_is_no_number_stops(few, tmp_path, monkeypatch):
     with pytest.raises(InputError, match=r"the loss became nan .* lower train\.lr"):
         train(experiment_of(few, loss="mse", batch_size=4), tmp_path / "run")
     with safe_open(tmp_path / "run" / "bad_batch.safetensors", "np") as file:
-        assert file.get_tensor("crops").shape == (4, 64, 64, 3)
-        assert len(json.loads(file.metadata()["annotation_ids"])) == 4
+        assert file.get_tensor("inputs").shape == (4, 64, 64, 3)
+        assert len(json.loads(file.metadata()["names"])) == 4
         assert file.metadata()["step"] == "0"
 
 
@@ -386,7 +388,7 @@ def test_a_gpu_that_is_not_there(few, tmp_path):
     ],
 )
 def test_want_of_memory_is_one_line(few, tmp_path, monkeypatch, message):
-    def too_much(prediction, target, weight):
+    def too_much(outputs, targets):
         raise RuntimeError(message)
 
     monkeypatch.setitem(LOSSES, "cross_entropy", too_much)

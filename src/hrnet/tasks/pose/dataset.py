@@ -5,14 +5,16 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from hrnet.data.coco import KeypointDataset, Sample, expect_size, read_keypoints
+from hrnet.data.coco import KeypointDataset, Sample, read_keypoints
 from hrnet.data.coco_evaluation import ScoredBoxes, annotated_boxes, read_detections
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import sha256_of
 from hrnet.geometry import Size
+from hrnet.images import expect_size
 from hrnet.metrics.coco import MAX_POSES, expect_pycocotools
 from hrnet.spec import ModelSpec
-from hrnet.tasks import DataSource, Job, Result
+from hrnet.tasks import Job, Result
 from hrnet.tasks.pose.evaluation import pose_limit
 from hrnet.tasks.pose.spec import PoseSpec
 
@@ -160,6 +162,6 @@ def _expect_same_keypoints(spec: PoseSpec, dataset: KeypointDataset) -> None:
             f"; keypoint {index + 1} is {ours[index]}, not {theirs[index]}" if index >= 0 else ""
         )
         raise InputError(
-            f"the model {spec.name} finds {len(ours)} keypoints and {dataset.path} has "
-            f"{len(theirs)}{detail}; evaluate on annotations of the same keypoints"
+            f"{dataset.path} has other keypoints than the model {spec.name}: {len(theirs)}, not "
+            f"{len(ours)}{detail}; name data of the same keypoints in the same order"
         )

@@ -1,13 +1,17 @@
-"""The part of pose that needs torch: its losses, and the network as it predicts."""
+"""The part of pose that needs torch: its losses, and the network as it predicts.
 
-from torch import nn
+A loss compares heatmaps (N, K, h, w) with `targets["heatmaps"]` of the same shape, by
+`targets["weights"]` (N, K) of the keypoints.
+"""
 
-from hrnet.losses import LOSSES
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor, nn
+
 from hrnet.models.heads.heatmap import SpatialSoftmax
 from hrnet.spec import ModelSpec
 from hrnet.tasks.pose.spec import PoseSpec
-
-__all__ = ["LOSSES", "predictor"]
 
 
 def predictor(network: nn.Module, spec: ModelSpec) -> nn.Module:
@@ -16,3 +20,49 @@ def predictor(network: nn.Module, spec: ModelSpec) -> nn.Module:
     if spec.activation == "none":
         return network
     return nn.Sequential(network, SpatialSoftmax(spec.sigma))
+
+
+def mse(heatmaps: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+    """Half the mean squared error: mean(0.5 * (weight * (heatmap - target))^2).
+
+    The published loss (Sun et al. 2019): weights are applied inside the square and keypoints of
+    weight 0 count in the mean.
+    """
+    return 0.5 * _squared_errors(heatmaps, targets).mean()
+
+
+def ohkm(heatmaps: Tensor, targets: Mapping[str, Tensor], *, top: int = 8) -> Tensor:
+    """Half the mean squared error over the `top` hardest keypoints of each subject.
+
+    Online hard keypoint mining (Chen et al. 2018, cascaded pyramid network).
+    """
+    each = 0.5 * _squared_errors(heatmaps, targets).mean(dim=(2, 3))  # (N, K)
+    return each.topk(min(top, each.shape[1]), dim=1).values.mean()
+
+
+def _squared_errors(heatmaps: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+    scale = targets["weights"][..., None, None]
+    return ((heatmaps - targets["heatmaps"]) * scale).square()
+
+
+def cross_entropy(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy between the softmax of each heatmap and its target scaled to sum 1.
+
+    Keypoints of weight 0 count in the mean over (N, K), as in `mse`, so that parts of a batch add
+    up to the whole. Learns from few data faster than `mse`; a network trained so needs
+    `SpatialSoftmax` behind it.
+    """
+    logits = logits.flatten(2).float()
+    # p = target / sum(target); loss = -sum(p * log softmax(logits))
+    goal = targets["heatmaps"].flatten(2)
+    goal = goal / goal.sum(dim=2, keepdim=True).clamp(min=1e-6)
+    each = -(goal * torch.log_softmax(logits, dim=2)).sum(dim=2)  # (N, K)
+    return (each * targets["weights"]).mean()
+
+
+LOSSES: dict[str, Callable[[Tensor, Mapping[str, Tensor]], Tensor]] = {
+    "mse": mse,
+    "ohkm": ohkm,
+    "cross_entropy": cross_entropy,
+}
+"""The losses by the names that `train.loss` takes."""

@@ -15,9 +15,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hrnet.codecs.heatmap import flip_heatmaps
 from hrnet.config import Experiment
-from hrnet.data.augment import Augmentation, distort, draw_crop
+from hrnet.data.augment import distort
 from hrnet.data.coco import Sample as Subject
 from hrnet.data.coco_evaluation import ScoredBoxes
+from hrnet.data.source import DataSource
 from hrnet.geometry import (
     Floats,
     Image8,
@@ -32,7 +33,6 @@ from hrnet.spec import ModelSpec
 from hrnet.tasks import (
     Crop,
     Dataset,
-    DataSource,
     Job,
     Outputs,
     Result,
@@ -40,6 +40,8 @@ from hrnet.tasks import (
     TaskParts,
     expect_outputs,
 )
+from hrnet.tasks.pose.augment import draw_crop
+from hrnet.tasks.pose.config import NO_AUGMENTATION, PoseExperiment, make_spec
 from hrnet.tasks.pose.crops import check_boxes, crop_matrices, whole_image_box
 from hrnet.tasks.pose.dataset import PoseDataset, read_dataset
 from hrnet.tasks.pose.evaluation import ImagePoses, evaluate_poses, head_figures
@@ -102,7 +104,9 @@ class Pose:
     def __init__(self, spec: ModelSpec, experiment: Experiment | None = None) -> None:
         assert isinstance(spec, PoseSpec)
         self._spec = spec
-        self._augmentation = experiment.augmentation if experiment else Augmentation()
+        self._augmentation = NO_AUGMENTATION
+        if isinstance(experiment, PoseExperiment):
+            self._augmentation = experiment.augmentation
 
     @property
     def spec(self) -> PoseSpec:
@@ -146,13 +150,7 @@ class Pose:
         for sample, picture, rng in zip(samples, pictures, rngs, strict=True):
             assert isinstance(sample, Subject)
             matrix, located, weight = draw_crop(
-                sample,
-                spec.skeleton,
-                spec.input_size,
-                spec.padding,
-                self._augmentation,
-                rng,
-                codec.unbiased,
+                sample, spec, augmentation=self._augmentation, rng=rng
             )
             crop = warp_affine(picture, matrix, spec.input_size)
             crops.append(distort(crop, self._augmentation, rng))
@@ -197,7 +195,8 @@ TASK = TaskParts(
     name="pose",
     make=Pose,
     spec=PoseSpec,
-    experiment=Experiment,
+    experiment=PoseExperiment,
+    make_spec=make_spec,
     network="hrnet.tasks.pose.network",
     sections="hrnet.tasks.pose.sections",
     results="keypoints",

@@ -12,20 +12,21 @@ person to fetch them (hrformer_small-imagenet, hrformer_base-imagenet). The auth
 small network at 384x288 names the weights of the base one, which cannot fit.
 """
 
-from hrnet.config import Experiment, ParameterGroup, TrainConfig
-from hrnet.data.augment import Augmentation
+from hrnet.config import ParameterGroup
 from hrnet.geometry import Size
-from hrnet.recipes.common import experiment
+from hrnet.recipes.pose.common import experiment
+from hrnet.tasks.pose.config import PoseAugmentation, PoseExperiment, PoseTrain
 
-_ON_COCO = Augmentation(scale=0.5, rotation_deg=40, half_body=0.3)
+_ON_COCO = PoseAugmentation(scale=0.5, rotation_deg=40, half_body=0.3)
 
 _DECAY = 0.01
 
 
 def _coco(
     variant: str, input_size: Size, batch_size: int = 256, drop_path: float | None = None
-) -> Experiment:
-    train = TrainConfig(
+) -> PoseExperiment:
+    # The decay is of norms and biases too, which have none by default.
+    train = PoseTrain(
         epochs=210,
         batch_size=batch_size,
         optimizer="adamw",
@@ -42,10 +43,17 @@ def _coco(
         init=f"{variant}-imagenet-backbone",
         init_head=False,
     )
-    return experiment(variant, "coco", input_size, _ON_COCO, train, drop_path)
+    return experiment(
+        variant,
+        "coco",
+        input_size=input_size,
+        augmentation=_ON_COCO,
+        train=train,
+        drop_path=drop_path,
+    )
 
 
-def hrformer_small_coco_256x192() -> Experiment:
+def hrformer_small_coco_256x192() -> PoseExperiment:
     """HRFormer-S on COCO at 256x192 (Yuan et al. 2021).
 
     Published with 8 GPUs of 32 images each and a drop path of 0.1, which is that of the variant: AP
@@ -55,7 +63,7 @@ def hrformer_small_coco_256x192() -> Experiment:
     return _coco("hrformer_small", (256, 192))
 
 
-def hrformer_small_coco_384x288() -> Experiment:
+def hrformer_small_coco_384x288() -> PoseExperiment:
     """HRFormer-S on COCO at 384x288 (Yuan et al. 2021).
 
     Published with 8 GPUs of 32 images each and a drop path of 0.1, which is that of the variant: AP
@@ -65,7 +73,7 @@ def hrformer_small_coco_384x288() -> Experiment:
     return _coco("hrformer_small", (384, 288))
 
 
-def hrformer_base_coco_256x192() -> Experiment:
+def hrformer_base_coco_256x192() -> PoseExperiment:
     """HRFormer-B on COCO at 256x192 (Yuan et al. 2021).
 
     Published with 8 GPUs of 32 images each and a drop path of 0.2, which is that of the variant: AP
@@ -75,7 +83,7 @@ def hrformer_base_coco_256x192() -> Experiment:
     return _coco("hrformer_base", (256, 192))
 
 
-def hrformer_base_coco_384x288() -> Experiment:
+def hrformer_base_coco_384x288() -> PoseExperiment:
     """HRFormer-B on COCO at 384x288 (Yuan et al. 2021).
 
     Published with 8 GPUs of 8 images each, hence the batch of 64, and a drop path of 0.3, not

@@ -1,17 +1,22 @@
-"""The common part of the recipes: places of the data sets, and the making of an experiment."""
+"""The common part of the pose recipes: folders of the data sets, and the rest of an experiment."""
 
 from pathlib import Path
 from typing import Literal
 
-from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
-from hrnet.data.augment import Augmentation
 from hrnet.geometry import Size
 from hrnet.spec import NetworkOptions
+from hrnet.tasks.pose.config import (
+    KeypointData,
+    PoseAugmentation,
+    PoseExperiment,
+    PoseModelConfig,
+    PoseTrain,
+)
 
 _COCO = Path("data/coco")
 _MPII = Path("data/mpii")
 
-COCO_2017 = DataConfig(
+COCO_2017 = KeypointData(
     annotations=_COCO / "annotations/person_keypoints_train2017.json",
     images=_COCO / "train2017",
     val_annotations=_COCO / "annotations/person_keypoints_val2017.json",
@@ -19,7 +24,7 @@ COCO_2017 = DataConfig(
 )
 """As COCO's own archives unpack in data/coco/."""
 
-MPII = DataConfig(
+MPII = KeypointData(
     annotations=_MPII / "annotations/train.json",
     images=_MPII / "images",
     val_annotations=_MPII / "annotations/valid.json",
@@ -35,7 +40,7 @@ MPII = DataConfig(
 
 Dataset = Literal["coco", "mpii"]
 
-DATA: dict[Dataset, DataConfig] = {"coco": COCO_2017, "mpii": MPII}
+DATA: dict[Dataset, KeypointData] = {"coco": COCO_2017, "mpii": MPII}
 
 MPII_SIZE = (256, 256)
 
@@ -43,19 +48,20 @@ MPII_SIZE = (256, 256)
 def experiment(
     variant: str,
     dataset: Dataset,
+    *,
     input_size: Size,
-    augmentation: Augmentation,
-    train: TrainConfig,
+    augmentation: PoseAugmentation,
+    train: PoseTrain,
     drop_path: float | None = None,
-) -> Experiment:
+) -> PoseExperiment:
     """Put a published training together: the classic codec, sigma 3 at 384x288 and 2 else.
 
-    drop_path: None takes the variant's own.
+    dataset: its name and settings. drop_path: None takes the variant's own.
     """
     height, width = input_size
-    return Experiment(
+    return PoseExperiment(
         name=f"{variant}_{dataset}_{height}x{width}",
-        model=ModelConfig(
+        model=PoseModelConfig(
             variant=variant,
             input_size=input_size,
             sigma=3 if input_size == (384, 288) else 2,

@@ -7,15 +7,14 @@ Its naive networks crash as published: their head reads 40 channels, and the bac
 the head fits the backbone; the wider ones have 40 and are not concerned.
 """
 
-from hrnet.config import Experiment, TrainConfig
-from hrnet.data.augment import Augmentation
 from hrnet.geometry import Size
-from hrnet.recipes.common import MPII_SIZE, experiment
+from hrnet.recipes.pose.common import MPII_SIZE, experiment
+from hrnet.tasks.pose.config import PoseAugmentation, PoseExperiment, PoseTrain
 
-ON_COCO = Augmentation(scale=0.25, rotation_deg=30, half_body=0.3)
-_ON_MPII = Augmentation(scale=0.25, rotation_deg=30, half_body=0)
+ON_COCO = PoseAugmentation(scale=0.25, rotation_deg=30, half_body=0.3)
+_ON_MPII = PoseAugmentation(scale=0.25, rotation_deg=30, half_body=0)
 
-TRAIN = TrainConfig(
+TRAIN = PoseTrain(
     epochs=210,
     batch_size=512,
     optimizer="adam",
@@ -29,15 +28,15 @@ TRAIN = TrainConfig(
 _HALF = TRAIN.model_copy(update={"batch_size": 256})
 
 
-def _coco(variant: str, input_size: Size, train: TrainConfig = TRAIN) -> Experiment:
-    return experiment(variant, "coco", input_size, ON_COCO, train)
+def _coco(variant: str, input_size: Size, train: PoseTrain = TRAIN) -> PoseExperiment:
+    return experiment(variant, "coco", input_size=input_size, augmentation=ON_COCO, train=train)
 
 
-def _mpii(variant: str) -> Experiment:
-    return experiment(variant, "mpii", MPII_SIZE, _ON_MPII, _HALF)
+def _mpii(variant: str) -> PoseExperiment:
+    return experiment(variant, "mpii", input_size=MPII_SIZE, augmentation=_ON_MPII, train=_HALF)
 
 
-def litehrnet_18_coco_256x192() -> Experiment:
+def litehrnet_18_coco_256x192() -> PoseExperiment:
     """Lite-HRNet-18 on COCO at 256x192 (Yu et al. 2021).
 
     Published with 8 GPUs of 64 images each: AP 64.8 on val2017, with the boxes of a detector (human
@@ -47,7 +46,7 @@ def litehrnet_18_coco_256x192() -> Experiment:
     return _coco("litehrnet_18", (256, 192))
 
 
-def litehrnet_18_coco_384x288() -> Experiment:
+def litehrnet_18_coco_384x288() -> PoseExperiment:
     """Lite-HRNet-18 on COCO at 384x288 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: AP 67.6 on val2017, with the boxes of a detector (human
@@ -57,7 +56,7 @@ def litehrnet_18_coco_384x288() -> Experiment:
     return _coco("litehrnet_18", (384, 288), _HALF)
 
 
-def litehrnet_30_coco_256x192() -> Experiment:
+def litehrnet_30_coco_256x192() -> PoseExperiment:
     """Lite-HRNet-30 on COCO at 256x192 (Yu et al. 2021).
 
     Published with 8 GPUs of 64 images each: AP 67.2 on val2017, with the boxes of a detector (human
@@ -67,7 +66,7 @@ def litehrnet_30_coco_256x192() -> Experiment:
     return _coco("litehrnet_30", (256, 192))
 
 
-def litehrnet_30_coco_384x288() -> Experiment:
+def litehrnet_30_coco_384x288() -> PoseExperiment:
     """Lite-HRNet-30 on COCO at 384x288 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: AP 70.4 on val2017, with the boxes of a detector (human
@@ -77,7 +76,7 @@ def litehrnet_30_coco_384x288() -> Experiment:
     return _coco("litehrnet_30", (384, 288), _HALF)
 
 
-def naive_litehrnet_18_coco_256x192() -> Experiment:
+def naive_litehrnet_18_coco_256x192() -> PoseExperiment:
     """Naive Lite-HRNet-18 on COCO at 256x192 (Yu et al. 2021).
 
     Published with 8 GPUs of 64 images each: AP 62.8 on val2017, with the boxes of a detector (human
@@ -87,7 +86,7 @@ def naive_litehrnet_18_coco_256x192() -> Experiment:
     return _coco("naive_litehrnet_18", (256, 192))
 
 
-def wider_naive_litehrnet_18_coco_256x192() -> Experiment:
+def wider_naive_litehrnet_18_coco_256x192() -> PoseExperiment:
     """Wider naive Lite-HRNet-18 on COCO at 256x192 (Yu et al. 2021).
 
     Published with 8 GPUs of 64 images each: AP 66.0 on val2017, with the boxes of a detector (human
@@ -97,42 +96,42 @@ def wider_naive_litehrnet_18_coco_256x192() -> Experiment:
     return _coco("wider_naive_litehrnet_18", (256, 192))
 
 
-def litehrnet_18_mpii_256x256() -> Experiment:
+def litehrnet_18_mpii_256x256() -> PoseExperiment:
     """Lite-HRNet-18 on MPII at 256x256 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: PCKh@0.5 85.4 on the validation part, with the
-    annotated boxes and flip test. `hrnet.recipes.common.MPII` says how the data are imported.
+    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` says how the data are imported.
     Command: hrnet train pose/litehrnet_18_mpii_256x256 --out runs/lite18_mpii
     """
     return _mpii("litehrnet_18")
 
 
-def litehrnet_30_mpii_256x256() -> Experiment:
+def litehrnet_30_mpii_256x256() -> PoseExperiment:
     """Lite-HRNet-30 on MPII at 256x256 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: PCKh@0.5 87.0 on the validation part, with the
-    annotated boxes and flip test. `hrnet.recipes.common.MPII` says how the data are imported.
+    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` says how the data are imported.
     Command: hrnet train pose/litehrnet_30_mpii_256x256 --out runs/lite30_mpii
     """
     return _mpii("litehrnet_30")
 
 
-def naive_litehrnet_18_mpii_256x256() -> Experiment:
+def naive_litehrnet_18_mpii_256x256() -> PoseExperiment:
     """Naive Lite-HRNet-18 on MPII at 256x256 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: PCKh@0.5 85.3 on the validation part, with the
     annotated boxes and flip test. The published configuration crashes, see the top of this file.
-    `hrnet.recipes.common.MPII` says how the data are imported.
+    `hrnet.recipes.pose.common.MPII` says how the data are imported.
     Command: hrnet train pose/naive_litehrnet_18_mpii_256x256 --out runs/naive18_mpii
     """
     return _mpii("naive_litehrnet_18")
 
 
-def wider_naive_litehrnet_18_mpii_256x256() -> Experiment:
+def wider_naive_litehrnet_18_mpii_256x256() -> PoseExperiment:
     """Wider naive Lite-HRNet-18 on MPII at 256x256 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: PCKh@0.5 86.8 on the validation part, with the
-    annotated boxes and flip test. `hrnet.recipes.common.MPII` says how the data are imported.
+    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` says how the data are imported.
     Command: hrnet train pose/wider_naive_litehrnet_18_mpii_256x256 --out runs/wider18_mpii
     """
     return _mpii("wider_naive_litehrnet_18")

@@ -8,17 +8,16 @@ All start from the authors' ImageNet weights, which are downloaded; `--set train
 from new ones.
 """
 
-from hrnet.config import Experiment, TrainConfig
-from hrnet.data.augment import Augmentation
 from hrnet.geometry import Size
-from hrnet.recipes.common import MPII_SIZE, experiment
+from hrnet.recipes.pose.common import MPII_SIZE, experiment
+from hrnet.tasks.pose.config import PoseAugmentation, PoseExperiment, PoseTrain
 
-_ON_COCO = Augmentation(scale=0.35, rotation_deg=45, half_body=0.3)
-_ON_MPII = Augmentation(scale=0.25, rotation_deg=30, half_body=0)
+_ON_COCO = PoseAugmentation(scale=0.35, rotation_deg=45, half_body=0.3)
+_ON_MPII = PoseAugmentation(scale=0.25, rotation_deg=30, half_body=0)
 
 
-def _train(variant: str, batch_size: int = 128) -> TrainConfig:
-    return TrainConfig(
+def _train(variant: str, batch_size: int = 128) -> PoseTrain:
+    return PoseTrain(
         epochs=210,
         batch_size=batch_size,
         optimizer="adam",
@@ -29,15 +28,17 @@ def _train(variant: str, batch_size: int = 128) -> TrainConfig:
     )
 
 
-def _coco(variant: str, input_size: Size, batch_size: int = 128) -> Experiment:
-    return experiment(variant, "coco", input_size, _ON_COCO, _train(variant, batch_size))
+def _coco(variant: str, input_size: Size, batch_size: int = 128) -> PoseExperiment:
+    train = _train(variant, batch_size)
+    return experiment(variant, "coco", input_size=input_size, augmentation=_ON_COCO, train=train)
 
 
-def _mpii(variant: str) -> Experiment:
-    return experiment(variant, "mpii", MPII_SIZE, _ON_MPII, _train(variant))
+def _mpii(variant: str) -> PoseExperiment:
+    train = _train(variant)
+    return experiment(variant, "mpii", input_size=MPII_SIZE, augmentation=_ON_MPII, train=train)
 
 
-def hrnet_w32_coco_256x192() -> Experiment:
+def hrnet_w32_coco_256x192() -> PoseExperiment:
     """HRNet-W32 on COCO at 256x192 (Sun et al. 2019).
 
     Published with 4 GPUs of 32 images each: AP 74.4 on val2017, with the boxes of a detector (human
@@ -47,7 +48,7 @@ def hrnet_w32_coco_256x192() -> Experiment:
     return _coco("hrnet_w32", (256, 192))
 
 
-def hrnet_w32_coco_384x288() -> Experiment:
+def hrnet_w32_coco_384x288() -> PoseExperiment:
     """HRNet-W32 on COCO at 384x288 (Sun et al. 2019).
 
     Published with 4 GPUs of 32 images each: AP 75.8 on val2017, with the boxes of a detector (human
@@ -57,7 +58,7 @@ def hrnet_w32_coco_384x288() -> Experiment:
     return _coco("hrnet_w32", (384, 288))
 
 
-def hrnet_w48_coco_256x192() -> Experiment:
+def hrnet_w48_coco_256x192() -> PoseExperiment:
     """HRNet-W48 on COCO at 256x192 (Sun et al. 2019).
 
     Published with 4 GPUs of 32 images each: AP 75.1 on val2017, with the boxes of a detector (human
@@ -67,7 +68,7 @@ def hrnet_w48_coco_256x192() -> Experiment:
     return _coco("hrnet_w48", (256, 192))
 
 
-def hrnet_w48_coco_384x288() -> Experiment:
+def hrnet_w48_coco_384x288() -> PoseExperiment:
     """HRNet-W48 on COCO at 384x288 (Sun et al. 2019).
 
     Published with 4 GPUs of 24 images each, hence the batch of 96: AP 76.3 on val2017, with the
@@ -77,22 +78,22 @@ def hrnet_w48_coco_384x288() -> Experiment:
     return _coco("hrnet_w48", (384, 288), batch_size=96)
 
 
-def hrnet_w32_mpii_256x256() -> Experiment:
+def hrnet_w32_mpii_256x256() -> PoseExperiment:
     """HRNet-W32 on MPII at 256x256 (Sun et al. 2019).
 
     Published with 4 GPUs of 32 images each: PCKh@0.5 90.3 on the validation part, with the
-    annotated boxes and flip test. `hrnet.recipes.common.MPII` says how the data are imported.
+    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` says how the data are imported.
     Command: hrnet train pose/hrnet_w32_mpii_256x256 --out runs/w32_mpii
     """
     return _mpii("hrnet_w32")
 
 
-def hrnet_w48_mpii_256x256() -> Experiment:
+def hrnet_w48_mpii_256x256() -> PoseExperiment:
     """HRNet-W48 on MPII at 256x256 (Sun et al. 2019).
 
     The authors give its settings, 4 GPUs of 32 images each, and no score; mmpose 1.x gives PCKh@0.5
     90.1 for its own training, on the validation part with the annotated boxes and flip test.
-    `hrnet.recipes.common.MPII` says how the data are imported.
+    `hrnet.recipes.pose.common.MPII` says how the data are imported.
     Command: hrnet train pose/hrnet_w48_mpii_256x256 --out runs/w48_mpii
     """
     return _mpii("hrnet_w48")

@@ -1,0 +1,135 @@
+"""A pose training on the user's own COCO keypoint file, chosen from what it holds."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
+from hrnet.data.split import split_dataset
+from hrnet.files import is_file, is_folder, read_json, resolve
+from hrnet.geometry import Size
+from hrnet.recipes.finetune import VAL_SHARE, VARIANT, choose_training
+from hrnet.skeleton import COCO_PERSON
+from hrnet.tasks.pose.config import (
+    KeypointData,
+    PoseAugmentation,
+    PoseExperiment,
+    PoseModelConfig,
+    PoseTrain,
+)
+
+TAKES = "a COCO keypoint file (.json)"
+
+_PUBLISHED = ("imagenet-backbone", "coco-256x192")
+
+
+def fits(path: Path) -> bool:
+    """Return True for a JSON file."""
+    return path.suffix.lower() == ".json" and not is_folder(path)
+
+
+def own_experiment(
+    annotations: Path,
+    images: Path | None,
+    *,
+    val: Path | None,
+    out: Path,
+    category: str | None = None,
+    settings: Sequence[str] = (),
+) -> tuple[PoseExperiment, list[str]]:
+    """Choose a training for a COCO keypoint file of any keypoints, see `recipes.finetune`."""
+    annotations, out = resolve(annotations), resolve(out)  # so that it resumes from anywhere
+    # Read the file, and split it where no validation data are given.
+    content = read_json(annotations, "annotations")
+    images = resolve(images) if images else _images_of(annotations, content, category)
+    whole = training = parse_keypoints(annotations, images, content, category)
+    if val is None:
+        first, second = _parts(annotations, out, category)
+        training = read_keypoints(first, images, category)
+    validation = read_keypoints(second if val is None else resolve(val), images, category)
+    # Network, augmentation and schedule.
+    experiment, lines = choose_training(
+        _usual(out.name, training, validation=validation, images=images, category=category),
+        count=len(training.samples),
+        same_labels=whole.skeleton.names == COCO_PERSON.names,
+        published=_PUBLISHED,
+        settings=settings,
+    )
+    # Describe what was chosen.
+    counts = [
+        f"{len(one.samples)} subjects in {len({s.image_id for s in one.samples})} images"
+        for one in (training, validation)
+    ]
+    source = (
+        f"of {validation.path}"
+        if val
+        else f"{VAL_SHARE:.0%} of the images, set apart in {out / 'data'}"
+    )
+    data = f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})"
+    return experiment, [data, *_about_keypoints(whole), *lines]
+
+
+def _usual(
+    name: str,
+    training: KeypointDataset,
+    *,
+    validation: KeypointDataset,
+    images: Path,
+    category: str | None,
+) -> PoseExperiment:
+    """Return the experiment before the schedule and the weights to start from are chosen."""
+    return PoseExperiment(
+        name=name,
+        model=PoseModelConfig(
+            variant=VARIANT, input_size=_input_size(training), codec="udp", sigma=2
+        ),
+        data=KeypointData(
+            annotations=training.path,
+            images=images,
+            val_annotations=validation.path,
+            val_images=images,
+            category=category,
+        ),
+        augmentation=PoseAugmentation(
+            scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
+        ),
+        train=PoseTrain(loss="cross_entropy"),
+    )
+
+
+def _images_of(annotations: Path, content: object, category: str | None) -> Path:
+    """The folder in which the first picture of the annotations lies, where they name none."""
+    beside = annotations.parent
+    for folder in (beside, beside / "images"):
+        first = parse_keypoints(annotations, folder, content, category).samples[0]
+        if is_file(first.image_path):
+            return folder
+    return beside
+
+
+def _parts(annotations: Path, out: Path, category: str | None) -> tuple[Path, Path]:
+    """The files of the two parts, made once and found again when the same command is repeated."""
+    folder = out / "data"
+    split_dataset(annotations, folder, val=VAL_SHARE, category=category, force=True)
+    return folder / "train.json", folder / "val.json"
+
+
+def _input_size(dataset: KeypointDataset) -> Size:
+    """256 pixels for the longer side of the usual box; the other side follows its shape."""
+    boxes = np.array([sample.box_xywh for sample in dataset.samples])
+    aspect = float(np.median(boxes[:, 2] / boxes[:, 3]))
+    if aspect < 0.87:
+        return (256, 192)
+    return (192, 256) if aspect > 1.15 else (256, 256)
+
+
+def _about_keypoints(dataset: KeypointDataset) -> list[str]:
+    skeleton = dataset.skeleton
+    names = skeleton.names
+    pairs = ", ".join(f"{names[left]}/{names[right]}" for left, right in skeleton.flip_pairs)
+    return [
+        f"keypoints: {len(names)}: {', '.join(names)}",
+        f"mirror pairs: {pairs or 'none are known'}",
+        f"OKS sigmas: {dataset.sigmas_source}",
+    ]

@@ -1,0 +1,139 @@
+"""The settings of a pose training."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from hrnet.codecs.heatmap import CodecKind
+from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
+from hrnet.data.augment import Augmentation
+from hrnet.data.source import DataSource
+from hrnet.spec import ModelSpec, NetworkSpec
+from hrnet.tasks import Dataset
+from hrnet.tasks.pose.dataset import PoseDataset
+from hrnet.tasks.pose.spec import PoseSpec
+
+
+class PoseModelConfig(ModelConfig):
+    """The network, and the encoding of keypoints in heatmaps."""
+
+    codec: CodecKind = Field(
+        default="classic",
+        description="How heatmaps encode keypoints: classic, dark or udp (exact, also mirrored).",
+    )
+    sigma: float = Field(
+        default=2.0,
+        ge=0.5,
+        le=32,
+        description="Standard deviation of a keypoint's Gaussian, in heatmap pixels.",
+    )
+    padding: float = Field(
+        default=1.25, ge=0.1, le=10, description="Factor by which a box grows before it is cropped."
+    )
+
+
+class KeypointData(DataConfig):
+    """COCO keypoint files and the folders of their pictures."""
+
+    annotations: Path = Field(description="The COCO keypoint file to train on.")
+    images: Path = Field(description="The folder of its pictures.")
+    val_annotations: Path | None = Field(
+        default=None,
+        description="Evaluated on every train.evaluate_every epochs; null: no evaluation.",
+    )
+    val_images: Path | None = Field(
+        default=None, description="The folder of those pictures; data.images without it."
+    )
+    category: str | None = Field(
+        default=None,
+        description="The category to take, where several have different keypoints: name or id.",
+    )
+
+    def training(self) -> DataSource:
+        """Return the file to train on."""
+        return DataSource(self.annotations, self.images, category=self.category)
+
+    def validation(self) -> DataSource | None:
+        """Return the file to evaluate on, None where no val_annotations are given."""
+        if self.val_annotations is None:
+            return None
+        images = self.val_images or self.images
+        return DataSource(self.val_annotations, images, category=self.category)
+
+
+@dataclass(frozen=True, slots=True)
+class PoseAugmentation(Augmentation):
+    """The variation of crops; the defaults are the published ones for COCO."""
+
+    limits: ClassVar[dict[str, float]] = {
+        **Augmentation.limits,
+        "half_body": 1,
+        "half_body_min_visible": 1000,
+    }
+
+    half_body: Annotated[
+        float,
+        Field(
+            description="Probability of showing only the upper or lower half of a subject with "
+            "more than half_body_min_visible labelled keypoints; unused where the skeleton names "
+            "no upper body."
+        ),
+    ] = 0.3
+    half_body_min_visible: Annotated[int, Field(description="See half_body.")] = 8
+
+
+NO_AUGMENTATION = PoseAugmentation(flip=0, scale=0, rotation_deg=0, half_body=0)
+
+
+class PoseTrain(TrainConfig):
+    """Optimisation, by a loss of heatmaps."""
+
+    loss: Literal["mse", "ohkm", "cross_entropy"] = Field(
+        default="mse",
+        description="mse (as published), ohkm (the 8 hardest keypoints) or cross_entropy (learns "
+        "from few data faster).",
+    )
+
+
+class PoseExperiment(Experiment):
+    """One training run of a pose network."""
+
+    task: Literal["pose"] = Field(default="pose", description="The task: pose.")
+    model: PoseModelConfig
+    data: KeypointData
+    augmentation: PoseAugmentation = PoseAugmentation()
+    train: PoseTrain = PoseTrain()
+
+    def notes(self, spec: ModelSpec) -> list[str]:
+        """Return a warning where mirroring is asked for and no keypoints have a left and right."""
+        assert isinstance(spec, PoseSpec)
+        if spec.skeleton.flip_pairs or not self.augmentation.flip:
+            return []
+        return [
+            "NO MIRRORING: no left and right keypoints are known, so pictures are not flipped; "
+            "`hrnet data check` shows how to name the pairs"
+        ]
+
+
+def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
+    """Describe the model that an experiment trains on a data set."""
+    assert isinstance(experiment, PoseExperiment)
+    assert isinstance(dataset, PoseDataset)
+    model, skeleton = experiment.model, dataset.keypoints.skeleton
+    return PoseSpec(
+        name=experiment.name,
+        network=NetworkSpec(
+            variant=model.variant,
+            task="pose",
+            num_outputs=skeleton.num_keypoints,
+            **model.options.model_dump(),
+        ),
+        input_size=model.input_size,
+        codec=model.codec,
+        sigma=model.sigma,
+        activation="softmax" if experiment.train.loss == "cross_entropy" else "none",
+        padding=model.padding,
+        skeleton=skeleton,
+    )
