@@ -109,6 +109,23 @@ def draw_boxes(canvas: Image8, boxes_xyxy: NDArray[np.float32], labels: Sequence
     return np.asarray(picture)
 
 
+def draw_band(canvas: Image8, lines: Sequence[str]) -> Image8:
+    """Return a copy of a picture (H, W, 3) with lines of text in its upper left corner.
+
+    The letters shrink where a line is wider than the picture, down to 8 pixels.
+    """
+    picture = Image.fromarray(canvas)
+    pen = ImageDraw.Draw(picture)
+    size = max(11, round(0.03 * max(picture.size)))
+    # A caption's width grows with the size of its letters, so one measurement suffices.
+    widest = max(pen.textlength(line, font=ImageFont.load_default(size)) for line in lines)
+    size = max(8, min(size, int(size * picture.width / (widest + size))))
+    font = ImageFont.load_default(size)
+    for row, line in enumerate(lines):
+        _caption(pen, font, (0, row * 1.2 * size), line, size)
+    return np.asarray(picture)
+
+
 def _caption(
     pen: ImageDraw.ImageDraw,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,

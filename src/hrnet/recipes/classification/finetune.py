@@ -1,0 +1,130 @@
+"""A classification training on the user's own pictures, chosen from their number and size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hrnet.config import RunConfig
+from hrnet.data.class_dataset import ClassDataset
+from hrnet.data.class_folders import find_parts
+from hrnet.data.class_lists import LIST_SUFFIXES
+from hrnet.data.class_split import split_class_files
+from hrnet.data.source import DataSource
+from hrnet.errors import InputError, printable
+from hrnet.files import is_folder, resolve
+from hrnet.geometry import Size
+from hrnet.images import read_header
+from hrnet.recipes.finetune import VAL_SHARE, choose_training
+from hrnet.tasks.classification.config import (
+    ClassAugmentation,
+    ClassData,
+    ClassificationExperiment,
+    ClassificationModelConfig,
+    ClassTrain,
+)
+from hrnet.tasks.classification.dataset import read_dataset
+
+TAKES = "a folder with a folder a class, or a list of pictures and classes (.csv or .txt)"
+
+VARIANT = "hrnet_w18_small_v1"
+"""The smallest variant with published ImageNet weights."""
+
+_PUBLISHED = ("imagenet",)
+_CENTRE_SHARE = 0.875
+_LEAST_SIDE, _MOST_SIDE = 64, 224
+_MEASURED = 200
+_CACHE_BYTES = 4e9
+_SHOWN = 12
+
+
+def fits(path: Path) -> bool:
+    """Return True for a folder and for the suffixes of lists."""
+    return is_folder(path) or path.suffix.lower() in LIST_SUFFIXES
+
+
+def own_experiment(
+    data: Path,
+    images: Path | None,
+    *,
+    val: Path | None,
+    out: Path,
+    category: str | None = None,
+    settings: Sequence[str] = (),
+) -> tuple[ClassificationExperiment, list[str]]:
+    """Choose a training for pictures of any classes, see `recipes.finetune`."""
+    if category is not None:
+        raise InputError(f"expected no category for classes, got {category:.60}; leave it out")
+    data, out = resolve(data), resolve(out)  # so that it resumes from anywhere
+    images = None if images is None else resolve(images)
+    # Take the parts that the data have, or deal out the pictures of each class.
+    first, found = find_parts(data)
+    second = resolve(val) if val else found
+    if second is None:
+        folder = out / "data"
+        split_class_files(DataSource(first, images), folder, val=VAL_SHARE, force=True)
+        part = ClassData(path=folder / "train.csv", val=folder / "val.csv")
+    else:
+        part = ClassData(path=first, images=images, val=second)
+    training = read_dataset(part.training())
+    source = part.validation()
+    assert source is not None
+    validation = read_dataset(source)
+    # Network, augmentation and schedule.
+    experiment, lines = choose_training(
+        _usual(out.name, training, part),
+        count=len(training.samples),
+        same_labels=False,
+        published=_PUBLISHED,
+        settings=settings,
+    )
+    # Describe what was chosen.
+    counts = f"{len(training.samples)} images to train on, {len(validation.samples)} to measure on"
+    where = (
+        f"{VAL_SHARE:.0%} of each class, set apart in {out / 'data'}"
+        if second is None
+        else f"of {second}"
+    )
+    return experiment, [f"data: {counts} ({where})", _about_classes(training), *lines]
+
+
+def _usual(name: str, training: ClassDataset, part: ClassData) -> ClassificationExperiment:
+    """Return the experiment before the schedule and the weights to start from are chosen."""
+    sizes = _sizes(training)
+    side = _input_side(sizes)
+    whole = float(np.prod(sizes, axis=1).mean()) * 3 * len(training.samples)
+    return ClassificationExperiment(
+        name=name,
+        model=ClassificationModelConfig(
+            variant=VARIANT, input_size=(side, side), resize=round(side / _CENTRE_SHARE)
+        ),
+        data=part,
+        # Few pictures: larger parts of them than ImageNet's 8%, and changed colours.
+        augmentation=ClassAugmentation(scale=(0.35, 1.0), colour=0.3),
+        train=ClassTrain(label_smoothing=0.1),
+        run=RunConfig(cache_images=whole < _CACHE_BYTES),
+    )
+
+
+def _sizes(dataset: ClassDataset) -> list[Size]:
+    """Return the sizes of some pictures, evenly spread; unreadable ones are left out."""
+    step = max(1, len(dataset.samples) // _MEASURED)
+    sizes = []
+    for sample in dataset.samples[::step]:
+        try:
+            sizes.append(read_header(sample.image_path).size)
+        except InputError:
+            continue
+    return sizes or [(_MOST_SIDE, _MOST_SIDE)]
+
+
+def _input_side(sizes: Sequence[Size]) -> int:
+    """Return the median short side as a multiple of 32, within 64 to 224 pixels."""
+    short = float(np.median([min(size) for size in sizes]))
+    return min(_MOST_SIDE, max(_LEAST_SIDE, 32 * round(short / 32)))
+
+
+def _about_classes(dataset: ClassDataset) -> str:
+    names = [printable(name) for name in dataset.class_names]
+    dots = ", ..." if len(names) > _SHOWN else ""
+    return f"classes: {len(names)}: {', '.join(names[:_SHOWN])}{dots}"

@@ -1,0 +1,1 @@
+"""Image classification: a whole picture -> the scores of its classes."""

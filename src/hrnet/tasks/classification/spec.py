@@ -1,0 +1,108 @@
+"""The description of a classification model: its classes, and the way from picture to input."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, ValidationError, model_validator
+
+from hrnet.errors import InputError
+from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec, first_problem
+from hrnet.tasks.classification.imagenet import imagenet_names
+
+Interpolation = Literal["bilinear", "bicubic"]
+
+MOST_CLASSES, LONGEST_NAME = 30_000, 200
+"""Classes of a model and letters of a name; ImageNet-21k has 21,841 classes."""
+
+
+def _check_class_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not 2 <= len(names) <= MOST_CLASSES:
+        raise ValueError(f"expected 2 to {MOST_CLASSES} class names, got {len(names)}")
+    longest = max(map(len, names))
+    if longest > LONGEST_NAME or not all(map(str.strip, names)):
+        raise ValueError(
+            f"expected class names of 1 to {LONGEST_NAME} letters, got one of "
+            f"{longest if longest > LONGEST_NAME else 0}"
+        )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"class names must differ, got {twice[0]:.60} more than once")
+    if any("\ud800" <= letter <= "\udfff" for name in names for letter in name):
+        raise ValueError("class names must be text that can be written; rename them")
+    # The rest of a description takes less than half of what is read.
+    if len(json.dumps(names, ensure_ascii=False)) > MAX_DESCRIPTION // 2:
+        raise ValueError(f"class names take more than {MAX_DESCRIPTION // 2} characters in all")
+    return names
+
+
+ClassNames = Annotated[tuple[str, ...], AfterValidator(_check_class_names)]
+
+
+class ClassificationSpec(ModelSpec):
+    """Everything about a classification model that its weights do not hold.
+
+    resize: length in pixels that the short side of a picture gets before `input_size` is cut from
+        its centre.
+    interpolation: of that resize, by Pillow, which widens the filter when it shrinks (antialias).
+    class_names: one for each output of the network, all different. Class indices count from 0.
+    """
+
+    resize: Annotated[int, Field(ge=32, le=MAX_SIDE)]
+    interpolation: Interpolation = "bilinear"
+    class_names: ClassNames
+
+    @model_validator(mode="after")
+    def _check_classification(self) -> "ClassificationSpec":
+        if self.task != "classification":
+            raise ValueError(f"expected a network for classification, got one for {self.task}")
+        count, names = self.network.num_outputs, len(self.class_names)
+        if count != names:
+            raise ValueError(f"the network has {count} classes and there are {names} names")
+        if self.resize < max(self.input_size):
+            raise ValueError(
+                f"resize must be at least the crop's longer side {max(self.input_size)}, "
+                f"got {self.resize}"
+            )
+        return self
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return ("logits",)
+
+    def facts(self, *, flip_test: bool) -> dict[str, object]:
+        """Return the way from a picture to its scores; exif: pictures are turned upright first."""
+        return {
+            **super().facts(flip_test=flip_test),
+            "resize": self.resize,
+            "interpolation": self.interpolation,
+            "crop": "centre",
+            "exif": "applied",
+            "classes": len(self.class_names),
+        }
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> "ClassificationSpec | None":
+        """Describe published weights by the facts of their row; None without a `resize`.
+
+        facts: fields of the spec; `classes` "imagenet" stands for ImageNet's 1000 names. Raises
+        InputError for facts that are incomplete or do not fit the network.
+        """
+        fields = dict(facts)
+        if "resize" not in fields:
+            return None
+        if fields.pop("classes", None) == "imagenet":
+            fields["class_names"] = tuple(imagenet_names().values())
+        try:
+            return cls.model_validate(fields)
+        except ValidationError as error:
+            name = f"{fields.get('name')!s:.200}"
+            raise InputError(f"cannot describe {name}: {first_problem(error)}") from None
+
+    def words(self) -> list[str]:
+        """Return the resize with its interpolation, and the number of classes."""
+        return [
+            f"short side {self.resize} {self.interpolation}",
+            f"{len(self.class_names)} classes",
+        ]
