@@ -26,6 +26,7 @@ def stop_request(say: Callable[[str], None]) -> Iterator[StopRequest]:
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread may handle signals
         return
+    # Put the usual handlers back at the first signal, so that a second one acts as usual.
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def note(number: int, frame: FrameType | None) -> None:

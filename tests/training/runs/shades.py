@@ -139,9 +139,8 @@ class Shades:
     def batch(self, samples, pictures, rngs):
         crops = [resized(picture, self.spec.input_size)[0] for picture in pictures]
         noise = [rng.integers(0, 5, (1, 1, 3), np.uint8) for rng in rngs]
-        return np.stack(crops) + np.stack(noise), {
-            "labels": np.array([sample.label for sample in samples])
-        }
+        labels = np.array([sample.label for sample in samples])
+        return np.stack(crops) + np.stack(noise), {"labels": labels}
 
     def evaluate(self, pairs, dataset):
         right = [dataset.samples[job.index].label == shade.label for job, shade in pairs]
