@@ -293,6 +293,7 @@ def _own_fields(part: type) -> dict[str, FieldInfo]:
 
 def _describe(error: ValidationError, kind: type[Experiment]) -> str:
     """Describe the first field that does not fit in one line."""
+    # The first error is enough: one line, and the next one comes when it is mended.
     first = error.errors(include_url=False)[0]
     where = one_line(".".join(str(part) for part in first["loc"]))[:200]
     if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
@@ -317,6 +318,7 @@ def override(experiment: E, settings: Sequence[str]) -> E:
     Values are JSON where they parse as such, else text. Raises InputError for an unknown setting
     (with the near names) or a value that does not fit.
     """
+    # Change the JSON of the experiment, which is checked as a whole when it is read again.
     kind, tree = type(experiment), json.loads(experiment.to_json())
     for setting in settings:
         path, equals, text = setting.partition("=")

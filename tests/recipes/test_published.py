@@ -106,7 +106,7 @@ def test_the_docstring_says_what_to_expect(name):
     assert "flip test" in words
     if "_mpii_" in name:
         assert "with the annotated boxes" in words
-        assert "`hrnet.recipes.pose.common.MPII` says how the data are imported" in words
+        assert "`hrnet.recipes.pose.common.MPII` shows the import of the data" in words
     else:
         assert "with the boxes of a detector (human AP 56.4)" in words
     assert f"Command: hrnet train pose/{name} --out runs/" in words

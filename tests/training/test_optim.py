@@ -17,39 +17,44 @@ def test_steps_at_the_milestones():
     expected = {0: 1, 169: 1, 170: 0.1, 199: 0.1, 200: 0.01, 209: 0.01}
     for epoch, factor in expected.items():
         for step in (epoch * 10, epoch * 10 + 9):
-            assert lr_factor(config, step, 10) == pytest.approx(factor)
+            assert lr_factor(config, step, steps_per_epoch=10) == pytest.approx(factor)
 
 
 def test_without_milestones_it_is_constant():
     config = TrainConfig(milestones=())
-    assert {lr_factor(config, step, 3) for step in range(0, 700, 7)} == {1.0}
+    assert {lr_factor(config, step, steps_per_epoch=3) for step in range(0, 700, 7)} == {1.0}
 
 
 def test_warm_up_rises_from_a_thousandth():
     config = TrainConfig(warmup_steps=100, milestones=())
-    factors = [lr_factor(config, step, 10) for step in (0, 1, 25, 50, 99, 100, 101)]
+    factors = [lr_factor(config, step, steps_per_epoch=10) for step in (0, 1, 25, 50, 99, 100, 101)]
     assert factors == pytest.approx([1e-3, 0.01, 0.25, 0.5, 0.99, 1, 1])
 
 
 def test_half_a_cosine():
     config = TrainConfig(epochs=10, schedule="cosine")
-    factors = [lr_factor(config, step, 10) for step in (0, 25, 50, 75, 100, 120)]
+    factors = [lr_factor(config, step, steps_per_epoch=10) for step in (0, 25, 50, 75, 100, 120)]
     assert factors == pytest.approx([1, 0.853553, 0.5, 0.146447, 1e-3, 1e-3], abs=1e-6)
-    every = [lr_factor(config, step, 10) for step in range(101)]
+    every = [lr_factor(config, step, steps_per_epoch=10) for step in range(101)]
     assert every == sorted(every, reverse=True)
 
 
 def test_warm_up_multiplies_the_cosine():
     config = TrainConfig(epochs=10, schedule="cosine", warmup_steps=50)
-    assert lr_factor(config, 25, 10) == pytest.approx(0.5 * 0.853553, abs=1e-6)
+    assert lr_factor(config, 25, steps_per_epoch=10) == pytest.approx(0.5 * 0.853553, abs=1e-6)
 
 
 def test_poly_and_constant():
     config = TrainConfig(epochs=10, schedule="poly")
-    factors = [lr_factor(config, step, 10) for step in (0, 50, 90, 100, 120)]
+    factors = [lr_factor(config, step, steps_per_epoch=10) for step in (0, 50, 90, 100, 120)]
     assert factors == pytest.approx([1, 0.5**0.9, 0.1**0.9, 1e-3, 1e-3])
     config = TrainConfig(schedule="constant", warmup_steps=4, warmup_factor=0.5)
-    assert [lr_factor(config, step, 10) for step in (0, 3, 4, 999)] == [0.5, 0.75, 1, 1]
+    assert [lr_factor(config, step, steps_per_epoch=10) for step in (0, 3, 4, 999)] == [
+        0.5,
+        0.75,
+        1,
+        1,
+    ]
 
 
 def test_groups_follow_with_their_factors():

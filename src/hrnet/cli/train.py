@@ -30,7 +30,7 @@ Examples:
 
 Recipe = Annotated[
     str | None,
-    typer.Argument(metavar="RECIPE", help="A recipe's name; `hrnet recipes` lists them."),
+    typer.Argument(metavar="RECIPE", help="Name of a recipe; `hrnet recipes` lists them."),
 ]
 Out = Annotated[
     Path | None,
@@ -43,7 +43,7 @@ Out = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", "-d", metavar="FILE", help="COCO keypoint annotations of your own."),
+    typer.Option("--data", "-d", metavar="FILE", help="Your own data: a COCO keypoint file."),
 ]
 Images = Annotated[
     Path | None,
@@ -51,22 +51,22 @@ Images = Annotated[
         "--images",
         "-i",
         metavar="DIR",
-        help="The folder of their images (default: beside --data or in images/ there).",
+        help="Image folder (default: next to --data, or images/ there).",
     ),
 ]
 Val = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="Annotations to measure on (default: a tenth of the images is set apart).",
+        help="Data to evaluate on (default: a tenth of the images is set apart).",
     ),
 ]
 Config = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="An experiment.json, in place of a recipe.")
+    Path | None, typer.Option(metavar="FILE", help="An experiment.json, instead of a recipe.")
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option(metavar="RUN", help="Go on with a run that was stopped, killed or ended."),
+    typer.Option(metavar="RUN", help="Continue a run that was stopped or killed, or has ended."),
 ]
 Settings = Annotated[
     list[str] | None,
@@ -90,16 +90,12 @@ def train(
     resume: Resume = None,
     settings: Settings = None,
 ) -> None:
-    """Train a network by a recipe, or on your own keypoints.
+    """Train a network by a recipe, or on your own data.
 
     Give one of RECIPE, --data, --config and --resume.
     Several GPUs or machines: torchrun --nproc-per-node=N -m hrnet train ...
     """
-    from hrnet.training.launch import launched
-
-    # What the user gave goes together.
-    main = launched().is_main  # under torchrun one process speaks
-    say = _say if main else _silent
+    # Check that the options go together.
     ways = {"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume}
     given = [name for name, value in ways.items() if value is not None]
     if len(given) != 1:
@@ -114,16 +110,27 @@ def train(
         )
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
-    # The experiment, then the training.
+    # Choose the experiment.
     with packages_for("training"):
+        from hrnet.training.folder import expect_no_run
+        from hrnet.training.launch import launched
         from hrnet.training.train import train as run
+    say = _say if launched().is_main else _silent  # under torchrun
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
+    about: list[str] = []
     if data is not None:
-        experiment, about = _own(data, images, val, category, folder, settings or [])
-        for line in [*about, f"run: {folder}"]:
-            say(line)
+        from hrnet.recipes.finetune import own_experiment
+
+        expect_no_run(folder)  # before parts of the data are written into it
+        experiment, about = own_experiment(
+            data, images, val=val, out=folder, category=category, settings=settings or []
+        )
+        about.append(f"run: {folder}")
     else:
         experiment = _given(recipe, config, resume, settings or [])
+    # Train.
+    for line in about:
+        say(line)
     best = run(experiment, folder, resume=resume is not None, say=say)
     if best is not None:
         say(f"model written to {best}; use it with `hrnet predict IMAGE --model {folder}`")
@@ -135,13 +142,13 @@ def _say(line: str) -> None:
 
 
 def _silent(line: str) -> None:
-    """Print nothing, in processes other than the first."""
+    """Print nothing; only rank 0 prints."""
 
 
 def _given(
     recipe: str | None, config: Path | None, resume: Path | None, settings: Sequence[str]
 ) -> "Experiment":
-    """The experiment of a recipe or a file, with the settings that change it."""
+    """Return the experiment of a recipe or a file, with the settings applied."""
     from hrnet.config import override
     from hrnet.recipes import get_recipe
     from hrnet.run_folder import EXPERIMENT
@@ -152,7 +159,7 @@ def _given(
 
 
 def _new_folder(source: Path) -> Path:
-    """The first of runs/NAME, runs/NAME_2, ... that is free."""
+    """Return the first of runs/NAME, runs/NAME_2, ... that is free."""
     from hrnet.training.launch import launched
 
     if launched().size > 1:
@@ -163,22 +170,6 @@ def _new_folder(source: Path) -> Path:
         count += 1
         folder = Path("runs") / f"{name}_{count}"
     return folder
-
-
-def _own(
-    data: Path,
-    images: Path | None,
-    val: Path | None,
-    category: str | None,
-    out: Path,
-    settings: Sequence[str],
-) -> tuple["Experiment", list[str]]:
-    """An experiment for annotations of the user's own, and lines about it."""
-    from hrnet.recipes.finetune import own_experiment
-    from hrnet.training.folder import expect_no_run
-
-    expect_no_run(out)
-    return own_experiment(data, images, val=val, out=out, category=category, settings=settings)
 
 
 def recipes(

@@ -117,7 +117,7 @@ def start_of(variant: str, published: Sequence[str]) -> Start:
 def schedule(train: T, count: int, *, is_known: bool) -> T:
     """Choose epochs, learning rate, EMA and precision for a number of samples.
 
-    is_known: the start weights know these labels, so the training is gentler and shorter; a high
+    is_known: the start weights predict these labels, so the training is gentler and shorter; a high
     learning rate lost more than few samples could teach.
     """
     # epochs = samples to be seen / samples, within bounds

@@ -70,11 +70,13 @@ def process_group(device: str) -> Iterator[World]:
     device: as `pick_device` takes it; of several GPUs of a machine each process takes its own.
     Raises InputError where the others do not come.
     """
+    # One process needs no group.
     launch = launched()
     own = pick_device(device)
     if launch.size == 1:
         yield World(own)
         return
+    # Each process takes its own GPU of this machine.
     if own.type == "cuda":
         own = pick_device(f"cuda:{launch.local_rank}")
         torch.cuda.set_device(own)
@@ -89,6 +91,7 @@ def process_group(device: str) -> Iterator[World]:
 
 def _meet(launch: Launch, backend: str) -> None:
     """Wait for the other ranks for a limited time: WORLD_SIZE may be left over in a shell."""
+    # torchrun starts all processes at once, so it may take its time.
     by_torchrun = "TORCHELASTIC_RUN_ID" in os.environ
     wait = MEETING_S if by_torchrun else MEETING_S_WITHOUT_TORCHRUN
     limit = timedelta(seconds=wait)
@@ -96,6 +99,7 @@ def _meet(launch: Launch, backend: str) -> None:
     try:
         if not by_torchrun and not launch.is_main:
             _expect_listener(wait)
+        # Meet in the store first: init_process_group alone would wait for half an hour.
         store, rank, size = next(rendezvous("env://", timeout=limit))
         store.set(names[launch.rank], "here")
         store.wait(names, limit)
@@ -123,7 +127,7 @@ def _expect_listener(wait: float) -> None:
 
 
 class _MeanOverProcesses(torch.autograd.Function):
-    """The mean over all ranks; its gradient is the mean of their gradients."""
+    """Compute the mean over all ranks; its gradient is the mean of their gradients."""
 
     @staticmethod
     def forward(ctx: object, values: Tensor) -> Tensor:

@@ -12,13 +12,15 @@ from hrnet.training.journal import writing
 
 def expect_no_run(folder: Path) -> None:
     """Raise InputError where a folder already holds a run or other things, so nothing is lost."""
+    # Files of a run.
     held = [name for name in (LAST, BEST, STATE, LOG) if exists(folder / name)]
     if held:
         raise InputError(
             f"{folder} already holds a run ({held[0]}); go on with it by "
             f"`hrnet train --resume {folder}`, or name a new folder for --out"
         )
-    known = {"data", EXPERIMENT, ENVIRONMENT, ".lock"}  # of a run that has not begun
+    # Other things, but for those of a run that was interrupted before its first step.
+    known = {"data", EXPERIMENT, ENVIRONMENT, ".lock"}
     try:
         others = sorted({p.name for p in folder.iterdir()} - known) if is_folder(folder) else []
     except OSError as error:

@@ -153,6 +153,7 @@ def keep_rows(folder: Path, count: int) -> int:
 
     Returns how many there are then. Raises InputError where it cannot be read or written.
     """
+    # Rows after the state belong to updates that are done again.
     path = folder / LOG
     if not exists(path):
         return 0

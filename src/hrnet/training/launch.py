@@ -34,6 +34,7 @@ def launched() -> Launch:
     size = _number("WORLD_SIZE", 1, _MOST) if "WORLD_SIZE" in os.environ else 1
     if size == 1:
         return Launch()
+    # torchrun sets all of them.
     missing = [name for name in _NEEDED if not os.environ.get(name)]
     if missing:
         raise InputError(

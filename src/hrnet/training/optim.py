@@ -1,4 +1,4 @@
-"""Optimiser and learning rate of an experiment, from its settings and the step alone."""
+"""Optimizer and learning rate, from the settings and the step alone."""
 
 import math
 from fnmatch import fnmatchcase
@@ -11,7 +11,7 @@ from hrnet.errors import InputError
 
 
 def freeze(network: nn.Module, patterns: tuple[str, ...]) -> None:
-    """Stop parameters of those names from being trained.
+    """Exclude the parameters of matching names from the training.
 
     Raises InputError for a pattern that fits no parameter, and where nothing is left to train.
     """
@@ -26,7 +26,7 @@ def freeze(network: nn.Module, patterns: tuple[str, ...]) -> None:
 
 
 def set_training(network: nn.Module) -> None:
-    """Switch to training, but for norms that are frozen: they keep their statistics."""
+    """Switch to training mode, except frozen norms, which keep their statistics."""
     network.train()
     for module in network.modules():
         own = list(module.parameters(recurse=False))
@@ -35,7 +35,7 @@ def set_training(network: nn.Module) -> None:
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
-    """The optimiser with each trained parameter in exactly one of its groups.
+    """Return the optimizer, with each trained parameter in exactly one of its groups.
 
     A group has `lr_scale`, its factor on the learning rate, which `set_lr` reads.
     Raises InputError for a pattern of `config.groups` that fits no parameter.
@@ -43,6 +43,7 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
     trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
     for group in config.groups:
         _expect_fit(group.pattern, list(trained), "train.groups")
+    # One group for each pair of learning rate factor and weight decay.
     members: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in trained.items():
         members.setdefault(_treatment(name, parameter, config), []).append(parameter)
@@ -61,7 +62,8 @@ def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optim
 
 
 def _treatment(name: str, parameter: nn.Parameter, config: TrainConfig) -> tuple[float, float]:
-    """The factor on the learning rate and the weight decay of one parameter."""
+    """Return the learning rate factor and the weight decay of one parameter."""
+    # Vectors (norms, biases) and tables of position biases have no weight decay.
     usual = config.weight_decay if parameter.ndim > 1 and "relative_position" not in name else 0.0
     for group in config.groups:
         if fnmatchcase(name, group.pattern):
@@ -84,16 +86,18 @@ def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
         group["lr"] = lr * group["lr_scale"]
 
 
-def lr_at(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
-    """The learning rate of a step, counted from 0 over the whole run."""
-    return config.lr * lr_factor(config, step, steps_per_epoch)
+def lr_at(config: TrainConfig, step: int, *, steps_per_epoch: int) -> float:
+    """Return the learning rate of a step, counted from 0 over the whole run."""
+    return config.lr * lr_factor(config, step, steps_per_epoch=steps_per_epoch)
 
 
-def lr_factor(config: TrainConfig, step: int, steps_per_epoch: int) -> float:
-    """Factor on `config.lr` at a step: linear warm-up times the schedule."""
+def lr_factor(config: TrainConfig, step: int, *, steps_per_epoch: int) -> float:
+    """Return the factor on `config.lr` at a step: linear warm-up times the schedule."""
+    # warmup = max(warmup_factor, step / warmup_steps)
     warmup = 1.0
     if step < config.warmup_steps:
         warmup = max(config.warmup_factor, step / config.warmup_steps)
+    # cosine: (1 + cos(pi * done)) / 2; poly: (1 - done)^0.9; both end at a thousandth
     done = min(step / (config.epochs * steps_per_epoch), 1.0)
     match config.schedule:
         case "step":

@@ -19,7 +19,7 @@ from hrnet.weights.load import load_weights
 
 @dataclass(slots=True)
 class Position:
-    """Where a run is: `epoch` and `batch` count from 0 and are the next to be done.
+    """The position in a run: `epoch` and `batch` count from 0 and are the next to be done.
 
     step: updates made so far. loss_sum, samples, skipped: of the epoch so far. best: the best value
     so far of the main metric, None before the first evaluation; best_epoch: its epoch, from 1, or 0

@@ -139,6 +139,7 @@ def _load_optimizer(
 
     The layout decides the order of arithmetic in some kernels, and so the last bits.
     """
+    # torch numbers the parameters over all groups, and so does the saved state.
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     found: dict[Tensor, dict[str, Tensor]] = {}
     for key, value in tensors.items():
@@ -155,6 +156,7 @@ def _load_optimizer(
         if name != "step":
             value = torch.empty_like(parameter, memory_format=torch.preserve_format).copy_(value)
         found.setdefault(parameter, {})[name] = value
+    # Each trained parameter has all tensors of this optimizer.
     names = _NAMES[type(optimizer).__name__]
     if any(state.keys() != names for state in found.values()):
         raise InputError(

@@ -22,7 +22,7 @@ from hrnet.training.run import Run
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 Outputs = Tensor | tuple[Tensor, ...]
-"""What a network returns for a batch, in float32."""
+"""The outputs of a network for a batch, in float32."""
 
 Loss = Callable[[Outputs, Mapping[str, Tensor]], Tensor]
 """Outputs and targets to one number; a mean over the batch, so that parts of it add up."""

@@ -1,4 +1,4 @@
-"""Stop a training when the system or the user asks for it, but not in the middle of a step."""
+"""Stop a training on SIGTERM or Ctrl-C, after the current step."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class StopRequest:
-    """The request of a signal to end: `name` is its name, or empty."""
+    """A request to stop: `name` is that of the signal, empty before there was one."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -18,14 +18,15 @@ class StopRequest:
 
 @contextmanager
 def stop_request(say: Callable[[str], None]) -> Iterator[StopRequest]:
-    """Note SIGTERM and SIGINT (Ctrl-C) for the block; a second one acts as it usually does.
+    """Note SIGTERM and SIGINT (Ctrl-C) during the block; a second one acts as it usually does.
 
-    say: prints at once that the request has come, since a step or an evaluation may take long.
+    say: prints a line at once, since a step or an evaluation may take long.
     """
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request  # only the main thread may handle signals
         return
+    # Put the usual handlers back at the first signal, so that a second one acts as usual.
     before = {number: signal.getsignal(number) for number in _SIGNALS}
 
     def note(number: int, frame: FrameType | None) -> None:

@@ -206,7 +206,7 @@ def _train_epoch(
     try:
         for batch in clock.waiting(islice(batches, steps - position.batch)):
             # One update on all ranks.
-            lr = lr_at(experiment.train, position.step, steps)
+            lr = lr_at(experiment.train, position.step, steps_per_epoch=steps)
             try:
                 loss, stopped = update(
                     run, batch, experiment=experiment, lr=lr, stop=bool(request.name)
@@ -239,7 +239,7 @@ def _train_epoch(
         ) from error
     # loss of the epoch = sum over updates of loss * samples / all samples
     mean = position.loss_sum / max(1, position.samples)
-    lr = lr_at(experiment.train, max(0, position.step - 1), steps)
+    lr = lr_at(experiment.train, max(0, position.step - 1), steps_per_epoch=steps)
     row = _row("epoch", position, mean, lr)
     return {**row, **clock.rates(), "skipped": position.skipped}
 

@@ -35,17 +35,20 @@ def validate(run: Run, validation: Dataset) -> dict[str, float]:
     Each rank predicts on its share of the pictures, and each picture is predicted once. Rank 0
     gets the metrics, the others an empty dict.
     """
+    # Predict on every size-th picture, and gather the results of all ranks on rank 0.
     model, world = predictor(run), run.world
     own = predict_dataset(model, validation, validation.jobs[world.rank :: world.size])
     pairs = [pair for share in world.gather(own) for pair in share]
     if not world.is_main:
         return {}
+    # The order of the data set again, so that the number of ranks changes nothing.
     pairs.sort(key=lambda pair: pair[0].index)
     return model.task.evaluate(pairs, validation)
 
 
 def draw_validation(run: Run, validation: Dataset) -> dict[str, Image8]:
     """Draw the results in a few pictures of the validation data, by the names of the pictures."""
+    # Pictures evenly spread over the data set, the same at each evaluation.
     model, jobs = predictor(run), validation.jobs
     drawn: dict[str, Image8] = {}
     for job in jobs[:: max(1, len(jobs) // _DRAWN)][:_DRAWN]:

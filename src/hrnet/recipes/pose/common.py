@@ -58,6 +58,7 @@ def experiment(
 
     dataset: its name and settings. drop_path: None takes the variant's own.
     """
+    # The name is that of the recipe's function.
     height, width = input_size
     return PoseExperiment(
         name=f"{variant}_{dataset}_{height}x{width}",

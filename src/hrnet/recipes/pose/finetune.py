@@ -99,7 +99,7 @@ def _usual(
 
 
 def _images_of(annotations: Path, content: object, category: str | None) -> Path:
-    """The folder in which the first picture of the annotations lies, where they name none."""
+    """Find the folder of the first picture: beside the annotations, or images/ there."""
     beside = annotations.parent
     for folder in (beside, beside / "images"):
         first = parse_keypoints(annotations, folder, content, category).samples[0]
@@ -109,7 +109,7 @@ def _images_of(annotations: Path, content: object, category: str | None) -> Path
 
 
 def _parts(annotations: Path, out: Path, category: str | None) -> tuple[Path, Path]:
-    """The files of the two parts, made once and found again when the same command is repeated."""
+    """Split the annotations into two files; the same command makes the same ones again."""
     folder = out / "data"
     split_dataset(annotations, folder, val=VAL_SHARE, category=category, force=True)
     return folder / "train.json", folder / "val.json"

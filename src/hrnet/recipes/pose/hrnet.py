@@ -82,7 +82,7 @@ def hrnet_w32_mpii_256x256() -> PoseExperiment:
     """HRNet-W32 on MPII at 256x256 (Sun et al. 2019).
 
     Published with 4 GPUs of 32 images each: PCKh@0.5 90.3 on the validation part, with the
-    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` says how the data are imported.
+    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` shows the import of the data.
     Command: hrnet train pose/hrnet_w32_mpii_256x256 --out runs/w32_mpii
     """
     return _mpii("hrnet_w32")
@@ -93,7 +93,7 @@ def hrnet_w48_mpii_256x256() -> PoseExperiment:
 
     The authors give its settings, 4 GPUs of 32 images each, and no score; mmpose 1.x gives PCKh@0.5
     90.1 for its own training, on the validation part with the annotated boxes and flip test.
-    `hrnet.recipes.pose.common.MPII` says how the data are imported.
+    `hrnet.recipes.pose.common.MPII` shows the import of the data.
     Command: hrnet train pose/hrnet_w48_mpii_256x256 --out runs/w48_mpii
     """
     return _mpii("hrnet_w48")

@@ -100,7 +100,7 @@ def litehrnet_18_mpii_256x256() -> PoseExperiment:
     """Lite-HRNet-18 on MPII at 256x256 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: PCKh@0.5 85.4 on the validation part, with the
-    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` says how the data are imported.
+    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` shows the import of the data.
     Command: hrnet train pose/litehrnet_18_mpii_256x256 --out runs/lite18_mpii
     """
     return _mpii("litehrnet_18")
@@ -110,7 +110,7 @@ def litehrnet_30_mpii_256x256() -> PoseExperiment:
     """Lite-HRNet-30 on MPII at 256x256 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: PCKh@0.5 87.0 on the validation part, with the
-    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` says how the data are imported.
+    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` shows the import of the data.
     Command: hrnet train pose/litehrnet_30_mpii_256x256 --out runs/lite30_mpii
     """
     return _mpii("litehrnet_30")
@@ -121,7 +121,7 @@ def naive_litehrnet_18_mpii_256x256() -> PoseExperiment:
 
     Published with 8 GPUs of 32 images each: PCKh@0.5 85.3 on the validation part, with the
     annotated boxes and flip test. The published configuration crashes, see the top of this file.
-    `hrnet.recipes.pose.common.MPII` says how the data are imported.
+    `hrnet.recipes.pose.common.MPII` shows the import of the data.
     Command: hrnet train pose/naive_litehrnet_18_mpii_256x256 --out runs/naive18_mpii
     """
     return _mpii("naive_litehrnet_18")
@@ -131,7 +131,7 @@ def wider_naive_litehrnet_18_mpii_256x256() -> PoseExperiment:
     """Wider naive Lite-HRNet-18 on MPII at 256x256 (Yu et al. 2021).
 
     Published with 8 GPUs of 32 images each: PCKh@0.5 86.8 on the validation part, with the
-    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` says how the data are imported.
+    annotated boxes and flip test. `hrnet.recipes.pose.common.MPII` shows the import of the data.
     Command: hrnet train pose/wider_naive_litehrnet_18_mpii_256x256 --out runs/wider18_mpii
     """
     return _mpii("wider_naive_litehrnet_18")

@@ -62,7 +62,7 @@ def small_hrnet_w16_few_128x96() -> PoseExperiment:
     """First phase of the embedded model: from scratch at a quarter of the pixels.
 
     Two CPU cores with AVX-512 bfloat16 train about 200 crops a second, one about 120. The model
-    card says what was trained and what it reached.
+    card has the data and the metrics.
     Command: hrnet train pose/small_hrnet_w16_few_128x96 --set data.annotations=... --out runs/p1
     """
     return _few((128, 96), 1.5, _TRAIN)
@@ -83,7 +83,7 @@ def small_hrnet_w16_few_192x128() -> PoseExperiment:
 def small_hrnet_w16_few_256x192() -> PoseExperiment:
     """Third phase of the embedded model: full size, from the weights of the second phase.
 
-    The same two cores train about 45 crops a second. The model card says what it reached.
+    The same two cores train about 45 crops a second. The model card has its metrics.
     Command: hrnet train pose/small_hrnet_w16_few_256x192 --set data.annotations=...
     --set train.init=runs/p2 --out runs/p3
     """

@@ -121,6 +121,7 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
     """Describe the model that an experiment trains on a data set."""
     assert isinstance(experiment, PoseExperiment)
     assert isinstance(dataset, PoseDataset)
+    # A network trained by cross-entropy returns logits, which prediction rescales.
     model, skeleton = experiment.model, dataset.keypoints.skeleton
     return PoseSpec(
         name=experiment.name,

@@ -1,0 +1,98 @@
+"""A task that shared code has never seen trains, is evaluated, resumes and predicts."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import hrnet
+from hrnet.config import ModelConfig, RunConfig
+from hrnet.tasks import TASKS, read_experiment
+from hrnet.training import train as module
+from hrnet.training.train import train
+
+from . import shades
+from .discs import differ, rows_of
+from .shades import ShadeData, ShadeExperiment, ShadeTrain, write_shades
+
+
+@pytest.fixture(scope="module", autouse=True)
+def known():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(TASKS, "classification", shades.__name__)
+        yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def experiment(tmp_path_factory) -> ShadeExperiment:
+    folder = tmp_path_factory.mktemp("shades")
+    data = ShadeData(
+        folder=write_shades(folder / "train", 16), val=write_shades(folder / "val", 6, seed=1)
+    )
+    how = {"device": "cpu", "workers": 0, "tensorboard": False, "checkpoint_minutes": 0}
+    return ShadeExperiment(
+        name="shades",
+        model=ModelConfig(variant="small_hrnet_w16", input_size=(32, 32)),
+        data=data,
+        train=ShadeTrain(epochs=6, batch_size=8, lr=1e-3, evaluate_every=2, ema=0.5),
+        run=RunConfig(**how),
+    )
+
+
+@pytest.fixture(scope="module")
+def said() -> list[str]:
+    return []
+
+
+@pytest.fixture(scope="module")
+def trained(experiment, said, tmp_path_factory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert train(experiment, out, say=said.append) == out / "best.safetensors"
+    return out
+
+
+def test_the_first_metric_chooses_the_best(experiment, trained, said):
+    rows = rows_of(trained)
+    evaluated = [row for row in rows if len(row) > 10]
+    assert [row["epoch"] for row in evaluated] == [2, 4, 6]
+    assert {tuple(row)[10:] for row in evaluated} == {("accuracy", "pictures")}
+    assert {row["pictures"] for row in evaluated} == {6.0}
+    best = max(evaluated, key=lambda row: row["accuracy"])  # the first of equal ones
+    assert f"the best of 6 epochs was epoch {best['epoch']} with {best['accuracy']:.4f}" in said[-1]
+    assert said[:3:2] == ["note: train: shades have no colours", "two shades of shades"]
+
+
+def test_its_settings_and_facts_are_written_down(experiment, trained):
+    facts = json.loads((trained / "environment.json").read_text())["data"]["training"]
+    assert (facts["samples"], facts["shades"]) == (16, ["dark", "bright"])
+    assert read_experiment(trained / "experiment.json") == experiment
+
+
+def test_it_learns_and_predicts(experiment, trained):
+    rows = rows_of(trained)
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert rows[-1]["accuracy"] == 1
+    model = hrnet.load(trained / "last.safetensors")
+    for index, name in enumerate(("dark_0.png", "bright_1.png")):
+        assert model.predict(experiment.data.val / name).label == index
+
+
+def test_it_resumes_bit_by_bit(experiment, trained, tmp_path, monkeypatch):
+    out, update = tmp_path / "run", module.update
+
+    def falls_over(run, batch, **options):
+        if run.position.step == 7:
+            raise KeyboardInterrupt
+        return update(run, batch, **options)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(module, "update", falls_over)
+        train(experiment, out)
+    train(experiment, out, resume=True)
+    for name in ("state.safetensors", "last.safetensors", "best.safetensors"):
+        assert not differ(load_file(trained / name), load_file(out / name)), name
