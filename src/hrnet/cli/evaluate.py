@@ -13,7 +13,29 @@ EXAMPLES = """\b
 Examples:
   hrnet evaluate default --data val.json --images images/ --flip-test
   hrnet evaluate runs/w32 --data val.json --images images/ --boxes detections.json --json ap.json
+  hrnet evaluate runs/pets --data pets/val/ --json accuracy.json
 """
+
+DataPath = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="PATH",
+        help="COCO keypoint annotations; or a folder with a folder a class, or a list of images "
+        "and classes.",
+    ),
+]
+
+Images = Annotated[
+    Path | None,
+    typer.Option(
+        "--images",
+        "-i",
+        metavar="DIR",
+        help="The folder of the images; a folder of classes holds them itself.",
+    ),
+]
 
 JsonFile = Annotated[
     Path | None,
@@ -29,12 +51,8 @@ def evaluate(
             help="A model's name, an .onnx file, a .safetensors checkpoint or a run folder.",
         ),
     ],
-    data: Annotated[
-        Path, typer.Option("--data", "-d", metavar="FILE", help="COCO keypoint annotations.")
-    ],
-    images: Annotated[
-        Path, typer.Option("--images", "-i", metavar="DIR", help="The folder of their images.")
-    ],
+    data: DataPath,
+    images: Images = None,
     boxes: Annotated[
         str,
         typer.Option(
@@ -52,16 +70,18 @@ def evaluate(
     threads: Threads = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Measure COCO AP and AR on annotated images.
+    """Measure a model on labelled images.
 
-    Annotations with head sizes, such as those of MPII, give PCKh too.
+    Pose models: COCO AP and AR, and PCKh for annotations with head sizes, such as those of MPII.
+    Classification models: top-1 and top-5 accuracy.
     """
     from hrnet.console import make_console, print_metrics, show_progress
     from hrnet.evaluation import evaluate as evaluate_model
     from hrnet.files import check_writable_file, write_text
 
     if json_file is not None:
-        check_writable_file(json_file, [data, images, Path(model), Path(boxes)])
+        inputs = [data, Path(model), Path(boxes), *([images] if images else [])]
+        check_writable_file(json_file, inputs)
     with show_progress("evaluating") as progress:
         result = evaluate_model(
             model,
