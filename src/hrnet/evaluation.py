@@ -7,7 +7,7 @@ The results come the same way as in any prediction. Without torch for exported m
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
@@ -21,7 +21,7 @@ from hrnet.files import is_file, sha256_of
 from hrnet.predict import BATCH_SIZE, Model, load
 from hrnet.runtime import DEFAULT_ENGINE, EngineName
 from hrnet.spec import ModelSpec
-from hrnet.tasks import Dataset, Job, Result
+from hrnet.tasks import Dataset, Job, Result, get_task
 from hrnet.weights.catalog import find_model
 
 GROUND_TRUTH = "gt"
@@ -40,16 +40,19 @@ class EvaluationResult:
 
     metrics: the first one is the task's main metric, by which checkpoints are compared.
     protocol: `model` with file, digest and engine; what `Dataset.facts` and `ModelSpec.facts`
-    return; and `decoder`, the JPEG decoder. lines: the same for a person.
+    return; and `decoder`, the JPEG decoder. lines: the same for a person. details: what else the
+    task has found, such as the accuracy of each class; for the JSON alone.
     """
 
     metrics: dict[str, float]
     protocol: dict[str, object]
     lines: tuple[str, ...]
+    details: dict[str, object] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """Return the JSON text: the metrics by their names, and the protocol under `protocol`."""
-        return json.dumps({**self.metrics, "protocol": self.protocol}, indent=2) + "\n"
+        """Return the JSON text: metrics and details by their names, and `protocol`."""
+        content = {**self.metrics, **self.details, "protocol": self.protocol}
+        return json.dumps(content, indent=2) + "\n"
 
     def summary(self) -> str:
         """Describe in a few lines what the metrics were measured on and how."""
@@ -179,7 +182,13 @@ def judge(
     }
     flip = f"flip test {'on' if flip_test else 'off'}"
     lines = (f"model {describe_spec(spec)} on {runner.engine}, {flip}", *dataset.describe())
-    return EvaluationResult(model.task.evaluate(pairs, dataset), protocol, lines)
+    details = get_task(spec.task).details
+    return EvaluationResult(
+        metrics=model.task.evaluate(pairs, dataset),
+        protocol=protocol,
+        lines=lines,
+        details=details(model.task, pairs, dataset) if details else {},
+    )
 
 
 def describe_spec(spec: ModelSpec) -> str:

@@ -7,11 +7,13 @@ import shlex
 
 import pytest
 
+import hrnet.recipes.classification
 import hrnet.recipes.pose
 from hrnet.config import Experiment, override
 from hrnet.errors import InputError
 from hrnet.models import VARIANTS
 from hrnet.recipes import RECIPES, get_recipe
+from hrnet.recipes.classification.common import IMAGENET
 from hrnet.recipes.pose.common import COCO_2017, MPII
 from hrnet.tasks import experiment_from_json
 
@@ -40,6 +42,20 @@ NAMES = [
     "pose/small_hrnet_w16_few_128x96",
     "pose/small_hrnet_w16_few_192x128",
     "pose/small_hrnet_w16_few_256x192",
+    "classification/hrnet_w18_small_v1_imagenet_224x224",
+    "classification/hrnet_w18_small_v2_imagenet_224x224",
+    "classification/hrnet_w18_imagenet_224x224",
+    "classification/hrnet_w30_imagenet_224x224",
+    "classification/hrnet_w32_imagenet_224x224",
+    "classification/hrnet_w40_imagenet_224x224",
+    "classification/hrnet_w44_imagenet_224x224",
+    "classification/hrnet_w48_imagenet_224x224",
+    "classification/hrnet_w64_imagenet_224x224",
+    "classification/hrnet_w18_imagenet_cutmix_224x224",
+    "classification/hrnet_w48_imagenet_cutmix_224x224",
+    "classification/hrformer_tiny_imagenet_224x224",
+    "classification/hrformer_small_imagenet_224x224",
+    "classification/hrformer_base_imagenet_224x224",
 ]
 
 
@@ -56,7 +72,7 @@ def test_the_list_of_recipes():
 @pytest.mark.parametrize("name", NAMES)
 def test_recipe(name):
     recipe = RECIPES[name]
-    own_name = name.removeprefix("pose/")
+    task, _, own_name = name.partition("/")
     first, *_ = (recipe.__doc__ or "").splitlines()
     assert first.endswith(".")
     experiment = get_recipe(name)
@@ -66,7 +82,9 @@ def test_recipe(name):
     height, width = experiment.model.input_size
     assert own_name.startswith(experiment.model.variant)
     assert own_name.endswith(f"_{height}x{width}")
-    assert experiment.data == (MPII if "_mpii_" in name else COCO_2017)
+    of_pose = MPII if "_mpii_" in name else COCO_2017
+    assert experiment.data == (of_pose if task == "pose" else IMAGENET)
+    assert experiment.task == task
     assert experiment_from_json(experiment.to_json()) == experiment
     assert get_recipe(name) == experiment
 
@@ -96,9 +114,12 @@ def test_an_unknown_name_lists_near_ones(name):
 
 def test_every_function_of_a_recipe_file_is_listed():
     public = set()
-    for found in pkgutil.iter_modules(hrnet.recipes.pose.__path__):
-        if found.name not in ("common", "finetune"):
-            module = importlib.import_module(f"hrnet.recipes.pose.{found.name}")
+    folders = (hrnet.recipes.pose, hrnet.recipes.classification)
+    for folder in folders:
+        for found in pkgutil.iter_modules(folder.__path__):
+            if found.name in ("common", "finetune"):
+                continue
+            module = importlib.import_module(f"{folder.__name__}.{found.name}")
             public |= {
                 value
                 for name, value in vars(module).items()

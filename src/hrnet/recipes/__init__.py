@@ -8,9 +8,12 @@ from difflib import get_close_matches
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
-from hrnet.recipes import pose
+from hrnet.recipes import classification, pose
 
-RECIPES: dict[str, Callable[[], Experiment]] = {**pose.RECIPES}
+RECIPES: dict[str, Callable[[], Experiment]] = {
+    **pose.RECIPES,
+    **classification.RECIPES,
+}
 """Task and name -> recipe: `pose/hrnet_w32_coco_256x192`."""
 
 

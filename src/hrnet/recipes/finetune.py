@@ -12,7 +12,10 @@ from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.weights.catalog import find_model
 from hrnet.weights.published.rows import rows
 
-FINETUNE: dict[str, str] = {"pose": "hrnet.recipes.pose.finetune"}
+FINETUNE: dict[str, str] = {
+    "pose": "hrnet.recipes.pose.finetune",
+    "classification": "hrnet.recipes.classification.finetune",
+}
 """Task -> the module that chooses a training for data of one's own.
 
 It has TAKES, a noun for the data that it takes, `fits(path)`, which is true for such data, and

@@ -242,6 +242,8 @@ class TaskParts:
     network: module with LOSSES (name -> loss of outputs and targets) and, where the network
     predicts by more than its bare outputs, `predictor(network, spec)`; it may import torch.
     sections: module of `TaskSections`, None where the report has the table of metrics alone.
+    details: what `hrnet evaluate --json` writes beside the metrics, of the arguments of
+    `report_sections`; None for nothing.
     """
 
     name: str
@@ -251,6 +253,9 @@ class TaskParts:
     make_spec: Callable[[Experiment, Dataset], ModelSpec]
     network: str
     sections: str | None = None
+    details: Callable[[Task, Sequence[tuple[Job, Result]], Dataset], dict[str, object]] | None = (
+        None
+    )
     results: str = "results"
     without_boxes: str = ""
     hub_tag: str = ""
@@ -258,6 +263,7 @@ class TaskParts:
 
 TASKS: dict[str, str] = {
     "pose": "hrnet.tasks.pose.task",
+    "classification": "hrnet.tasks.classification.task",
 }
 """Task -> the module that holds its `TASK`; imported when it is first used."""
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from hrnet.config import RunConfig
-from hrnet.data.class_dataset import ClassDataset
 from hrnet.data.class_folders import find_parts
 from hrnet.data.class_lists import LIST_SUFFIXES
 from hrnet.data.class_split import split_class_files
@@ -23,7 +22,7 @@ from hrnet.tasks.classification.config import (
     ClassificationModelConfig,
     ClassTrain,
 )
-from hrnet.tasks.classification.dataset import read_dataset
+from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
 
 TAKES = "a folder with a folder a class, or a list of pictures and classes (.csv or .txt)"
 
@@ -88,7 +87,7 @@ def own_experiment(
     return experiment, [f"data: {counts} ({where})", _about_classes(training), *lines]
 
 
-def _usual(name: str, training: ClassDataset, part: ClassData) -> ClassificationExperiment:
+def _usual(name: str, training: ClassificationDataset, part: ClassData) -> ClassificationExperiment:
     """Return the experiment before the schedule and the weights to start from are chosen."""
     sizes = _sizes(training)
     side = _input_side(sizes)
@@ -106,7 +105,7 @@ def _usual(name: str, training: ClassDataset, part: ClassData) -> Classification
     )
 
 
-def _sizes(dataset: ClassDataset) -> list[Size]:
+def _sizes(dataset: ClassificationDataset) -> list[Size]:
     """Return the sizes of some pictures, evenly spread; unreadable ones are left out."""
     step = max(1, len(dataset.samples) // _MEASURED)
     sizes = []
@@ -124,7 +123,7 @@ def _input_side(sizes: Sequence[Size]) -> int:
     return min(_MOST_SIDE, max(_LEAST_SIDE, 32 * round(short / 32)))
 
 
-def _about_classes(dataset: ClassDataset) -> str:
+def _about_classes(dataset: ClassificationDataset) -> str:
     names = [printable(name) for name in dataset.class_names]
     dots = ", ..." if len(names) > _SHOWN else ""
     return f"classes: {len(names)}: {', '.join(names[:_SHOWN])}{dots}"

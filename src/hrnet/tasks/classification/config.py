@@ -60,9 +60,11 @@ class ClassData(DataConfig):
     )
 
     def training(self) -> DataSource:
+        """Return the folder or list to train on."""
         return DataSource(self.path, self.images)
 
     def validation(self) -> DataSource | None:
+        """Return the folder or list to evaluate on."""
         if self.val is None:
             return None
         # A folder holds its own pictures.

@@ -25,7 +25,7 @@ from hrnet.tasks import Crop, Dataset, Job, Outputs, Result, Sample, TaskParts, 
 from hrnet.tasks.classification.config import ClassificationExperiment, make_spec
 from hrnet.tasks.classification.crops import centre_crop, draw_crop_box, resize_box
 from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
-from hrnet.tasks.classification.evaluation import compare, metrics_of
+from hrnet.tasks.classification.evaluation import compare, details, metrics_of
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.spec import ClassificationSpec
 
@@ -45,12 +45,14 @@ class ClassificationPage:
         self._scores: Scores | None = None
 
     def crops(self) -> Iterator[Crop]:
+        """Cut the one crop, from the centre."""
         assert self._image is not None
         pixels, matrix = centre_crop(self._image, self._spec)
         self._image = None
         yield Crop(self, pixels, matrix)
 
     def add(self, part: object) -> None:
+        """Take the scores (C,) of the crop."""
         self._scores = cast(Scores, part)  # as `postprocess` gave it
 
     @property
@@ -58,6 +60,7 @@ class ClassificationPage:
         return self._scores is not None
 
     def result(self) -> Labels:
+        """Return the scores with the names of their classes."""
         assert self._scores is not None
         return Labels(self._scores, self._spec.class_names, self._image_size)
 
@@ -76,6 +79,7 @@ class Classification:
         return self._spec
 
     def preprocess(self, image: Image8, boxes: ArrayLike | None) -> ClassificationPage:
+        """Open a picture; raises InputError where boxes are given."""
         if boxes is not None:
             raise InputError(
                 f"expected no boxes: {self.spec.name:.60} classifies whole pictures; leave them out"
@@ -158,5 +162,6 @@ TASK = TaskParts(
     make_spec=make_spec,
     network=_NETWORK,
     sections="hrnet.tasks.classification.sections",
+    details=details,
     results="classes",
 )
