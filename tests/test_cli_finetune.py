@@ -190,3 +190,14 @@ def test_a_folder_with_a_run_is_left_alone(run, tmp_path):
     assert code == 2
     assert "already holds a run" in err
     assert (out / "data" / "train.json").read_text() == "precious too"
+
+
+@pytest.mark.parametrize("name", ["photo.jpg", "notes.md", "nothing"])
+def test_data_of_no_task_are_one_line_with_what_is_taken(run, tmp_path, name):
+    (tmp_path / "photo.jpg").write_bytes(b"")
+    code, out, err = run("train", "--data", tmp_path / name, "--out", tmp_path / "run")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert "expected --data with a COCO keypoint file (.json) or a folder" in err
+    assert name in err
+    assert not (tmp_path / "run").exists()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TRAIN_EXAMPLES = """\b
 Examples:
   hrnet train --data my.json --images images/ --out runs/my
+  hrnet train --data pets/ --out runs/pets
   hrnet train pose/hrnet_w32_coco_256x192 --set train.batch_size=32 --out runs/w32
   hrnet train --resume runs/w32
 """
@@ -43,7 +44,13 @@ Out = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", "-d", metavar="FILE", help="Your own data: a COCO keypoint file."),
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="PATH",
+        help="Your own data: a COCO keypoint file, a folder with a folder for each class, or a "
+        "list of images and classes.",
+    ),
 ]
 Images = Annotated[
     Path | None,
@@ -57,7 +64,7 @@ Images = Annotated[
 Val = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE",
+        metavar="PATH",
         help="Data to evaluate on (default: a tenth of the images is set apart).",
     ),
 ]
