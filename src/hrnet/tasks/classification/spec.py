@@ -67,6 +67,10 @@ class ClassificationSpec(ModelSpec):
         return self
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        return self.class_names
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         return ("logits",)
 
