@@ -74,10 +74,6 @@ class ClassificationSpec(ModelSpec):
     def output_names(self) -> tuple[str, ...]:
         return ("logits",)
 
-    @property
-    def labels(self) -> tuple[str, ...]:
-        return self.class_names
-
     def facts(self, *, flip_test: bool) -> dict[str, object]:
         """Return the way from a picture to its scores; exif: pictures are turned upright first."""
         return {
