@@ -75,7 +75,7 @@ def test_facts_of_published_weights_become_a_description():
     assert spec is not None
     assert spec.class_names[:2] == ("tench", "goldfish")
     assert ClassificationSpec.from_facts({"name": "x", "network": network}) is None
-    with pytest.raises(InputError, match="cannot describe x: class_names"):
+    with pytest.raises(InputError, match="class_names: Field required"):
         ClassificationSpec.from_facts(facts)
 
 

@@ -1,6 +1,7 @@
 """The six methods of classification, without a network: scores, batches, metrics."""
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -139,6 +140,21 @@ def test_a_share_of_crops_is_mirrored(spec):
     mirrored = (batch == straight[0][:, ::-1]).all(axis=(1, 2, 3)).mean()
     assert 0.15 < mirrored < 0.35
     assert (batch == straight[0]).all(axis=(1, 2, 3)).mean() == 1 - mirrored
+
+
+@pytest.mark.parametrize("fields", [{"erasing": 0.1}, {"randaugment": "rand-m9"}, {"mixup": 1}])
+def test_a_missing_timm_is_found_before_the_training(monkeypatch, spec, fields):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "timm"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(InputError, match=r"pip install 'hrnet\[timm\]', or set them off"):
+        Classification(spec, experiment(ClassAugmentation(**fields)))
+    Classification(spec, experiment(ClassAugmentation(mixup=1, mix_probability=0)))
+
+
+def test_an_unknown_policy_is_found_before_the_training(timm, spec):
+    with pytest.raises(InputError, match="got 'rand-q7'"):
+        Classification(spec, experiment(ClassAugmentation(randaugment="rand-q7")))
 
 
 @pytest.mark.parametrize(

@@ -140,6 +140,11 @@ class ClassAugmentation(Part):
         """True where pictures of a batch are mixed."""
         return self.mix_probability > 0 and (self.mixup > 0 or self.cutmix > 0)
 
+    @property
+    def needs_timm(self) -> bool:
+        """True where an augmentation is on that timm computes."""
+        return self.mixes or self.randaugment is not None or self.erasing > 0
+
 
 class ClassTrain(TrainConfig):
     """Optimisation, by cross-entropy with soft targets."""

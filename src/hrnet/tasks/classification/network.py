@@ -70,6 +70,14 @@ def _needing_timm() -> Iterator[None]:
         ) from None
 
 
+def expect_timm(augmentation: ClassAugmentation, spec: ClassificationSpec) -> None:
+    """Raise InputError where timm is missing, broken, or does not know the RandAugment policy."""
+    with _needing_timm():
+        import timm.data  # noqa: F401
+    if augmentation.randaugment is not None:
+        _rand_augment(augmentation.randaugment, spec)
+
+
 def rand_augment(pixels: Image8, policy: str, spec: ClassificationSpec, rng: Generator) -> Image8:
     """Apply timm's RandAugment to a crop (H, W, 3), with the settings of its training script.
 

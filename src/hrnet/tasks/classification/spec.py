@@ -3,12 +3,11 @@
 import json
 from collections import Counter
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from hrnet.errors import InputError
-from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec, first_problem
+from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec
 from hrnet.tasks.classification.imagenet import imagenet_names
 
 Interpolation = Literal["bilinear", "bicubic"]
@@ -68,6 +67,10 @@ class ClassificationSpec(ModelSpec):
         return self
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        return self.class_names
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         return ("logits",)
 
@@ -83,22 +86,13 @@ class ClassificationSpec(ModelSpec):
         }
 
     @classmethod
-    def from_facts(cls, facts: Mapping[str, object]) -> "ClassificationSpec | None":
-        """Describe published weights by the facts of their row; None without a `resize`.
-
-        facts: fields of the spec; `classes` "imagenet" stands for ImageNet's 1000 names. Raises
-        InputError for facts that are incomplete or do not fit the network.
-        """
+    def from_facts(cls, facts: Mapping[str, object]) -> Self | None:
+        """Describe a model as in `ModelSpec`; `classes` "imagenet" stands for its 1000 names."""
         fields = dict(facts)
-        if "resize" not in fields:
-            return None
-        if fields.pop("classes", None) == "imagenet":
+        if fields.get("classes") == "imagenet":
+            del fields["classes"]
             fields["class_names"] = tuple(imagenet_names().values())
-        try:
-            return cls.model_validate(fields)
-        except ValidationError as error:
-            name = f"{fields.get('name')!s:.200}"
-            raise InputError(f"cannot describe {name}: {first_problem(error)}") from None
+        return super().from_facts(fields)
 
     def words(self) -> list[str]:
         """Return the resize with its interpolation, and the number of classes."""

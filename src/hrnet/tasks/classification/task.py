@@ -73,6 +73,9 @@ class Classification:
         assert experiment is None or isinstance(experiment, ClassificationExperiment)
         self._spec = spec
         self._experiment = experiment
+        if experiment is not None and experiment.augmentation.needs_timm:
+            # Now, since an error in a worker would be a long traceback.
+            import_module(_NETWORK).expect_timm(experiment.augmentation, spec)
 
     @property
     def spec(self) -> ClassificationSpec:

@@ -1,0 +1,123 @@
+"""The commands with an exported classification model, as a user runs them, also without torch."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from PIL import Image
+
+import hrnet
+
+from .conftest import make_spec
+
+NO_TORCH = """
+import sys
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "timm", "safetensors"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nothing())
+from hrnet.__main__ import main
+main()
+"""
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An exported model whose logits are 20 times the mean red, green and blue of its input."""
+    spec = make_spec(mean=(0, 0, 0), std=(0.05, 0.05, 0.05))
+    pool = helper.make_node("GlobalAveragePool", ["images"], ["means"])
+    flat = helper.make_node("Flatten", ["means"], ["logits"])
+    images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 64, 64])
+    logits = helper.make_tensor_value_info("logits", TensorProto.FLOAT, ["n", 3])
+    graph = helper.make_graph([pool, flat], "colours", [images], [logits])
+    file = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(file, {"hrnet": spec.to_json()})
+    path = tmp_path_factory.mktemp("model") / "colours.onnx"
+    onnx.save(file, path)
+    return path
+
+
+@pytest.fixture
+def pets(class_folder, tmp_path) -> Path:
+    """Red cats, green dogs and blue owls; one owl is green."""
+    root = class_folder(tmp_path / "pets", 2)
+    picture = np.full((80, 90, 3), (40, 190, 70), np.uint8)
+    Image.fromarray(picture).save(root / "owl" / "1.png")
+    return root
+
+
+def test_a_picture_has_a_line_and_a_table(run, model, pets):
+    code, out, err = run("predict", pets / "cat" / "0.png", "--model", model)
+    assert (code, err) == (0, "")
+    assert "0.png 90x70: cat 1.00, dog 0.00, owl 0.00" in out
+    assert "rank" in out
+
+
+def test_results_are_written_and_drawn(run, model, pets, tmp_path):
+    code, out, _ = run("predict", pets / "dog", "--model", model, "--out", tmp_path / "out")
+    assert code == 0
+    entries = json.loads((tmp_path / "out" / "classes.json").read_text())
+    assert [entry["class"] for entry in entries] == ["dog", "dog"]
+    assert entries[0]["top"][0]["class"] == "dog"
+    assert entries[0]["file_name"].endswith("pets/dog/0.png")
+    assert (tmp_path / "out" / "0_classification.jpg").exists()
+    assert "classes written to" in out
+
+
+def test_boxes_are_refused_in_one_line(run, model, pets):
+    code, _, err = run("predict", pets / "cat" / "0.png", "--model", model, "--boxes", "1,2,3,4")
+    assert code == 2
+    assert "expected no boxes: pets classifies whole pictures; leave them out" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_metrics_details_and_protocol_are_written(run, model, pets, tmp_path):
+    code, out, err = run("evaluate", model, "--data", pets, "--json", tmp_path / "found.json")
+    assert (code, err) == (0, "")
+    assert "0.8333" in out
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert list(found)[:3] == ["top-1", "top-5", "class mean"]
+    assert found["confusions"] == [{"class": "owl", "predicted": "dog", "images": 1}]
+    assert found["classes"][2] == {"class": "owl", "images": 2, "accuracy": 0.5}
+    protocol = found["protocol"]
+    assert protocol["classification"]["resize"] == 72
+    assert protocol["classification"]["interpolation"] == "bilinear"
+    assert protocol["data"]["images"] == 6
+
+
+def test_data_of_other_classes_are_refused_in_one_line(run, model, pets):
+    (pets / "cat").rename(pets / "cow")
+    code, _, err = run("evaluate", model, "--data", pets)
+    assert code == 2
+    assert "got 1 others (cow)" in err
+    assert len(err.splitlines()) == 1
+
+
+def test_predicting_and_evaluating_need_no_torch(model, pets, tmp_path):
+    for arguments in (
+        ("predict", str(pets / "cat"), "--model", str(model)),
+        ("evaluate", str(model), "--data", str(pets)),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", NO_TORCH, *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            encoding="utf-8",
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_in_python_labels_come_out(model, pets):
+    labels = hrnet.load(model).predict(pets / "owl" / "0.png")
+    assert labels.name == "owl"
+    assert labels.top(2)[0] == ("owl", pytest.approx(labels.score))
