@@ -89,6 +89,7 @@ def own_experiment(
 
 def _usual(name: str, training: ClassificationDataset, part: ClassData) -> ClassificationExperiment:
     """Return the experiment before the schedule and the weights to start from are chosen."""
+    # The input follows the size of the pictures; they are kept in memory where they fit.
     sizes = _sizes(training)
     side = _input_side(sizes)
     whole = float(np.prod(sizes, axis=1).mean()) * 3 * len(training.samples)
