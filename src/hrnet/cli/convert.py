@@ -64,8 +64,8 @@ BlurKernel = Annotated[
     ),
 ]
 
-_NEEDED = {"input_size": "--input", "skeleton": "--skeleton"}
-"""Fields that prediction needs and no weights show, with their options."""
+_OPTIONS = {"input_size": "--input", "skeleton": "--skeleton"}
+"""Required fields of a model's description that files may lack, with their options."""
 
 
 def convert(
@@ -117,5 +117,7 @@ def convert(
     task = result.network.task
     if not result.can_predict and task in TASKS:
         fields = get_task(task).spec.model_fields
-        needed = [option for field, option in _NEEDED.items() if field in fields]
-        typer.echo(f"to predict with it, convert it with {' and '.join(needed)}", err=True)
+        needed = {n for n, field in fields.items() if field.is_required()} - {"name", "network"}
+        if needed <= _OPTIONS.keys():
+            asked = " and ".join(option for name, option in _OPTIONS.items() if name in needed)
+            typer.echo(f"to predict with it, convert it with {asked}", err=True)

@@ -7,7 +7,11 @@ from torch import nn
 
 
 class TorchEngine:
-    """A torch module in evaluation mode, on its `device`."""
+    """A torch module in evaluation mode, on its `device`.
+
+    In float32 throughout: convolutions in TF32, torch's default on CUDA, moved keypoints of the
+    sample photo by up to 1.1 pixels on an H100.
+    """
 
     def __init__(self, model: nn.Module, *, device: str = "cpu") -> None:
         self.device = device
@@ -15,7 +19,7 @@ class TorchEngine:
         self._model = model.to(self._device).eval()
 
     def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        with torch.inference_mode():
+        with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
             found = self._model(torch.from_numpy(images).to(self._device))
         outputs = (found,) if isinstance(found, torch.Tensor) else found
         return tuple(output.float().cpu().numpy() for output in outputs)

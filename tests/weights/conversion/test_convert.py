@@ -9,6 +9,7 @@ from safetensors import safe_open
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON
 from hrnet.spec import NetworkOptions, NetworkSpec
+from hrnet.tasks import TASKS
 from hrnet.weights.checkpoint import load_checkpoint, read_checkpoint
 from hrnet.weights.convert import convert_file, fingerprint
 from hrnet.weights.load import load_network
@@ -96,6 +97,21 @@ def test_the_catalogue_describes_files_that_it_knows(pose, tmp_path, monkeypatch
     monkeypatch.setattr("hrnet.weights.source.row_of_file", lambda path: other)
     with pytest.raises(InputError, match=r"catalogued as .* variant hrnet_w32, but its weights"):
         convert_file(pose[0], out)
+
+
+def test_the_catalogue_describes_what_each_task_needs(tmp_path, monkeypatch):
+    path, network = foreign(tmp_path / "a.pth", "hrnet_w18_small_v1", task="classification")
+    row = find_row("hrnet_w18_small_v1-imagenet-timm_gluon")
+    monkeypatch.setattr("hrnet.weights.source.row_of_file", lambda path: row)
+    out = tmp_path / "a.safetensors"
+    report = convert_file(path, out)
+    assert report.network == row.network
+    assert report.can_predict == ("classification" in TASKS)
+    if report.can_predict:
+        spec = read_checkpoint(out)[1]
+        assert spec == row.spec
+        assert (spec.input_size, spec.resize, spec.interpolation) == ((224, 224), 256, "bicubic")
+    assert torch.equal(files.outputs(load_network(out)), files.outputs(network))
 
 
 def test_of_a_catalogued_backbone_nothing_else_is_taken(tmp_path, monkeypatch):

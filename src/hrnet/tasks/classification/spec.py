@@ -68,12 +68,12 @@ class ClassificationSpec(ModelSpec):
         return self
 
     @property
-    def output_names(self) -> tuple[str, ...]:
-        return ("logits",)
-
-    @property
     def labels(self) -> tuple[str, ...]:
         return self.class_names
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return ("logits",)
 
     def facts(self, *, flip_test: bool) -> dict[str, object]:
         """Return the way from a picture to its scores; exif: pictures are turned upright first."""
