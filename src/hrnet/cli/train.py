@@ -43,7 +43,13 @@ Out = Annotated[
 ]
 Data = Annotated[
     Path | None,
-    typer.Option("--data", "-d", metavar="FILE", help="Your own data: a COCO keypoint file."),
+    typer.Option(
+        "--data",
+        "-d",
+        metavar="PATH",
+        help="Your own data: a COCO keypoint file; or a folder with a folder for each class, or a "
+        "list of images and classes.",
+    ),
 ]
 Images = Annotated[
     Path | None,
