@@ -77,7 +77,7 @@ def own_experiment(
         published=_PUBLISHED,
         settings=settings,
     )
-    # Describe what was chosen.
+    # Describe the choices.
     counts = f"{len(training.samples)} images to train on, {len(validation.samples)} to measure on"
     where = (
         f"{VAL_SHARE:.0%} of each class, set apart in {out / 'data'}"

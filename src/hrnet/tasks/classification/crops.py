@@ -27,7 +27,7 @@ def centre_crop(image: Image8, spec: ClassificationSpec) -> tuple[Image8, Floats
     Returns the crop and the matrix (2, 3) from the picture to it. Equal, bit for bit, to
     torchvision's Resize(short side) and CenterCrop on Pillow images, and so to timm's transforms
     for square inputs. Where the resized picture would have over 16.8 million pixels (a strip
-    of 66,000x256, say) the crop is computed by itself, within one grey level of theirs.
+    of 66,000x256) the crop is computed by itself, within one grey level of theirs.
     """
     size = resized_size((image.shape[0], image.shape[1]), spec.resize)
     (height, width), (crop_height, crop_width) = size, spec.input_size

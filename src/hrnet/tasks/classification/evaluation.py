@@ -14,7 +14,7 @@ from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.spec import ClassificationSpec
 
 MAX_CLASS_METRICS = 20
-"""Data of more classes have no metric for each of them, which tables could not show."""
+"""Data of more classes have no metric for each of them; tables would be too long."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,7 +86,7 @@ def metrics_of(found: Comparison) -> dict[str, float]:
 
 
 def details(task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, object]:
-    """Return what is written beside the metrics: `classes` and `confusions`.
+    """Return the details that are written beside the metrics: `classes` and `confusions`.
 
     classes: name, images and accuracy of each class that has pictures. confusions: true class,
     predicted class and count of wrong pictures, the most frequent first.

@@ -72,7 +72,7 @@ def _needing_timm() -> Iterator[None]:
 
 
 def expect_timm(augmentation: ClassAugmentation, spec: ClassificationSpec) -> None:
-    """Raise InputError where timm is missing, broken, or does not know the RandAugment policy."""
+    """Raise InputError for a missing or broken timm, or an unknown RandAugment policy."""
     with _needing_timm():
         import timm.data  # noqa: F401
     if augmentation.randaugment is not None:
@@ -91,7 +91,7 @@ def rand_augment(pixels: Image8, policy: str, spec: ClassificationSpec, rng: Gen
 
 @cache
 def _rand_augment(policy: str, spec: ClassificationSpec) -> Callable[[Image.Image], Image.Image]:
-    """Make timm's transform once; raises InputError for a policy that timm does not know."""
+    """Make timm's transform once; raises InputError for an unknown policy."""
     with _needing_timm():
         from timm.data.auto_augment import rand_augment_transform
         from timm.data.transforms import str_to_pil_interp

@@ -119,7 +119,7 @@ def _mistakes(found: Comparison, spec: ClassificationSpec) -> Section:
     """Return the wrong predictions of the highest scores, on the crops of the network."""
     names, pictures = found.class_names, []
     for row in _wrong(found)[:_MAX_EXAMPLES]:
-        # The picture is read again rather than kept; the crop is what the network has seen.
+        # The picture is read again rather than kept; the crop is the input of the network.
         path = Path(str(found.jobs[row].image))
         crop, _ = centre_crop(read_image(path), spec)
         own, wrong = names[int(found.truth[row])], names[int(found.predicted[row])]
