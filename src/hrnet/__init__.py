@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from hrnet.skeleton import Skeleton
     from hrnet.spec import NetworkSpec
     from hrnet.tasks import read_experiment
+    from hrnet.tasks.classification.result import Labels
+    from hrnet.tasks.classification.spec import ClassificationSpec
     from hrnet.tasks.pose.drawing import draw_poses
     from hrnet.tasks.pose.result import Poses
     from hrnet.tasks.pose.spec import PoseSpec
@@ -36,10 +38,12 @@ if TYPE_CHECKING:
     __version__: str
 
 _HOMES = {
+    "ClassificationSpec": "hrnet.tasks.classification.spec",
     "ConversionReport": "hrnet.weights.convert",
     "EvaluationResult": "hrnet.evaluation",
     "Experiment": "hrnet.config",
     "InputError": "hrnet.errors",
+    "Labels": "hrnet.tasks.classification.result",
     "Network": "hrnet.models",
     "NetworkSpec": "hrnet.spec",
     "Model": "hrnet.predict",
@@ -67,10 +71,12 @@ _HOMES = {
 """Public name -> the module that defines it."""
 
 __all__ = [
+    "ClassificationSpec",
     "ConversionReport",
     "EvaluationResult",
     "Experiment",
     "InputError",
+    "Labels",
     "Model",
     "Network",
     "NetworkSpec",

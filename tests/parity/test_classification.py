@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from hrnet.metrics.topk import top_k_accuracy, true_ranks
 from hrnet.predict import normalise
@@ -70,6 +71,11 @@ def spec_of(resize: int = 256, interpolation: str = "bilinear") -> Classificatio
     )
 
 
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """The picture as both repositories read it, whatever its mode."""
+    return np.asarray(Image.fromarray(image).convert("RGB"))
+
+
 def record_of(path: Path) -> dict:
     file = path.with_suffix(".json")
     return json.loads(file.read_text()) if file.exists() else {}
@@ -100,7 +106,7 @@ def test_the_input_is_that_of_the_published_transforms(picture, repository):
     if f"{name}/{repository}" not in arrays:
         pytest.skip(f"nothing recorded of {repository}")
     spec = spec_of(*SETTINGS[repository])
-    pixels, _ = centre_crop(arrays[f"{name}/image"], spec)
+    pixels, _ = centre_crop(as_rgb(arrays[f"{name}/image"]), spec)
     tensor = normalise(pixels[None], spec)[0]
     found = tensor[tuple(arrays["positions_chw"].T)]
     assert np.abs(found - arrays[f"{name}/{repository}"]).max() < 1e-5
@@ -117,16 +123,17 @@ def test_the_network_gives_the_published_logits(picture):
     path, name = picture
     arrays = read(path)
     keys = [key for key in arrays if key.startswith(f"{name}/logits_")]
-    spec = spec_of()
-    pixels, _ = centre_crop(arrays[f"{name}/image"], spec)
     for key in keys:
-        network = runs.filled(key.partition("logits_")[2]).eval()
+        model = key.partition("logits_")[2]
+        spec = spec_of(*SETTINGS["hrformer" if model.startswith("hrformer") else "hrnet"])
+        pixels, _ = centre_crop(as_rgb(arrays[f"{name}/image"]), spec)
+        network = runs.filled(model).eval()
         with torch.inference_mode():
             logits = network(torch.from_numpy(normalise(pixels[None], spec)))[0].numpy()
         error = np.abs(logits - arrays[key]).max() / np.abs(arrays[key]).max()
         assert error < runs.TOLERANCE
         recorded = record_of(path).get(name, {}).get("top5")
-        if recorded:
+        if recorded and len(keys) == 1:
             assert np.argsort(-logits, kind="stable")[:5].tolist() == recorded
 
 

@@ -28,6 +28,7 @@ def true_ranks(scores: ArrayLike, truth: ArrayLike) -> NDArray[np.int64]:
         raise InputError(
             f"expected class indices within 0..{classes - 1}, got {index.min()} to {index.max()}"
         )
+    # The score of the true class, (N, 1).
     own = table[np.arange(len(table)), index][:, None]
     # Classes before the true one: greater scores, and equal ones of a lower index.
     before = np.arange(classes) < index[:, None]
@@ -45,6 +46,7 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, num_classes: int) -
 
     truth, predicted: (N,) class indices from 0.
     """
+    # Cell (row, column) has the number row * C + column.
     cells = np.asarray(truth, np.int64) * num_classes + np.asarray(predicted, np.int64)
     counts = np.bincount(cells.ravel(), minlength=num_classes**2)
     return counts.reshape(num_classes, num_classes)
@@ -69,6 +71,7 @@ def confused_pairs(truth: ArrayLike, predicted: ArrayLike) -> list[tuple[int, in
     """
     own, guess = np.asarray(truth), np.asarray(predicted)
     pairs = np.stack([own, guess], axis=1)[own != guess]
+    # Equal pairs together, in the order of the indices, then the stable sort by count.
     found, counts = np.unique(pairs, axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     table = np.column_stack([found, counts])[order]

@@ -17,7 +17,7 @@ def test_hrnet_is_trained_as_published():
     experiment = get_recipe("classification/hrnet_w18_imagenet_224x224")
     train, augmentation = experiment.train, experiment.augmentation
     steps = PICTURES // 128
-    rates = [lr_at(train, epoch * steps, steps) for epoch in (0, 29, 30, 60, 90)]
+    rates = [lr_at(train, epoch * steps, steps_per_epoch=steps) for epoch in (0, 29, 30, 60, 90)]
     assert rates == pytest.approx([0.05, 0.05, 0.005, 5e-4, 5e-5])
     assert (augmentation.scale, augmentation.ratio) == ((0.08, 1), (3 / 4, 4 / 3))
     assert (experiment.model.resize, experiment.model.interpolation) == (256, "bilinear")
@@ -33,9 +33,9 @@ def test_hrformer_is_trained_as_published():
     train, augmentation = experiment.train, experiment.augmentation
     steps = PICTURES // 1024
     assert train.warmup_steps == 20 * steps
-    half = lr_at(train, 150 * steps, steps)
+    half = lr_at(train, 150 * steps, steps_per_epoch=steps)
     assert half == pytest.approx(0.5e-3, rel=1e-3)
-    assert lr_at(train, 20 * steps, steps) == pytest.approx(
+    assert lr_at(train, 20 * steps, steps_per_epoch=steps) == pytest.approx(
         0.5e-3 * (1 + np.cos(np.pi * 20 / 300)), rel=1e-6
     )
     assert (augmentation.mixup, augmentation.cutmix, augmentation.erasing) == (0.8, 1.0, 0.25)

@@ -77,7 +77,7 @@ def own_experiment(
         published=_PUBLISHED,
         settings=settings,
     )
-    # Describe what was chosen.
+    # Describe the choices.
     counts = f"{len(training.samples)} images to train on, {len(validation.samples)} to measure on"
     where = (
         f"{VAL_SHARE:.0%} of each class, set apart in {out / 'data'}"
@@ -89,6 +89,7 @@ def own_experiment(
 
 def _usual(name: str, training: ClassificationDataset, part: ClassData) -> ClassificationExperiment:
     """Return the experiment before the schedule and the weights to start from are chosen."""
+    # The input follows the size of the pictures; they are kept in memory where they fit.
     sizes = _sizes(training)
     side = _input_side(sizes)
     whole = float(np.prod(sizes, axis=1).mean()) * 3 * len(training.samples)

@@ -67,7 +67,7 @@ class ClassData(DataConfig):
         """Return the folder or list to evaluate on."""
         if self.val is None:
             return None
-        # A folder holds its own pictures.
+        # A folder holds its own pictures; `images` is of lists.
         return DataSource(self.val, None if self.val.is_dir() else self.images)
 
 

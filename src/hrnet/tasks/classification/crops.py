@@ -27,7 +27,7 @@ def centre_crop(image: Image8, spec: ClassificationSpec) -> tuple[Image8, Floats
     Returns the crop and the matrix (2, 3) from the picture to it. Equal, bit for bit, to
     torchvision's Resize(short side) and CenterCrop on Pillow images, and so to timm's transforms
     for square inputs. Where the resized picture would have over 16.8 million pixels (a strip
-    of 66,000x256, say) the crop is computed by itself, within one grey level of theirs.
+    of 66,000x256) the crop is computed by itself, within one grey level of theirs.
     """
     size = resized_size((image.shape[0], image.shape[1]), spec.resize)
     (height, width), (crop_height, crop_width) = size, spec.input_size
@@ -37,6 +37,7 @@ def centre_crop(image: Image8, spec: ClassificationSpec) -> tuple[Image8, Floats
     # Pixel centres are at whole numbers: x' = (x + 0.5) * scale - 0.5 - left.
     shift = 0.5 * scale - 0.5 - (left, top)
     matrix = np.column_stack([np.diag(scale), shift])
+    # Pillow can compute the crop alone, from its box in the picture, but not bit for bit the same.
     if height * width > _MOST_PIXELS:
         corners = np.array([left, top, left + crop_width, top + crop_height]) / np.tile(scale, 2)
         edges = np.minimum(corners, np.tile(image.shape[1::-1], 2))  # rounding may exceed them
@@ -67,14 +68,17 @@ def draw_crop_box(
     (Szegedy et al. 2015).
     """
     height, width = size
+    # Draw area and ratio until the box fits into the picture.
     for _ in range(_TRIES):
         area = height * width * generator.uniform(*scale)
         aspect = np.exp(generator.uniform(*np.log(ratio)))
+        # width = sqrt(area * ratio), height = sqrt(area / ratio)
         wide, high = round((area * aspect) ** 0.5), round((area / aspect) ** 0.5)
         if 0 < wide <= width and 0 < high <= height:
             top = int(generator.integers(0, height - high + 1))
             left = int(generator.integers(0, width - wide + 1))
             return left, top, left + wide, top + high
+    # The largest box in the centre: the whole picture where its own ratio is allowed.
     aspect = min(max(width / height, ratio[0]), ratio[1])
     wide = max(1, min(width, round(height * aspect)))
     high = max(1, min(height, round(width / aspect)))

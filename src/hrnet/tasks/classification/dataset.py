@@ -60,6 +60,7 @@ class ClassificationDataset:
 
     def true_classes(self, spec: ClassificationSpec) -> list[int]:
         """Return the class index of each sample among the model's classes, by name."""
+        # Each name's place among the model's classes, then that of each sample.
         index = {name: place for place, name in enumerate(spec.class_names)}
         places = [index[name] for name in self.class_names]
         return [places[one.class_index] for one in self.samples]

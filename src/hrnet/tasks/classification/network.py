@@ -41,6 +41,7 @@ LOSSES = {"cross_entropy": cross_entropy}
 def _seeded(generator: Generator) -> Iterator[None]:
     """Seed all global generators of the CPU from one generator, and restore them afterwards."""
     before = random.getstate(), np.random.get_state(), torch.random.get_rng_state()
+    # Only the CPU's generator of torch: timm draws nothing on a GPU here.
     seed = int(generator.integers(2**32))
     random.seed(seed)
     np.random.seed(seed)
@@ -71,7 +72,7 @@ def _needing_timm() -> Iterator[None]:
 
 
 def expect_timm(augmentation: ClassAugmentation, spec: ClassificationSpec) -> None:
-    """Raise InputError where timm is missing, broken, or does not know the RandAugment policy."""
+    """Raise InputError for a missing or broken timm, or an unknown RandAugment policy."""
     with _needing_timm():
         import timm.data  # noqa: F401
     if augmentation.randaugment is not None:
@@ -90,10 +91,11 @@ def rand_augment(pixels: Image8, policy: str, spec: ClassificationSpec, rng: Gen
 
 @cache
 def _rand_augment(policy: str, spec: ClassificationSpec) -> Callable[[Image.Image], Image.Image]:
-    """Make timm's transform once; raises InputError for a policy that timm does not know."""
+    """Make timm's transform once; raises InputError for an unknown policy."""
     with _needing_timm():
         from timm.data.auto_augment import rand_augment_transform
         from timm.data.transforms import str_to_pil_interp
+    # The settings of timm's own training script.
     settings = {
         "translate_const": int(min(spec.input_size) * _TRANSLATE),
         "img_mean": tuple(min(255, round(255 * mean)) for mean in spec.mean),
@@ -119,6 +121,7 @@ def erase(pixels: Image8, probability: float, spec: ClassificationSpec, rng: Gen
         return pixels
     with _needing_timm():
         from timm.data.random_erasing import RandomErasing
+    # x = (pixels / 255 - mean) / std, with channels first, as timm takes it
     mean, std = (torch.tensor(value)[:, None, None] for value in (spec.mean, spec.std))
     planes = torch.from_numpy(pixels).permute(2, 0, 1).float()
     normalised = (planes / 255 - mean) / std
@@ -147,6 +150,7 @@ def mix(
     """
     with _needing_timm():
         from timm.data.mixup import FastCollateMixup
+    # timm's mixing for batches of bytes, with one draw for the whole batch.
     mixup = FastCollateMixup(
         mixup_alpha=augmentation.mixup,
         cutmix_alpha=augmentation.cutmix,
@@ -160,6 +164,7 @@ def mix(
     batch = list(zip(planes, classes.tolist(), strict=True))
     if len(batch) % 2:
         batch.append(batch[0])  # timm takes even numbers alone
+    # x = s a + (1 - s) b for pictures (mixup) and targets; a pasted rectangle for CutMix
     with _seeded(rng):
         mixed, targets = mixup(batch)
     mixed, targets = mixed[: len(crops)].permute(0, 2, 3, 1), targets[: len(crops)]

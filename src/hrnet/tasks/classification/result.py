@@ -42,6 +42,7 @@ class Labels:
     image_size: Size
 
     def __post_init__(self) -> None:
+        # A copy that nobody can change, checked once.
         scores = np.array(self.scores, dtype=np.float32)
         if scores.shape != (len(self.class_names),):
             raise InputError(
@@ -112,6 +113,7 @@ class Labels:
         """
         target = Path(path)
         suffix = target.suffix.lower()
+        # Find a bad target before anything is computed.
         check_writable_file(target, [Path(image)] if isinstance(image, str | PathLike) else [])
         if suffix == ".json":
             write_text(target, self.to_json())

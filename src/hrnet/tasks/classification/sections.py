@@ -66,6 +66,7 @@ def _classes(found: Comparison) -> Section:
     taken_for: dict[int, str] = {}
     for own, wrong, count in confused_pairs(found.truth, found.predicted):
         taken_for.setdefault(own, f"{names[wrong]} ({count})")
+    # One row a class; many classes are behind a click.
     ordered = sorted(found.accuracies.items(), key=lambda pair: pair[1])
     rows = [
         (
@@ -103,6 +104,7 @@ def _confusions(found: Comparison) -> Section:
         shown = matrix("true class \\ predicted", [names[one] for one in involved], counts.tolist())
         note = "<p>Rows are the true classes, columns the predicted ones.</p>"
         return section("confusions", "Confusions", note, shown)
+    # Too many classes for a matrix: the most frequent confusions.
     pairs = confused_pairs(found.truth, found.predicted)[:_MAX_PAIRS]
     totals = found.counts
     rows = [
@@ -117,6 +119,7 @@ def _mistakes(found: Comparison, spec: ClassificationSpec) -> Section:
     """Return the wrong predictions of the highest scores, on the crops of the network."""
     names, pictures = found.class_names, []
     for row in _wrong(found)[:_MAX_EXAMPLES]:
+        # The picture is read again rather than kept; the crop is the input of the network.
         path = Path(str(found.jobs[row].image))
         crop, _ = centre_crop(read_image(path), spec)
         own, wrong = names[int(found.truth[row])], names[int(found.predicted[row])]

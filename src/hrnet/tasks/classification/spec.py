@@ -56,6 +56,7 @@ class ClassificationSpec(ModelSpec):
     def _check_classification(self) -> "ClassificationSpec":
         if self.task != "classification":
             raise ValueError(f"expected a network for classification, got one for {self.task}")
+        # An output of the network for each name, and a crop that never exceeds the resized picture.
         count, names = self.network.num_outputs, len(self.class_names)
         if count != names:
             raise ValueError(f"the network has {count} classes and there are {names} names")

@@ -116,6 +116,7 @@ class Classification:
         sample's generator, and the order of the samples.
         """
         assert self._experiment is not None
+        # Each crop follows its own generator.
         augmentation = self._experiment.augmentation
         smoothing = self._experiment.train.label_smoothing
         crops = np.stack(
@@ -137,9 +138,11 @@ class Classification:
         """Cut a random crop, then mirror, RandAugment, colours and erasing, in that order."""
         assert self._experiment is not None
         spec, augmentation = self.spec, self._experiment.augmentation
+        # The random crop, resized to the input.
         size = (picture.shape[0], picture.shape[1])
         box = draw_crop_box(size, augmentation.scale, augmentation.ratio, rng)
         crop = resize_box(picture, box, spec.input_size, spec.interpolation)
+        # Mirroring and colours, in the order of timm's training script.
         if rng.random() < augmentation.flip:
             crop = np.ascontiguousarray(crop[:, ::-1])
         if augmentation.randaugment is not None:
