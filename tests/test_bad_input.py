@@ -218,7 +218,9 @@ def test_detections_by_an_annotation_file(predict, photo: Path, tmp_path: Path) 
     assert (code, entry["image_id"], entry["bbox"]) == (0, 9, [20, 10, 70, 100])
     lost = predict(photo, *boxes, "--images-of", names, "--json", names)
     expect_one_line(lost, "is read by this command")
-    expect_one_line(predict(photo, "--images-of", names), "expected --boxes FILE, a list of COCO")
+    expect_one_line(
+        predict(photo, "--images-of", names), "expected --boxes FILE with COCO detections"
+    )
 
 
 def test_one_bad_box_in_a_batch(predict, spots, photo: Path, tmp_path: Path) -> None:

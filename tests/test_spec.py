@@ -94,22 +94,6 @@ def test_a_description_of_format_1_is_read_as_one_of_today():
 
 
 @pytest.mark.parametrize(
-    ("text", "task", "num_outputs"),
-    [
-        ('{"variant": "hrnet_w32", "num_keypoints": 16}', "pose", 16),
-        ('{"variant": "hrnet_w32", "task": "pose", "num_keypoints": 5}', "pose", 5),
-        ('{"variant": "hrnet_w32", "task": "segmentation", "num_classes": 59}', "segmentation", 59),
-        ('{"variant": "hrnet_w32", "task": "detection", "num_classes": null}', "detection", None),
-        ('{"variant": "hrnet_w32", "task": "pose", "num_outputs": 3}', "pose", 3),
-    ],
-)
-def test_descriptions_of_older_versions_are_read(text, task, num_outputs):
-    spec = NetworkSpec.from_json(text)
-    assert spec == NetworkSpec(variant="hrnet_w32", task=task, num_outputs=num_outputs)
-    assert NetworkSpec.from_json(spec.to_json()) == spec
-
-
-@pytest.mark.parametrize(
     ("text", "message"),
     [
         ('{"task": "pose"}', "variant: Field required"),

@@ -8,7 +8,6 @@ import typer
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import printable
 from hrnet.extras import packages_for
-from hrnet.tasks import TASKS, get_task
 
 EXAMPLES = """\b
 Examples:
@@ -115,6 +114,8 @@ def convert(
         typer.echo("\n".join(map(printable, result.lines())))
     typer.echo(printable(f"{out}: {result.summary()}"))
     task = result.network.task
+    from hrnet.tasks import TASKS, get_task
+
     if not result.can_predict and task in TASKS:
         fields = get_task(task).spec.model_fields
         needed = {n for n, field in fields.items() if field.is_required()} - {"name", "network"}
