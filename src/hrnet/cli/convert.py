@@ -106,6 +106,7 @@ def convert(
         "window": window,
     }
     with packages_for("converting"):
+        from hrnet.tasks import TASKS, get_task
         from hrnet.weights.convert import convert_file
     given = {name: value for name, value in facts.items() if value is not None}
     result = convert_file(source, out, facts=given, options=options)
@@ -114,8 +115,6 @@ def convert(
         typer.echo("\n".join(map(printable, result.lines())))
     typer.echo(printable(f"{out}: {result.summary()}"))
     task = result.network.task
-    from hrnet.tasks import TASKS, get_task
-
     if not result.can_predict and task in TASKS:
         fields = get_task(task).spec.model_fields
         needed = {n for n, field in fields.items() if field.is_required()} - {"name", "network"}
