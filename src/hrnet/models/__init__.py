@@ -10,14 +10,13 @@ from torch import Tensor, nn
 from hrnet.errors import InputError
 from hrnet.models import hrformer, hrnet, litehrnet
 from hrnet.models.family import Config, Family
-from hrnet.models.heads import HEADS, TASKS, Head, usual_head
+from hrnet.models.heads import HEADS, Head, usual_head
 from hrnet.models.highres import HighResBackbone
 from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 
 __all__ = [
     "FAMILIES",
     "HEADS",
-    "TASKS",
     "VARIANTS",
     "Network",
     "build_network",
@@ -146,10 +145,11 @@ def _unknown(variant: str) -> InputError:
 
 def _find_head(family: Family[Any], spec: NetworkSpec) -> Head:
     """Return the head of a task by its name, the task's usual one without a name."""
-    if spec.task not in TASKS:
-        raise InputError(f"expected a task of {', '.join(TASKS)}, got {spec.task!r:.60}")
     # A family's own form of a head comes before the common one of the same name.
     heads = {**HEADS, **family.heads}
+    tasks = dict.fromkeys(task for task, _ in heads)
+    if spec.task not in tasks:
+        raise InputError(f"expected a task of {', '.join(tasks)}, got {spec.task!r:.60}")
     key = spec.task, usual_head(spec.task) if spec.head is None else spec.head
     if key not in heads:
         names = [name for task, name in heads if task == spec.task and name is not None]

@@ -1,4 +1,4 @@
-"""A task that shared code has never seen trains, is evaluated, resumes and predicts."""
+"""A task that shared code has never seen: train, resume, evaluate, predict, export and report."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,7 @@ from safetensors.torch import load_file
 
 import hrnet
 from hrnet.config import ModelConfig, RunConfig
+from hrnet.models import HEADS
 from hrnet.tasks import TASKS, read_experiment
 from hrnet.training import train as module
 from hrnet.training.train import train
@@ -23,7 +24,8 @@ def known():
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(TASKS, "classification", shades.__name__)
+        patch.setitem(TASKS, "shades", shades.__name__)
+        patch.setitem(HEADS, ("shades", None), HEADS["classification", None])
         yield
     torch.set_num_threads(threads)
 
@@ -96,3 +98,38 @@ def test_it_resumes_bit_by_bit(experiment, trained, tmp_path, monkeypatch):
     train(experiment, out, resume=True)
     for name in ("state.safetensors", "last.safetensors", "best.safetensors"):
         assert not differ(load_file(trained / name), load_file(out / name)), name
+
+
+def test_it_is_evaluated_by_the_command(experiment, trained, run, tmp_path):
+    written = tmp_path / "metrics.json"
+    code, out, _ = run("evaluate", trained, "--data", experiment.data.val, "--json", written)
+    assert code == 0
+    assert "6 shades" in out
+    content = json.loads(written.read_text())
+    assert content["pictures"] == 6
+    assert content["protocol"]["data"] == {"shades": ["dark", "bright"]}
+    assert content["protocol"]["shades"]["input_size"] == [32, 32]
+
+
+def test_it_predicts_by_the_command_and_as_an_exported_file(experiment, trained, run, tmp_path):
+    """Drawings and JSON have names of the task, and the file without torch finds the same."""
+    exported = tmp_path / "shades.onnx"
+    assert run("export", trained / "last.safetensors", "--out", exported)[0] == 0
+    assert hrnet.evaluate(exported, data=experiment.data.val).metrics["accuracy"] == 1
+    options = ["--model", exported, "--out", tmp_path / "drawn"]
+    code, out, _ = run("predict", experiment.data.val, *options)
+    assert code == 0
+    assert "bright_1.png 40x40: it is bright" in out
+    entries = json.loads((tmp_path / "drawn" / "results.json").read_text())
+    assert [entry["shade"] for entry in entries] == ["bright"] * 3 + ["dark"] * 3
+    assert (tmp_path / "drawn" / "bright_1_shades.jpg").is_file()
+    code, _, error = run("predict", experiment.data.val / "nothing.png", "--model", exported)
+    assert (code, len(error.splitlines())) == (2, 1)
+
+
+def test_its_run_has_a_report(trained, run, tmp_path):
+    code, _, _ = run("report", trained, "--out", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert code == 0
+    for words in ("best accuracy in the log", "6 shades", "small_hrnet_w16"):
+        assert words in page

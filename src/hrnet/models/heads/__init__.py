@@ -75,9 +75,6 @@ HEADS: Mapping[HeadKey, Head] = {
 }
 """The heads that all families have. The first one of a task is its usual head."""
 
-TASKS = tuple(dict.fromkeys(task for task, _ in HEADS))
-"""The tasks that networks can be built for."""
-
 
 def usual_head(task: str) -> str | None:
     """Return the name of a task's usual head; None where the task has only one, or is unknown."""
