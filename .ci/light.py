@@ -1,6 +1,7 @@
 """Try every command and public name in an environment without torch.
 
-Run by `.ci/run` with the Python of an environment that holds the wheel alone. A command works, or
+Run by `.ci/run` with the Python of an environment that holds the wheel alone, in a folder with the
+classes.onnx of `.ci/classifier.py`. A command works, or
 ends with exit code 2 and one line that names what to install; nothing ends in a traceback.
 """
 
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 from PIL import Image
+
+from hrnet.skeleton import COCO_PERSON
 
 WORKS = 0
 REFUSES = 2
@@ -28,6 +31,12 @@ COMMANDS = (
     (WORKS, "weights list"),
     (WORKS, "weights folder"),
     (WORKS, "data check keypoints.json --images ."),
+    (WORKS, "data check pets"),
+    (WORKS, "data split pets --out pet_parts --val 0.5"),
+    (WORKS, "predict photo.png --model classes.onnx --json classes.json --out drawn"),
+    (WORKS, "evaluate classes.onnx --data pets --json metrics.json"),
+    (REFUSES, "evaluate classes.onnx --data keypoints.json --images ."),
+    (REFUSES, "train --data pets --out runs/c"),
     (WORKS, "data split keypoints.json --out parts --val 0.5"),
     (REFUSES, "data import yolo --out imported.json"),
     (REFUSES, "predict missing.jpg"),
@@ -71,9 +80,19 @@ def prepare(folder: Path) -> None:
         "annotations": subjects,
     }
     (folder / "keypoints.json").write_text(json.dumps(content))
+    # The same subjects with the 17 keypoints of the model `default`.
+    person = {"id": 1, "name": "person", "keypoints": list(COCO_PERSON.names)}
+    persons = [{**one, "keypoints": keypoints[:3] * 17, "num_keypoints": 17} for one in subjects]
+    content |= {"categories": [person], "annotations": persons}
+    (folder / "persons.json").write_text(json.dumps(content))
     for path in (*names, "yolo/images/a.png"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         Image.new("RGB", (64, 48), "teal").save(folder / path)
+    for name, colour in (("cat", "red"), ("dog", "tan"), ("owl", "teal")):
+        (folder / "pets" / name).mkdir(parents=True, exist_ok=True)
+        for number in range(2):
+            picture = Image.new("RGB", (50 + number, 40), colour)
+            picture.save(folder / "pets" / name / f"{number}.png")
     (folder / "yolo/data.yaml").write_text("kpt_shape: [2, 3]")
     for name in ("w.safetensors", "w.pth"):
         (folder / name).write_bytes(b"no weights")
