@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from hrnet.errors import InputError
 from hrnet.files import is_file, read_text
 from hrnet.geometry import Size
-from hrnet.numbers import to_float
 
 EXTRA_HINT = "install it with `pip install 'hrnet[import]'`"
 
@@ -143,19 +142,6 @@ class Imported:
     flip_pairs: tuple[tuple[int, int], ...] | None = None
     sigmas: tuple[float, ...] | None = None
     inputs: tuple[Path, ...] = ()
-
-
-def number(text: str) -> float | None:
-    """Return the number that a text consists of; None for other texts, NaN, infinity and beyond.
-
-    Underscores and digits of other scripts, which Python takes, are other texts.
-    """
-    if "_" in text or not text.isascii():
-        return None
-    try:
-        return to_float(float(text))
-    except ValueError:
-        return None
 
 
 def mentions(source: Path, *texts: str) -> bool:

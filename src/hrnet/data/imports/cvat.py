@@ -21,13 +21,12 @@ from hrnet.data.imports.common import (
     Source,
     chosen_one,
     keypoint_names,
-    number,
 )
 from hrnet.data.imports.cvat_xml import Element, bones, label_names, label_of, parse
 from hrnet.data.imports.pictures import PictureFinder
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder
-from hrnet.numbers import to_int
+from hrnet.numbers import text_to_float, to_int
 
 Marks = Mapping[str, tuple[float, float, float]]
 """Keypoint name -> x, y, visibility."""
@@ -59,7 +58,7 @@ class _Reader:
     def points(self, image: Element, shape: Element) -> list[tuple[float, float]]:
         """The points of a shape; one that cannot be read is counted and has none."""
         text = shape.get("points", "")
-        pairs = [tuple(map(number, pair.split(","))) for pair in text.split(";") if pair]
+        pairs = [tuple(map(text_to_float, pair.split(","))) for pair in text.split(";") if pair]
         points = [(p[0], p[1]) for p in pairs if len(p) == 2]
         good = [(x, y) for x, y in points if x is not None and y is not None]
         if good and len(good) == len(pairs):
@@ -75,13 +74,13 @@ class _Reader:
         self.source.leave_out("further boxes of a subject", count=max(0, len(boxes) - 1))
         if not boxes:
             return None
-        corners = [number(boxes[0].get(key, "")) for key in ("xtl", "ytl", "xbr", "ybr")]
+        corners = [text_to_float(boxes[0].get(key, "")) for key in ("xtl", "ytl", "xbr", "ybr")]
         left, top, right, bottom = corners
         if left is None or top is None or right is None or bottom is None:
             line = f"expected numbers in the boxes, got {boxes[0].attrib!s:.80}"
             self.source.wrong("boxes", f"{self.place(image, boxes[0])}: {line}")
             return None
-        if number(boxes[0].get("rotation", "0")) != 0:
+        if text_to_float(boxes[0].get("rotation", "0")) != 0:
             self.source.leave_out("boxes that are turned", self.place(image, boxes[0]))
             return None
         return left, top, right - left, bottom - top

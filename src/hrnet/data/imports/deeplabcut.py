@@ -23,13 +23,13 @@ from hrnet.data.imports.common import (
     ImportedSubject,
     Source,
     name_of,
-    number,
     shown,
 )
 from hrnet.data.imports.pictures import FolderSearch, PictureFinder
 from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder, read_text
+from hrnet.numbers import text_to_float
 
 OPTIONS = frozenset({"names", "category", "likelihood"})
 _HEADER = ("scorer", "individuals", "bodyparts", "coords")
@@ -213,7 +213,7 @@ def _taken(
 
 
 def _has_point(table: _Table, line: Sequence[str], key: tuple[str, str]) -> bool:
-    return key in table.columns and number(line[table.columns[key]["x"]]) is not None
+    return key in table.columns and text_to_float(line[table.columns[key]["x"]]) is not None
 
 
 def _pictures(
@@ -282,12 +282,13 @@ def _triples(
         if all(field.lower() in ("", "nan") for field in fields):
             continue
         # An empty pair is not labelled; a machine's point may be too unsure.
-        x, y = map(number, fields)
-        place = f"{where}: {part}"
+        x, y = map(text_to_float, fields)
+        place, scored = f"{where}: {part}", columns.get("likelihood")
+        score = limit if scored is None else text_to_float(line[scored]) or 0
         if x is None or y is None:
             got = f"{', '.join(fields):.60}"
             source.wrong("keypoints", f"{place}: expected coordinates or nothing, got {got}")
-        elif "likelihood" in columns and not (number(line[columns["likelihood"]]) or 0) >= limit:
+        elif score < limit:
             source.leave_out(f"keypoints of a likelihood below {limit:g}", place)
         else:
             triples[index] = (x, y, 2)

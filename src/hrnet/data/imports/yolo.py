@@ -22,7 +22,6 @@ from hrnet.data.imports.common import (
     Source,
     keypoint_names,
     name_of,
-    number,
     shown,
 )
 from hrnet.data.imports.pictures import picture_size
@@ -30,7 +29,7 @@ from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder, read_text
 from hrnet.geometry import Size
-from hrnet.numbers import to_int
+from hrnet.numbers import text_to_float, to_int
 
 OPTIONS = frozenset({"names", "category", "part", "likelihood"})
 _BOX_COLUMNS = 5
@@ -111,7 +110,7 @@ def _rows(source: Source, file: Path) -> list[_LabelLine]:
     rows = []
     for count, line in enumerate(text.splitlines(), 1):
         place = f"{file}, line {count}"
-        numbers = [number(word) for word in line.split()]
+        numbers = [text_to_float(word) for word in line.split()]
         if not numbers:
             continue
         # A line that cannot be used is counted with the form that was expected.

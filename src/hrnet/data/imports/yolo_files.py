@@ -92,7 +92,7 @@ def _places(
     source: Source, yaml: Path, settings: Mapping[str, object]
 ) -> Iterator[tuple[str, Path]]:
     """Yield each part with each folder or list that it names, once; count missing ones."""
-    seen = set()
+    wanted, seen = source.options.part, set()
     for part in PARTS:
         entries = settings.get(part) or []
         for entry in entries if isinstance(entries, list) else [entries]:
@@ -105,9 +105,7 @@ def _places(
             if place is None:
                 line = f"expected pictures in {tries[0]}, which does not exist; correct path"
                 source.wrong(f"entries of {part}", f"{yaml}: {line}")
-            elif (
-                source.options.part in (None, part) and (key := (part, resolve(place))) not in seen
-            ):
+            elif wanted in (None, part) and (key := (part, resolve(place))) not in seen:
                 seen.add(key)
                 yield part, place
 
