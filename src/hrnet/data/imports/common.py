@@ -20,7 +20,7 @@ from hrnet.geometry import Size
 
 EXTRA_HINT = "install it with `pip install 'hrnet[import]'`"
 
-Box = tuple[float, float, float, float]
+Box = Sequence[float]
 """Left, top, width and height."""
 
 NO_VISIBILITY = "the format has no visibility: all labelled keypoints count as visible"

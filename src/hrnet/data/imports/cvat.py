@@ -196,42 +196,35 @@ def _of_lists(
 ) -> tuple[tuple[str, ...], list[list[_Found]]]:
     """Subjects whose keypoints are one list of points; most have the same number."""
     # The lists of points of the label.
-    lists: list[list[tuple[Element, list[tuple[float, float]]]]] = []
-    for image in images:
-        lists.append([])
-        for p in image.findall("points"):
-            if label_of(p) != category:
-                reader.source.leave_out("points of other labels", label_of(p))
-            elif points := reader.points(image, p):
-                lists[-1].append((p, points))
+    lists: list[tuple[int, Element, list[tuple[float, float]]]] = []
+    for row, image in enumerate(images):
+        for element in image.findall("points"):
+            if label_of(element) != category:
+                reader.source.leave_out("points of other labels", label_of(element))
+            elif points := reader.points(image, element):
+                lists.append((row, element, points))
     # The number of keypoints is that of nearly all lists.
-    counts = Counter(len(points) for own in lists for _, points in own)
+    counts = Counter(len(points) for _, _, points in lists)
     if not counts:
         raise reader.source.nothing_left(f"{reader.file}: expected points, found none")
     (count, number_of), *others = counts.most_common()
     if others and others[0][1] * 2 > number_of:
-        where = {
-            len(points): image.get("name", "")
-            for image, own in zip(images, lists, strict=True)
-            for _, points in own
-        }
+        where = {len(points): images[row].get("name", "") for row, _, points in lists}
         found_counts = ", ".join(f"{length} ({name:.80})" for length, name in where.items())
         raise InputError(
             f"{reader.file}: expected as many points in each {category}, got {found_counts:.300}"
         )
     # The lists of that number are subjects.
     names = keypoint_names(reader.source.options.names, count, reader.file)
-    found: list[list[_Found]] = []
-    for image, own in zip(images, lists, strict=True):
-        found.append([])
-        for p, points in own:
-            if len(points) != count:
-                line = f"expected {count} points in each {category}, got {len(points)}"
-                reader.source.wrong("subjects", f"{reader.place(image, p)}: {line}")
-                continue
-            states = ((x, y, _visibility(p)) for x, y in points)
-            marks = dict(zip(names, states, strict=True))
-            found[-1].append(_Found(marks, reader.box(image, _group(p))))
+    found: list[list[_Found]] = [[] for _ in images]
+    for row, element, points in lists:
+        if len(points) != count:
+            line = f"expected {count} points in each {category}, got {len(points)}"
+            reader.source.wrong("subjects", f"{reader.place(images[row], element)}: {line}")
+            continue
+        states = ((x, y, _visibility(element)) for x, y in points)
+        marks = dict(zip(names, states, strict=True))
+        found[row].append(_Found(marks, reader.box(images[row], _group(element))))
     return names, found
 
 

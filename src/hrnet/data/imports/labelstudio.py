@@ -46,7 +46,7 @@ _POINTS = "keypointlabels"
 class _Found:
     """A subject in percent of its picture: keypoint label -> (x, y), box (xywh)."""
 
-    marks: Mapping[str, tuple[float, float]]
+    marks: Mapping[str, Sequence[float]]
     box: Box | None
     label: str | None
     annotator: str | None
@@ -172,17 +172,15 @@ def _regions(source: Source, where: str, annotation: Json) -> _Regions:
         elif kind not in (*_BOXES, _POINTS):
             source.leave_out("regions of other kinds", kind)
     # A rectangle with wrong numbers stays an owner, so that its keypoints go with it.
-    boxes: dict[str, Box | None] = {}
-    for key, region in rectangles.items():
-        numbers = _percent(source, where, region, ("x", "y", "width", "height"))
-        boxes[key] = None if numbers is None else (numbers[0], numbers[1], numbers[2], numbers[3])
+    keys = ("x", "y", "width", "height")
+    boxes = {key: _percent(source, where, one, keys) for key, one in rectangles.items()}
     return _Regions([r for r in regions if r.get("type") == _POINTS], rectangles, boxes, parents)
 
 
 def _subjects(source: Source, where: str, annotation: Json) -> Iterator[_Found]:
     # Each keypoint goes to its rectangle.
     regions = _regions(source, where, annotation)
-    marks: dict[str | None, dict[str, tuple[float, float]]] = {
+    marks: dict[str | None, dict[str, Sequence[float]]] = {
         key: {} for key in regions.rectangles or [None]
     }
     who = annotation.get("completed_by")
@@ -194,7 +192,7 @@ def _subjects(source: Source, where: str, annotation: Json) -> Iterator[_Found]:
         if point is None or label is None:
             continue
         try:
-            owner = _owner(where, region, (point[0], point[1]), regions)
+            owner = _owner(where, region, point, regions)
         except InputError as error:
             source.wrong("keypoints", str(error))
             continue
@@ -202,7 +200,7 @@ def _subjects(source: Source, where: str, annotation: Json) -> Iterator[_Found]:
             twice.add(owner)
             line = f"{where} has {label:.80} twice in one subject; draw a rectangle around each"
             source.wrong("subjects", line)
-        marks[owner][label] = (point[0], point[1])
+        marks[owner][label] = point
     # Each rectangle with keypoints is a subject.
     for key, own in marks.items():
         if not own:
@@ -249,7 +247,7 @@ def _label(source: Source, where: str, region: Json, kind: str) -> str | None:
     return names[0]
 
 
-def _owner(where: str, region: Json, point: tuple[float, float], regions: _Regions) -> str | None:
+def _owner(where: str, region: Json, point: Sequence[float], regions: _Regions) -> str | None:
     """The rectangle of a keypoint; None where the annotation has no rectangles.
 
     It is the one that the keypoint names, or the only one, or the only one around the keypoint.
@@ -262,18 +260,18 @@ def _owner(where: str, region: Json, point: tuple[float, float], regions: _Regio
             return named
     if len(boxes) <= 1:
         return next(iter(boxes), None)
-    inside = [
-        key
-        for key, box in boxes.items()
-        if box is None
-        or (box[0] <= point[0] <= box[0] + box[2] and box[1] <= point[1] <= box[1] + box[3])
-    ]
+    inside = [key for key, box in boxes.items() if box is None or _holds(box, point)]
     if len(inside) != 1:
         raise InputError(
             f"{where}: a keypoint is in {len(inside)} rectangles; join each keypoint to its "
             "rectangle as its parent or by a relation"
         )
     return inside[0]
+
+
+def _holds(box: Box, point: Sequence[float]) -> bool:
+    left, top, width, height = box
+    return left <= point[0] <= left + width and top <= point[1] <= top + height
 
 
 def _names(
@@ -341,8 +339,5 @@ def _subject(found: _Found, names: Sequence[str], size: Size) -> ImportedSubject
     for index, name in enumerate(names):
         if name in found.marks:
             triples[index] = [*(np.array(found.marks[name]) * scale), 2]
-    box: Box | None = None
-    if found.box is not None:
-        x, y, width, height = (np.array(found.box) * np.tile(scale, 2)).tolist()
-        box = (x, y, width, height)
+    box = None if found.box is None else (np.array(found.box) * np.tile(scale, 2)).tolist()
     return ImportedSubject(triples, box, {"annotator": found.annotator} if found.annotator else {})

@@ -192,8 +192,7 @@ def _expect_size(source: Source, picture: ImportedPicture, size: Size) -> None:
 
 def _box(subject: ImportedSubject, size: Size, margin: float) -> Box | None:
     """Return a subject's box if it can be cropped, else the extent of its keypoints, else None."""
-    extent = extent_box(subject.triples, size, margin).tolist()
-    for box in (subject.box_xywh, (extent[0], extent[1], extent[2], extent[3])):
+    for box in (subject.box_xywh, extent_box(subject.triples, size, margin).tolist()):
         if box is not None and clamp_box(np.array(box), size) is not None:
             return box
     return None

@@ -85,8 +85,7 @@ def _subject(source: Source, one: CocoAnnotation, without: dict[str, int]) -> Im
     extra: dict[str, object] = {"id": one.id, "image_id": one.image_id, "iscrowd": int(one.iscrowd)}
     if one.area is not None:
         extra["area"] = one.area
-    corners = None if one.box is None else one.box.tolist()
-    box = None if corners is None else (corners[0], corners[1], corners[2], corners[3])
+    box = None if one.box is None else one.box.tolist()
     return ImportedSubject(np.concatenate(points), box, extra)
 
 

@@ -263,7 +263,7 @@ def _subject(
     # Shares of width and height become pixels; the box is given by its centre.
     scale = np.array([size[1], size[0]])
     center, extent = row.values[1:3] * scale, row.values[3:5] * scale
-    left, top = (center - extent / 2).tolist()
+    box = np.concatenate([center - extent / 2, extent]).tolist()
     values = row.values[_BOX_COLUMNS:].reshape(layout.keypoints, layout.values)
     points = values[:, :2]
     if layout.values == 3:
@@ -271,7 +271,7 @@ def _subject(
     else:
         visibility = np.where((points >= 0).all(axis=1) & (points > 0).any(axis=1), 2.0, 0.0)
     triples = np.column_stack([points * scale, visibility])
-    return ImportedSubject(triples, (left, top, float(extent[0]), float(extent[1])), extra)
+    return ImportedSubject(triples, box, extra)
 
 
 def _visibility(source: Source, place: str, marks: NDArray[np.float64]) -> NDArray[np.float64]:
