@@ -30,7 +30,7 @@ from hrnet.data.imports.common import (
     name_of,
     shown,
 )
-from hrnet.data.imports.pictures import PictureFinder, picture_size
+from hrnet.data.imports.pictures import PictureFinder
 from hrnet.errors import InputError
 from hrnet.files import read_json
 from hrnet.geometry import Size
@@ -297,11 +297,10 @@ def _pictures(
             source.wrong("tasks", line)
             continue
         source.leave_out("further pictures of a task", place, len(pictures) - 1)
-        path = finder.find(*pictures[0])
-        size = None if path is None else picture_size(path, source)
-        if path is not None and size is not None:
-            own = found.setdefault(path, [])
-            own += [_subject(subject, names, size) for subject in subjects]
+        picture = finder.find_readable(source, *pictures[0])
+        if picture is not None:
+            own = found.setdefault(picture[0], [])
+            own += [_subject(subject, names, picture[1]) for subject in subjects]
     finder.expect_all(source)
     if not found:
         raise source.nothing_left(f"{source}: expected pictures, found none")

@@ -25,7 +25,7 @@ from hrnet.data.imports.common import (
     mentions,
     shown,
 )
-from hrnet.data.imports.pictures import PictureFinder, picture_size
+from hrnet.data.imports.pictures import PictureFinder
 from hrnet.errors import InputError, one_line
 from hrnet.files import exists, is_file, read_json
 from hrnet.geometry import Size
@@ -70,43 +70,31 @@ def read(source: Source) -> Imported:
     """
     entries, file = _entries(source.path), source.options.heads
     heads = None if file is None else _read_heads(file, len(entries))
-    # Persons that have all they need.
-    persons = []
+    # Each person that has all it needs becomes a subject, cropped within its picture.
+    finder = PictureFinder(source.options.images or source.path.parent)
+    pictures: dict[str, tuple[Path, Size] | None] = {}
+    subjects: dict[Path, list[ImportedSubject]] = {}
     for row, entry in enumerate(entries):
         try:
             person = _person(f"{source}: person {row + 1}", entry)
+            if person.image not in pictures:
+                pictures[person.image] = finder.find_readable(source, person.image)
+            picture = pictures[person.image]
+            if picture is None:
+                source.leave_out("persons of these pictures")
+                continue
+            own = subjects.setdefault(picture[0], [])
+            extra = {} if heads is None else {"head_size": float(heads[row])}
+            own.append(_subject(person, picture[1], extra))
         except InputError as error:
             source.wrong("persons", str(error))
-            continue
-        extra = {} if heads is None else {"head_size": float(heads[row])}
-        persons.append((person, extra))
-    # Their pictures, of which some may be broken.
-    finder = PictureFinder(source.options.images or source.path.parent)
-    names = dict.fromkeys(person.image for person, _ in persons)
-    found = {name: path for name in names if (path := finder.find(name)) is not None}
     source.notes += _NOTES if heads is None else _NOTES[:1]
     finder.expect_all(source)
-    sizes = {name: picture_size(path, source) for name, path in found.items()}
-    # Their boxes and crops, which follow from the picture.
-    subjects: dict[str, list[ImportedSubject]] = {
-        name: [] for name, size in sizes.items() if size is not None
-    }
-    for person, extra in persons:
-        size = sizes[person.image]
-        if size is None:
-            source.leave_out("persons of these pictures")
-            continue
-        try:
-            subjects[person.image].append(_subject(person, size, extra))
-        except InputError as error:
-            source.wrong("persons", str(error))
     skeleton = published_skeleton("mpii")
     return Imported(
         names=skeleton.names,
         category="person",
-        pictures=tuple(
-            ImportedPicture(found[name], tuple(those)) for name, those in subjects.items()
-        ),
+        pictures=tuple(ImportedPicture(path, tuple(own)) for path, own in subjects.items()),
         edges=skeleton.edges,
         flip_pairs=skeleton.flip_pairs,
         sigmas=skeleton.sigmas,

@@ -107,6 +107,12 @@ class PictureFinder:
         self.missing.append(names[0])
         return None
 
+    def find_readable(self, source: Source, *names: str) -> tuple[Path, Size] | None:
+        """Return the path by `find` and the size of a picture; None where it cannot be read."""
+        path = self.find(*names)
+        size = None if path is None else picture_size(path, source)
+        return None if path is None or size is None else (path, size)
+
     def _agreeing(self, wanted: Sequence[str]) -> list[Path]:
         # The folder is searched once, and only where a path does not lead to a file.
         if self._by_name is None:

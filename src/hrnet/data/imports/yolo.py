@@ -93,7 +93,7 @@ def read(source: Source) -> Imported:
     # The classes that are wanted, and the names of the keypoints.
     taken = _taken(source, layout, rows)
     names = options.names or _names_in(source, settings, taken)
-    source.notes += [*_notes(source, names, layout, taken), *_missing(settings, found, layout)]
+    source.notes += _notes(source, settings, found, layout, names=names, several=len(taken) > 1)
     what = "kpt_names" if options.names is None else "--names"
     return Imported(
         names=keypoint_names(names, layout.keypoints, source, what),
@@ -293,22 +293,23 @@ def _visibility(source: Source, place: str, marks: NDArray[np.float64]) -> NDArr
 
 
 def _notes(
-    source: Source, names: Sequence[str] | None, layout: _Layout, taken: Sequence[int]
+    source: Source,
+    settings: Mapping[str, object],
+    found: yolo_files.Found,
+    layout: _Layout,
+    *,
+    names: Sequence[str] | None,
+    several: bool,
 ) -> Iterable[str]:
+    """Sentences on settings and files that the data set lacks, and on their replacement."""
     if names is None:
         yield "the format has no keypoint names here: they are kp_0, ...; give --names"
     if layout.values == 2:
         yield "the labels have no visibility: all points but those at (0, 0) count as visible"
-    if len(taken) > 1:
+    if several:
         yield "several classes became one category; each annotation keeps its `class`"
     if source.options.part is None:
         yield "all parts (train, val, test) are in one file; --part takes one of them"
-
-
-def _missing(
-    settings: Mapping[str, object], found: yolo_files.Found, layout: _Layout
-) -> Iterable[str]:
-    """Sentences on settings and files that the data set lacks, and on their replacement."""
     if not settings.get("kpt_shape"):
         yield (
             f"without kpt_shape the labels were read as {layout.keypoints} keypoints of "
