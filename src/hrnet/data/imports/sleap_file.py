@@ -142,19 +142,16 @@ class Extractor:
         path = self._folder / f"video{video}_{number:06}.png"
         content = io.BytesIO()
         _embedded(where, dataset, numbers.index(number)).save(content, format="PNG")
-        self._put(path, content.getvalue())
-        return path
-
-    def _put(self, path: Path, content: bytes) -> None:
         make_writable_folder(self._folder)
-        if is_file(path) and path.read_bytes() == content:
-            return
+        if is_file(path) and path.read_bytes() == content.getvalue():
+            return path
         if is_file(path) and not self._replace:
             raise InputError(
                 f"{path} exists and is another picture; name another --out or add --force"
             )
         with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(content.getvalue())
+        return path
 
 
 def _embedded(where: str, dataset: h5py.Dataset, row: int) -> Image.Image:
