@@ -200,9 +200,7 @@ def _taken(file: CocoFile, group: Sequence[CocoCategory], findings: Findings) ->
 
 
 def describe_category(
-    category: Json,
-    annotations: Iterable[CocoAnnotation] = (),
-    findings: Findings | None = None,
+    category: Json, annotations: Iterable[CocoAnnotation] = (), findings: Findings | None = None
 ) -> CategorySkeleton:
     """Read a COCO category's keypoints.
 

@@ -141,7 +141,7 @@ def read(source: Source) -> Imported:
     skeletons = sorted({label_of(s) for image in images for s in image.findall("skeleton")})
     if skeletons:
         category = chosen_one(file, "label of skeletons", skeletons, options.category)
-        names = _skeleton_names(file, root, images, category, options.names)
+        names = _skeleton_names(reader, root, images, category)
         found = [list(reader.skeletons(image, category)) for image in images]
     elif any(";" in p.get("points", "") for image in images for p in image.findall("points")):
         labels = sorted({label_of(p) for image in images for p in image.findall("points")})
@@ -149,7 +149,7 @@ def read(source: Source) -> Imported:
         names, found = _of_lists(reader, images, category)
     else:
         category = options.category or "subject"
-        names = _point_names(file, root, images, options.names)
+        names = _point_names(reader, root, images)
         found = [list(reader.groups(image)) for image in images]
     if not any(found):
         raise source.nothing_left(f"{file}: expected labelled subjects, found none")
@@ -171,14 +171,10 @@ def _group(element: Element) -> str | None:
 
 
 def _skeleton_names(
-    file: Path,
-    root: Element,
-    images: Sequence[Element],
-    category: str,
-    given: tuple[str, ...] | None,
+    reader: _Reader, root: Element, images: Sequence[Element], category: str
 ) -> tuple[str, ...]:
     """Keypoints as given or in the order of the label's definition, else of the first skeleton."""
-    named = label_names(root, category)
+    named, given = label_names(root, category), reader.source.options.names
     skeletons = [
         s for image in images for s in image.findall("skeleton") if label_of(s) == category
     ]
@@ -186,7 +182,7 @@ def _skeleton_names(
     names = tuple(dict.fromkeys([*named, *used]))
     if given is not None and sorted(given) != sorted(names):
         raise InputError(
-            f"{file}: expected --names from {', '.join(names)}, got {', '.join(given)}"
+            f"{reader.file}: expected --names from {', '.join(names)}, got {', '.join(given)}"
         )
     return given or names
 
@@ -228,18 +224,18 @@ def _of_lists(
     return names, found
 
 
-def _point_names(
-    file: Path, root: Element, images: Sequence[Element], given: tuple[str, ...] | None
-) -> tuple[str, ...]:
+def _point_names(reader: _Reader, root: Element, images: Sequence[Element]) -> tuple[str, ...]:
     """The labels that single points have, in the order of their definition or as given."""
     used = dict.fromkeys(label_of(p) for image in images for p in image.findall("points"))
     if not used:
-        raise InputError(f"{file}: expected <skeleton> or <points>, found none in any picture")
+        raise InputError(
+            f"{reader.file}: expected <skeleton> or <points>, found none in any picture"
+        )
     ordered = [name for name in label_names(root) if name in used]
-    names = tuple(given or dict.fromkeys([*ordered, *used]))
+    names = reader.source.options.names or tuple(dict.fromkeys([*ordered, *used]))
     unknown = sorted(set(used) - set(names))
     if unknown:
-        raise InputError(f"{file}: labels {unknown} are not in --names; add them there")
+        raise InputError(f"{reader.file}: labels {unknown} are not in --names; add them there")
     return names
 
 

@@ -217,10 +217,7 @@ def _has_point(table: _Table, line: Sequence[str], key: tuple[str, str]) -> bool
 
 
 def _pictures(
-    source: Source,
-    tables: Sequence[_Table],
-    chosen: tuple[str, ...] | None,
-    names: Sequence[str],
+    source: Source, tables: Sequence[_Table], chosen: tuple[str, ...] | None, names: Sequence[str]
 ) -> dict[Path, list[ImportedSubject]]:
     """The frames of all tables; a frame that several scorers labelled is one picture."""
     found: dict[Path, list[ImportedSubject]] = {}

@@ -82,7 +82,7 @@ def read(source: Source) -> Imported:
         for place, task, subjects in labelled
     ]
     # Their keypoints and pictures.
-    names = _names(source, [s for _, _, subjects in taken for s in subjects], options.names)
+    names = _names(source, [one for _, _, subjects in taken for one in subjects])
     pictures = _pictures(source, taken, names)
     source.notes.append(NO_VISIBILITY)
     if options.names is None:
@@ -274,9 +274,8 @@ def _holds(box: Box, point: Sequence[float]) -> bool:
     return left <= point[0] <= left + width and top <= point[1] <= top + height
 
 
-def _names(
-    source: Source, subjects: Sequence[_Found], given: tuple[str, ...] | None
-) -> tuple[str, ...]:
+def _names(source: Source, subjects: Sequence[_Found]) -> tuple[str, ...]:
+    given = source.options.names
     used = dict.fromkeys(label for subject in subjects for label in subject.marks)
     unknown = sorted(set(used) - set(given or used))
     if unknown:

@@ -71,10 +71,7 @@ def import_annotations(
     entries, root = _entries(source, imported, margin), _root(source, imported)
     notes = (*source.notes, *source.left_out(), *_counts(imported, entries, margin))
     content = {
-        "info": {
-            "description": f"imported from {path.name} ({name})",
-            "notes": list(notes),
-        },
+        "info": {"description": f"imported from {path.name} ({name})", "notes": list(notes)},
         "licenses": [],
         "categories": [_category(imported)],
         "images": list(_images(entries, root)),
