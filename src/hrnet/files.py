@@ -40,26 +40,25 @@ _POLL_S = 0.1
 
 def is_file(path: Path) -> bool:
     """Return True for a regular file or a link to one."""
-    mode = _mode(path)
-    return mode is not None and stat.S_ISREG(mode)
+    return stat.S_ISREG(_mode(path))
 
 
 def is_folder(path: Path) -> bool:
     """Return True for a folder or a link to one."""
-    mode = _mode(path)
-    return mode is not None and stat.S_ISDIR(mode)
+    return stat.S_ISDIR(_mode(path))
 
 
 def exists(path: Path) -> bool:
     """Return True if anything is at a path, also a device or a pipe."""
-    return _mode(path) is not None
+    return _mode(path) != 0
 
 
-def _mode(path: Path) -> int | None:
+def _mode(path: Path) -> int:
+    """Return the kind and permissions of a file, never 0; 0 where there is nothing."""
     try:
         return path.stat().st_mode
     except (OSError, ValueError):  # ValueError: a null byte in the name
-        return None
+        return 0
 
 
 def resolve(path: Path) -> Path:
@@ -213,10 +212,8 @@ def _runs(process: int) -> bool:
 
 def _remove(path: Path) -> None:
     """Remove a file if it exists; errors are ignored, so that they hide no earlier one."""
-    try:
+    with suppress(OSError, ValueError):
         path.unlink(missing_ok=True)
-    except (OSError, ValueError):
-        return
 
 
 def write_text(path: Path, text: str) -> None:
@@ -254,19 +251,19 @@ def check_writable_file(path: Path, inputs: Iterable[Path] = ()) -> None:
     these folders only files with a suffix of `_RESULTS` are.
     Raises InputError if it cannot be written, is an input, or is a folder, a pipe or a device.
     """
-    # The kind of an existing file; None if there is none.
+    # The kind of an existing file; 0 if there is none.
     try:
-        mode: int | None = path.stat().st_mode
+        mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        mode = None
+        mode = 0
     except (OSError, ValueError) as error:
         raise InputError(f"{path} cannot be written: {_reason(error)}; name another file") from None
     # Only a regular file that is no input may be replaced.
-    if mode is not None and stat.S_ISDIR(mode):
+    if stat.S_ISDIR(mode):
         raise InputError(f"expected an output file, but {path} is a folder; name a file in it")
-    if path.name == "-" or (mode is not None and not stat.S_ISREG(mode)):
+    if path.name == "-" or (mode and not stat.S_ISREG(mode)):
         raise InputError(f"expected an output file, but {path} is none; name a regular file")
-    if mode is not None and any(_is_input(path, one) for one in inputs):
+    if mode and any(_is_input(path, one) for one in inputs):
         raise InputError(f"{path} is read by this command and would be lost; name another output")
     make_writable_folder(path.parent)
 

@@ -48,24 +48,17 @@ _ORIENTATION_TAG = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
+_LYING = frozenset({5, 6, 7, 8})
+_STEPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (-1, 1), 7: (-1, -1), 8: (1, -1)}
+"""EXIF orientations (EXIF 2.3, tag 274): those with rows and columns exchanged, and then the steps
+along both axes, -1 where the stored image runs backwards."""
+
+
 def _stored(upright: Image8, orientation: int) -> Image8:
     """Return a view of an upright image (H, W, 3) as stored with that EXIF orientation."""
-    match orientation:  # EXIF 2.3, tag 274
-        case 2:
-            return upright[:, ::-1]
-        case 3:
-            return upright[::-1, ::-1]
-        case 4:
-            return upright[::-1]
-        case 5:
-            return upright.transpose(1, 0, 2)
-        case 6:
-            return np.rot90(upright, 1)
-        case 7:
-            return upright[::-1, ::-1].transpose(1, 0, 2)
-        case 8:
-            return np.rot90(upright, -1)
-    return upright
+    down, across = _STEPS.get(orientation, (1, 1))
+    view = upright.transpose(1, 0, 2) if orientation in _LYING else upright
+    return view[::down, ::across]
 
 
 def read_image(source: ImageSource) -> Image8:
@@ -118,12 +111,11 @@ def read_header(path: Path) -> ImageHeader:
             image.load()
         orientation = _orientation(image)
         stored = (image.height, image.width)
-        if (
-            image.format == "TIFF"
-        ):  # its size may be upright already, depending on the Pillow release
+        # The size of a TIFF may be upright already, depending on the Pillow release.
+        if image.format == "TIFF":
             tags = image.tag_v2  # type: ignore[attr-defined]
             stored = (tags[_TIFF_HEIGHT], tags[_TIFF_WIDTH])
-    size = stored[::-1] if orientation in (5, 6, 7, 8) else stored
+    size = stored[::-1] if orientation in _LYING else stored
     return ImageHeader(size, stored, orientation in range(2, 9))
 
 
@@ -202,7 +194,7 @@ def _decode(image: Image.Image, name: str) -> Image8:
     orientation = _orientation(image)
     # Make the upright array, and a view of it in the orientation of the file.
     width, height = image.size
-    size = (width, height) if orientation in (5, 6, 7, 8) else (height, width)
+    size = (width, height) if orientation in _LYING else (height, width)
     upright = np.empty((*size, 3), np.uint8)
     pixels = _stored(upright, orientation)
     # Integer grey of more than 8 bits.

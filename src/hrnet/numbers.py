@@ -17,12 +17,10 @@ LARGEST_INT = 2**53
 LARGEST_FLOAT = 1e15
 """Largest float accepted: no coordinate, area or score is larger; squares stay in float32."""
 
-_LONGEST_TEXT = 32
-
 
 def to_int(value: object) -> int | None:
     """Convert a whole number to int: 3, 3.0, "3" and "3.0" give 3; None for anything else."""
-    number = _number_in(value) if isinstance(value, str) else _plain(value)
+    number = _parsed(value) if isinstance(value, str) else _plain(value)
     if number is None or not abs(number) <= LARGEST_INT or number != int(number):
         return None
     return int(number)
@@ -46,9 +44,12 @@ def _plain(value: object) -> int | float | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
-def _number_in(text: str) -> int | float | None:
-    """Parse a short ASCII text as a number; None for anything else."""
-    if len(text) > _LONGEST_TEXT or not text.isascii() or "_" in text:
+def _parsed(text: str) -> int | float | None:
+    """Parse a text as a number; None for others, and for underscores and digits of other scripts.
+
+    Python takes the last two. It refuses to read an integer of thousands of digits.
+    """
+    if not text.isascii() or "_" in text:
         return None
     for kind in (int, float):
         try:
@@ -63,6 +64,11 @@ def to_float(value: object) -> float | None:
     number = _plain(value)
     # Compare first: an integer of 400 digits cannot become a float. False for NaN.
     return float(number) if number is not None and abs(number) <= LARGEST_FLOAT else None
+
+
+def text_to_float(text: str) -> float | None:
+    """Convert a text that is one number, as `to_float`; return None for other texts."""
+    return to_float(_parsed(text))
 
 
 def to_floats(values: object, length: int | None = None) -> NDArray[np.float64] | None:

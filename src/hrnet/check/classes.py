@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from hrnet.check.pictures import PictureFile, check_pictures
-from hrnet.check.result import Check, Progress
+from hrnet.check.result import Check, CheckResult, Progress
 from hrnet.check.sheet import add_caption, save_sheet
 from hrnet.check.show import MAX_ROWS, print_text, print_warnings
 from hrnet.data.class_dataset import ClassDataset, ClassSample
 from hrnet.data.class_folders import find_parts, holds_classes, read_classes
 from hrnet.data.class_split import same_files
-from hrnet.data.findings import Finding, Findings
+from hrnet.data.findings import Findings
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError, printable
 from hrnet.files import is_folder
@@ -33,17 +33,14 @@ TILE_PX = 140
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class ClassCheck:
-    """The findings in the parts of a data set; a `hrnet.check.result.CheckResult`.
+class ClassCheck(CheckResult):
+    """The findings in the parts of a data set.
 
     train, val: the data as training would take them; val is None where there is no second part.
     """
 
-    path: Path
     train: ClassDataset
     val: ClassDataset | None
-    errors: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
 
     @property
     def parts(self) -> tuple[ClassDataset, ...]:
@@ -106,7 +103,7 @@ def check_classes(
     paths = [train, *[one for one in (val or found,) if one is not None]]
     lists = [path for path in paths if not is_folder(path)]
     # The reader of training, which goes on after an error here.
-    parts, findings = [], []
+    parts, findings = [], Findings(path=source.path)
     for path in paths:
         # The images are of the lists; where there are none, the reader refuses them.
         images = source.images if path in lists or not lists else None
@@ -114,23 +111,16 @@ def check_classes(
         parts.append(read_classes(replace(source, path=path, images=images), of_part))
         # With two parts, each finding names its own.
         name = "" if len(paths) == 1 else f"{path.name}: "
-        findings += [replace(one, what=f"{name}{one.what}") for one in of_part.found]
+        findings.found += [replace(one, what=f"{name}{one.what}") for one in of_part.found]
     # Beyond the reader: both parts together, and the pictures themselves.
-    beyond = Findings(path=source.path)
     if len(parts) == 2:
-        _compare_classes(parts[0], parts[1], beyond)
-    _check_balance(parts[0], beyond)
-    _check_copies(parts, beyond)
+        _compare_classes(parts[0], parts[1], findings)
+    _check_balance(parts[0], findings)
+    _check_copies(parts, findings)
     files = [PictureFile(one.name, one.image_path) for part in parts for one in part.samples]
-    check_pictures(source.path, files, beyond, progress)
-    findings += beyond.found
-    return ClassCheck(
-        path=source.path,
-        train=parts[0],
-        val=parts[1] if len(parts) == 2 else None,
-        errors=tuple(one for one in findings if one.level == "error"),
-        warnings=tuple(one for one in findings if one.level == "warning"),
-    )
+    check_pictures(source.path, files, findings, progress)
+    val_part = parts[1] if len(parts) == 2 else None
+    return ClassCheck(path=source.path, findings=findings, train=parts[0], val=val_part)
 
 
 def _compare_classes(train: ClassDataset, val: ClassDataset, findings: Findings) -> None:

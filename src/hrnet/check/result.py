@@ -1,46 +1,47 @@
-"""The protocol between the checks of each kind of data and the code that runs them."""
+"""The base of the checks of each kind of data, by which they are run."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from rich.console import Console
 
-from hrnet.data.findings import Finding
+from hrnet.data.findings import Finding, Findings
 from hrnet.data.source import DataSource
 
 Progress = Callable[[int, int], None]
 """Called with the number of pictures that are done, and of all."""
 
 
-class CheckResult(Protocol):
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckResult(ABC):
     """The findings and facts of one data set."""
 
-    @property
-    def path(self) -> Path: ...
+    path: Path
+    findings: Findings
 
     @property
     def errors(self) -> Sequence[Finding]:
         """The findings with which training would stop or be wrong."""
-        ...
+        return self.findings.errors
 
     @property
     def warnings(self) -> Sequence[Finding]:
         """The findings that are worth a look."""
-        ...
+        return self.findings.warnings
 
+    @abstractmethod
     def facts(self) -> Mapping[str, object]:
         """Return counts and properties, findings aside, as they go into JSON."""
-        ...
 
+    @abstractmethod
     def print_facts(self, console: Console) -> None:
         """Print the same as tables and lines, and the warnings."""
-        ...
 
+    @abstractmethod
     def draw(self, folder: Path, seed: int) -> list[Path]:
         """Write pictures of the data into a folder; returns the files."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,8 +189,7 @@ def import_source(
         Path, typer.Argument(metavar="SOURCE", help="Output of the tool: a file or folder.")
     ],
     out: Annotated[
-        Path,
-        typer.Option("--out", "-o", metavar="FILE", help="The COCO keypoint file to write."),
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The COCO keypoint file to write.")
     ],
     format_name: Annotated[
         str | None,

@@ -232,12 +232,10 @@ def _detections(
         )
     # Their boxes by picture.
     rows: dict[int, list[Floats]] = {}
-    left_out = 0
     for one in found:
         if one.category_id is None or one.category_id in wanted:
             rows.setdefault(one.image_id, []).append(one.box)
-        else:
-            left_out += 1
+    left_out = len(found) - sum(map(len, rows.values()))
     if left_out:
         notes.append(f"{path}: {left_out} boxes of other categories than persons are left out")
     return {number: ImageBoxes(np.stack(boxes), number) for number, boxes in rows.items()}

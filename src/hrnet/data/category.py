@@ -200,9 +200,7 @@ def _taken(file: CocoFile, group: Sequence[CocoCategory], findings: Findings) ->
 
 
 def describe_category(
-    category: Json,
-    annotations: Iterable[CocoAnnotation] = (),
-    findings: Findings | None = None,
+    category: Json, annotations: Iterable[CocoAnnotation] = (), findings: Findings | None = None
 ) -> CategorySkeleton:
     """Read a COCO category's keypoints.
 
@@ -316,32 +314,19 @@ def _index(member: object, names: Sequence[str]) -> int:
 
 
 def _bones(given: object, names: Sequence[str], findings: Findings) -> tuple[Pair, ...]:
-    bones = bones_of(given, names)[:MOST_BONES]
-    listed = len(given) if isinstance(given, list) else 1
-    if given and len(bones) < listed:
-        findings.state(
-            "warning",
-            "bones that do not fit the keypoints",
-            f"{given!r:.120}" if not bones else f"{listed - len(bones)} of {listed}",
-            "they are left out, which only changes drawings; they are pairs of names, or of "
-            "numbers that count from 1 (or from 0)",
-        )
-    return bones
-
-
-def bones_of(given: object, names: Sequence[str]) -> tuple[Pair, ...]:
-    """Return the bones of a COCO category as pairs of keypoint indices from 0.
+    """The bones of a COCO category as pairs of keypoint indices from 0; odd ones are left out.
 
     They are pairs of names or of numbers, which count from 1 in COCO and from 0 in data sets such
-    as ATRW, recognised by an index 0. Anything else is left out.
+    as ATRW, recognised by an index 0.
     CrowdPose repeats COCO's bones for its own, fewer keypoints: bones with an index beyond the
     keypoints are wrong as a whole and left out, for they are only drawn.
     """
     # Both ends of each bone as (index of a name, number); one of the two is None.
     places = {name: index for index, name in enumerate(names)}
+    listed = given if isinstance(given, list) else []
     ends = [
         [(places.get(end) if isinstance(end, str) else None, to_int(end)) for end in bone]
-        for bone in (given if isinstance(given, list) else [])
+        for bone in listed
         if isinstance(bone, list) and len(bone) == 2
     ]
     # Numbers count from 1 unless one of them is 0.
@@ -355,4 +340,14 @@ def bones_of(given: object, names: Sequence[str]) -> tuple[Pair, ...]:
         if a is not None and b is not None:
             pairs.append((a, b))
     fits = all(0 <= index < len(names) for pair in pairs for index in pair)
-    return tuple(pairs) if fits else ()
+    bones = tuple(pairs[:MOST_BONES]) if fits else ()
+    # Something in place of a list counts as one bone that does not fit.
+    if given and len(bones) < max(1, len(listed)):
+        findings.state(
+            "warning",
+            "bones that do not fit the keypoints",
+            f"{given!r:.120}" if not bones else f"{len(listed) - len(bones)} of {len(listed)}",
+            "they are left out, which only changes drawings; they are pairs of names, or of "
+            "numbers that count from 1 (or from 0)",
+        )
+    return bones

@@ -4,7 +4,7 @@ import csv
 import io
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,29 +22,24 @@ def same_files(paths: Sequence[Path]) -> list[list[int]]:
 
     Only files of equal size are read. A file that cannot be read is a group of its own.
     """
-    by_size: dict[object, list[int]] = defaultdict(list)
-    for index, path in enumerate(paths):
-        by_size[_num_bytes(path, index)].append(index)
+    same: list[list[int]] = []
+    for group in _grouped(paths, range(len(paths)), lambda path: path.stat().st_size):
+        same += _grouped(paths, group, sha256_of) if len(group) > 1 else [group]
+    return sorted(same)
+
+
+def _grouped(
+    paths: Sequence[Path], indices: Iterable[int], value: Callable[[Path], object]
+) -> list[list[int]]:
+    """Group files of one value; one that cannot be read is a group of its own."""
     groups: dict[object, list[int]] = defaultdict(list)
-    for size, indices in by_size.items():
-        for index in indices:
-            content = _digest(paths[index], index) if len(indices) > 1 else ""
-            groups[size, content].append(index)
-    return sorted(groups.values())
-
-
-def _num_bytes(path: Path, index: int) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return -1 - index
-
-
-def _digest(path: Path, index: int) -> str:
-    try:
-        return sha256_of(path)
-    except OSError:
-        return f"unreadable {index}"
+    for index in indices:
+        try:
+            key = value(paths[index])
+        except OSError:
+            key = ("unreadable", index)
+        groups[key].append(index)
+    return list(groups.values())
 
 
 def split_classes(

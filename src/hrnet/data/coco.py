@@ -272,15 +272,10 @@ def _note_addresses(
     findings: Findings,
 ) -> None:
     used = {sample.image_id for sample in samples if sample is not None}
-    names = [image.file_name for image in images if image.id in used and image.file_name]
-    places = [paths[image.id] for image in images if image.id in used and image.file_name]
+    named = [(one.file_name, paths[one.id]) for one in images if one.id in used and one.file_name]
     findings.error(
         "images whose file name is an address",
-        [
-            name
-            for name, at in zip(names, places, strict=True)
-            if address_in(name) and not exists(at)
-        ],
+        [name for name, path in named if address_in(name) and not exists(path)],
         "addresses are not fetched; download the images and write their file names",
     )
 

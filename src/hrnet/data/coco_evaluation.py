@@ -50,6 +50,7 @@ def read_detections(file: Path, dataset: KeypointDataset) -> tuple[list[ScoredBo
     Raises InputError with one line for another form, boxes that are NaN or have no area, boxes
     without a score, images that the data set does not hold, and where no box is left.
     """
+    # The boxes of the data set's categories, each with a score.
     kept, scores, others = [], [], 0
     for number, found in enumerate(parse_detections(file, read_json(file, "detections")), 1):
         if found.category_id is None or found.category_id in dataset.category_ids:
@@ -65,16 +66,12 @@ def read_detections(file: Path, dataset: KeypointDataset) -> tuple[list[ScoredBo
             f"{file}: expected detections of category {wanted}, found none; "
             "use the category ids of the annotation file"
         )
+    # All of them are of its images.
     image_ids = [one.image_id for one in kept]
-    _expect_known(file, image_ids, dataset)
-    return _by_image(image_ids, [one.box for one in kept], scores), others
-
-
-def _expect_known(file: Path, image_ids: Sequence[int], dataset: KeypointDataset) -> None:
     unknown = sorted(set(image_ids) - set(dataset.image_paths))
     if unknown:
         raise InputError(
             f"{file}: {len(unknown)} image ids are not in {dataset.path} "
-            f"({first_of([str(one) for one in unknown])}); "
-            "give the detections of these images"
+            f"({first_of([str(one) for one in unknown])}); give the detections of these images"
         )
+    return _by_image(image_ids, [one.box for one in kept], scores), others

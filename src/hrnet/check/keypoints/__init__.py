@@ -11,33 +11,29 @@ from hrnet.check.keypoints.sheet import draw_sheets
 from hrnet.check.keypoints.show import print_counts, print_keypoints, print_skeleton
 from hrnet.check.keypoints.skeletons import MIRRORING_OFF, SkeletonReport, report_skeleton
 from hrnet.check.pictures import PictureFile, check_pictures
-from hrnet.check.result import Check, Progress
+from hrnet.check.result import Check, CheckResult, Progress
 from hrnet.check.show import print_warnings
 from hrnet.data.category import choose_categories
 from hrnet.data.coco import KeypointDataset, make_dataset
 from hrnet.data.coco_file import CocoImage, read_coco
-from hrnet.data.findings import Finding, Findings
+from hrnet.data.findings import Findings
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import is_folder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class KeypointCheck:
-    """The findings in a keypoint file; a `hrnet.check.result.CheckResult`.
+class KeypointCheck(CheckResult):
+    """The findings in a keypoint file.
 
-    category: its name. dataset: the data as training would take them. errors: the findings with
-    which training would stop or be wrong. warnings: those that are worth a look.
+    category: its name. dataset: the data as training would take them.
     """
 
-    path: Path
     images: Path
     category: str
     dataset: KeypointDataset
     counts: Counts
     report: SkeletonReport
-    errors: tuple[Finding, ...]
-    warnings: tuple[Finding, ...]
 
     def facts(self) -> Mapping[str, object]:
         """Return the source, the counts and the skeleton."""
@@ -90,13 +86,12 @@ def check_keypoints(
     check_pictures(images, _picture_files(file.images, dataset), findings, progress)
     return KeypointCheck(
         path=annotations,
+        findings=findings,
         images=images,
         category=chosen.name,
         dataset=dataset,
         counts=count(file, dataset),
         report=report,
-        errors=findings.errors,
-        warnings=findings.warnings,
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, wholebody, yolo
-from hrnet.data.imports.common import Imported, ImportOptions
+from hrnet.data.imports.common import Imported, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,7 +13,7 @@ class Format:
     """One format: a test for sources that look like it, its reader, and its options."""
 
     fits: Callable[[Path], bool]
-    read: Callable[[Path, ImportOptions], Imported]
+    read: Callable[[Source], Imported]
     options: frozenset[str] = frozenset()
 
 

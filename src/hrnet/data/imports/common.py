@@ -1,13 +1,12 @@
-"""The result of every import, and the helpers that all formats share.
+"""The source and the result of every import, and the helpers that all formats share.
 
 Coordinates are taken as the tools give them, in pixels of the upright picture. No half pixel is
 added or taken away unless a format defines where its pixels lie.
 """
 
-import os
 import reprlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import final
@@ -16,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError
-from hrnet.files import is_file, read_text, resolve
+from hrnet.files import is_file, read_text
 from hrnet.geometry import Size
-from hrnet.numbers import to_float
 
 EXTRA_HINT = "install it with `pip install 'hrnet[import]'`"
 
-
-Box = tuple[float, float, float, float]
+Box = Sequence[float]
 """Left, top, width and height."""
 
 NO_VISIBILITY = "the format has no visibility: all labelled keypoints count as visible"
@@ -79,15 +76,25 @@ class ImportedPicture:
 
 
 @final
-class LeftOut:
-    """Counts the things that an import leaves out, by kind, with the first places of each."""
+class Source:
+    """A source that is read: its path, the user's choices, and notes on what came of it.
 
-    def __init__(self) -> None:
-        self.first_wrong: str | None = None
+    In messages it is its path. notes: sentences for the user on choices that were made. Things
+    that are left out are counted by kind, with the first places of each.
+    """
+
+    def __init__(self, path: Path, options: ImportOptions) -> None:
+        self.path = path
+        self.options = options
+        self.notes: list[str] = []
+        self._first_wrong: str | None = None
         self._counts: Counter[str] = Counter()
         self._places: dict[str, list[str]] = {}
 
-    def add(self, kind: str, place: str = "", count: int = 1) -> None:
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def leave_out(self, kind: str, place: str = "", count: int = 1) -> None:
         """Count things of a kind, such as "tasks without an annotation"; nothing if count is 0."""
         self._counts[kind] += count
         places = self._places.setdefault(kind, [])
@@ -96,14 +103,14 @@ class LeftOut:
 
     def wrong(self, kind: str, line: str, count: int = 1) -> None:
         """Count unreadable things; `line` is the error of the first: place, expected, got."""
-        self.first_wrong = self.first_wrong or line
-        self.add(kind, line, count)
+        self._first_wrong = self._first_wrong or line
+        self.leave_out(kind, line, count)
 
     def nothing_left(self, otherwise: str) -> InputError:
         """Return the error for a source of which nothing could be taken."""
-        return InputError(self.first_wrong or otherwise)
+        return InputError(self._first_wrong or otherwise)
 
-    def notes(self) -> tuple[str, ...]:
+    def left_out(self) -> tuple[str, ...]:
         """Return a sentence for each kind: how many were left out, and where."""
         return tuple(
             f"{count} {kind} were left out{_in_brackets(self._places[kind])}"
@@ -125,8 +132,7 @@ class Imported:
     """The content of a source as an importer returns it.
 
     edges, flip_pairs: pairs of indices from 0. flip_pairs, sigmas: None where the source has none.
-    notes: sentences for the user on choices that were made. left_out: counts of the rest. inputs:
-    the files that were read beside the pictures; none of them is ever replaced.
+    inputs: the files that were read beside the pictures; none of them is ever replaced.
     """
 
     names: tuple[str, ...]
@@ -135,22 +141,7 @@ class Imported:
     edges: tuple[tuple[int, int], ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] | None = None
     sigmas: tuple[float, ...] | None = None
-    notes: tuple[str, ...] = ()
-    left_out: LeftOut = field(default_factory=LeftOut)
     inputs: tuple[Path, ...] = ()
-
-
-def number(text: str) -> float | None:
-    """Return the number that a text consists of; None for other texts, NaN, infinity and beyond.
-
-    Underscores and digits of other scripts, which Python takes, are other texts.
-    """
-    if "_" in text or not text.isascii():
-        return None
-    try:
-        return to_float(float(text))
-    except ValueError:
-        return None
 
 
 def mentions(source: Path, *texts: str) -> bool:
@@ -176,7 +167,7 @@ def shown(value: object) -> str:
 
 
 def keypoint_names(
-    given: Sequence[str] | None, count: int, where: str, what: str = "--names"
+    given: Sequence[str] | None, count: int, where: object, what: str = "--names"
 ) -> tuple[str, ...]:
     """Return the given names, or kp_0, kp_1, ...; InputError where their number is not K."""
     if given is None:
@@ -188,12 +179,7 @@ def keypoint_names(
     return tuple(given)
 
 
-def common_folder(paths: Iterable[Path]) -> Path:
-    """Return the deepest folder that holds all files."""
-    return Path(os.path.commonpath([resolve(path).parent for path in paths]))
-
-
-def chosen_one(where: str, what: str, found: Sequence[str], wanted: str | None) -> str:
+def chosen_one(where: object, what: str, found: Sequence[str], wanted: str | None) -> str:
     """Return the wanted one of several, or the only one; InputError for anything else."""
     if wanted is None and len(found) == 1:
         return found[0]

@@ -18,17 +18,15 @@ from hrnet.data.imports.common import (
     Imported,
     ImportedPicture,
     ImportedSubject,
-    ImportOptions,
-    LeftOut,
+    Source,
     chosen_one,
     keypoint_names,
-    number,
 )
 from hrnet.data.imports.cvat_xml import Element, bones, label_names, label_of, parse
 from hrnet.data.imports.pictures import PictureFinder
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder
-from hrnet.numbers import to_int
+from hrnet.numbers import text_to_float, to_int
 
 Marks = Mapping[str, tuple[float, float, float]]
 """Keypoint name -> x, y, visibility."""
@@ -51,7 +49,7 @@ class _Reader:
     """Reads the shapes of one file, and counts those that it cannot take."""
 
     file: Path
-    left_out: LeftOut
+    source: Source
 
     def place(self, image: Element, shape: Element) -> str:
         """A shape's place, for messages."""
@@ -60,31 +58,30 @@ class _Reader:
     def points(self, image: Element, shape: Element) -> list[tuple[float, float]]:
         """The points of a shape; one that cannot be read is counted and has none."""
         text = shape.get("points", "")
-        pairs = [tuple(map(number, pair.split(","))) for pair in text.split(";") if pair]
+        pairs = [tuple(map(text_to_float, pair.split(","))) for pair in text.split(";") if pair]
         points = [(p[0], p[1]) for p in pairs if len(p) == 2]
         good = [(x, y) for x, y in points if x is not None and y is not None]
         if good and len(good) == len(pairs):
             return good
         line = f"{self.place(image, shape)}: expected points as x,y;x,y, got {text!r:.60}"
-        self.left_out.wrong("points", line)
+        self.source.wrong("points", line)
         return []
 
     def box(self, image: Element, group: str | None) -> Box | None:
         """The box of a group; None where there is none that can be used."""
         # The first box of the group counts.
         boxes = [one for one in image.findall("box") if group and _group(one) == group]
-        self.left_out.add("further boxes of a subject", count=max(0, len(boxes) - 1))
+        self.source.leave_out("further boxes of a subject", count=max(0, len(boxes) - 1))
         if not boxes:
             return None
-        corners = [number(boxes[0].get(key, "")) for key in ("xtl", "ytl", "xbr", "ybr")]
+        corners = [text_to_float(boxes[0].get(key, "")) for key in ("xtl", "ytl", "xbr", "ybr")]
         left, top, right, bottom = corners
         if left is None or top is None or right is None or bottom is None:
-            shown = dict(boxes[0].attrib)
-            line = f"expected numbers in the boxes, got {shown!s:.80}"
-            self.left_out.wrong("boxes", f"{self.place(image, boxes[0])}: {line}")
+            line = f"expected numbers in the boxes, got {boxes[0].attrib!s:.80}"
+            self.source.wrong("boxes", f"{self.place(image, boxes[0])}: {line}")
             return None
-        if number(boxes[0].get("rotation", "0")) != 0:
-            self.left_out.add("boxes that are turned", self.place(image, boxes[0]))
+        if text_to_float(boxes[0].get("rotation", "0")) != 0:
+            self.source.leave_out("boxes that are turned", self.place(image, boxes[0]))
             return None
         return left, top, right - left, bottom - top
 
@@ -92,14 +89,14 @@ class _Reader:
         """The skeletons of a picture that have the label."""
         for skeleton in image.findall("skeleton"):
             if label_of(skeleton) != category:
-                self.left_out.add("skeletons of other labels", label_of(skeleton))
+                self.source.leave_out("skeletons of other labels", label_of(skeleton))
                 continue
             marks: dict[str, tuple[float, float, float]] = {}
             for element in skeleton.findall("points"):
                 points = self.points(image, element)
                 if len(points) > 1 or label_of(element) in marks:
                     place = self.place(image, element)
-                    self.left_out.wrong("points", f"{place}: expected one point in each skeleton")
+                    self.source.wrong("points", f"{place}: expected one point in each skeleton")
                 elif points:
                     marks[label_of(element)] = (*points[0], _visibility(element))
             yield _Found(marks, self.box(image, _group(skeleton)))
@@ -113,7 +110,7 @@ class _Reader:
             marks = groups.setdefault(group, {})
             if label_of(element) in marks and group not in twice:
                 twice.add(group)
-                self.left_out.wrong(
+                self.source.wrong(
                     "subjects",
                     f"{self.file}: {image.get('name')} has {label_of(element)} twice in one "
                     "subject; group the points of each subject in CVAT",
@@ -131,10 +128,11 @@ def fits(source: Path) -> bool:
     return source.suffix == ".xml" or is_file(source / XML_NAME)
 
 
-def read(source: Path, options: ImportOptions) -> Imported:
+def read(source: Source) -> Imported:
     """Read the XML file of an export, or the folder that the export was unpacked into."""
-    file = source / XML_NAME if is_folder(source) else source
-    reader = _Reader(file, LeftOut())
+    options, path = source.options, source.path
+    file = path / XML_NAME if is_folder(path) else path
+    reader = _Reader(file, source)
     root = parse(file)
     # The subjects of each picture: skeletons, lists of points, or single points.
     images = [i for i in root.findall("image") if options.part in (None, i.get("subset"))]
@@ -142,31 +140,23 @@ def read(source: Path, options: ImportOptions) -> Imported:
         raise InputError(f"{file}: expected <image> elements of the wanted part, found none")
     skeletons = sorted({label_of(s) for image in images for s in image.findall("skeleton")})
     if skeletons:
-        category = chosen_one(str(file), "label of skeletons", skeletons, options.category)
-        names = _skeleton_names(file, root, images, category, options.names)
+        category = chosen_one(file, "label of skeletons", skeletons, options.category)
+        names = _skeleton_names(reader, root, images, category)
         found = [list(reader.skeletons(image, category)) for image in images]
     elif any(";" in p.get("points", "") for image in images for p in image.findall("points")):
         labels = sorted({label_of(p) for image in images for p in image.findall("points")})
-        category = chosen_one(str(file), "label of points", labels, options.category)
-        names, found = _of_lists(reader, images, category, options.names)
+        category = chosen_one(file, "label of points", labels, options.category)
+        names, found = _of_lists(reader, images, category)
     else:
         category = options.category or "subject"
-        names = _point_names(file, root, images, options.names)
+        names = _point_names(reader, root, images)
         found = [list(reader.groups(image)) for image in images]
     if not any(found):
-        raise reader.left_out.nothing_left(f"{file}: expected labelled subjects, found none")
+        raise source.nothing_left(f"{file}: expected labelled subjects, found none")
     # Their pictures, and all that is no keypoint.
-    pictures, notes = _pictures(reader, images, found, names, options)
-    _count_others(images, bool(skeletons), reader.left_out)
-    return Imported(
-        names=names,
-        category=category,
-        pictures=pictures,
-        edges=bones(root, category, names),
-        notes=notes,
-        left_out=reader.left_out,
-        inputs=(file,),
-    )
+    pictures = _pictures(reader, images, found, names)
+    _count_others(source, images, bool(skeletons))
+    return Imported(names, category, pictures, bones(root, category, names), inputs=(file,))
 
 
 def _visibility(element: Element) -> float:
@@ -181,14 +171,10 @@ def _group(element: Element) -> str | None:
 
 
 def _skeleton_names(
-    file: Path,
-    root: Element,
-    images: Sequence[Element],
-    category: str,
-    given: tuple[str, ...] | None,
+    reader: _Reader, root: Element, images: Sequence[Element], category: str
 ) -> tuple[str, ...]:
     """Keypoints as given or in the order of the label's definition, else of the first skeleton."""
-    named = label_names(root, category)
+    named, given = label_names(root, category), reader.source.options.names
     skeletons = [
         s for image in images for s in image.findall("skeleton") if label_of(s) == category
     ]
@@ -196,68 +182,60 @@ def _skeleton_names(
     names = tuple(dict.fromkeys([*named, *used]))
     if given is not None and sorted(given) != sorted(names):
         raise InputError(
-            f"{file}: expected --names from {', '.join(names)}, got {', '.join(given)}"
+            f"{reader.file}: expected --names from {', '.join(names)}, got {', '.join(given)}"
         )
     return given or names
 
 
 def _of_lists(
-    reader: _Reader, images: Sequence[Element], category: str, given: tuple[str, ...] | None
+    reader: _Reader, images: Sequence[Element], category: str
 ) -> tuple[tuple[str, ...], list[list[_Found]]]:
     """Subjects whose keypoints are one list of points; most have the same number."""
     # The lists of points of the label.
-    lists: list[list[tuple[Element, list[tuple[float, float]]]]] = []
-    for image in images:
-        own = [(p, reader.points(image, p)) for p in image.findall("points") if
-               label_of(p) == category]  # fmt: skip
-        lists.append([(p, points) for p, points in own if points])
-        for other in image.findall("points"):
-            if label_of(other) != category:
-                reader.left_out.add("points of other labels", label_of(other))
+    lists: list[tuple[int, Element, list[tuple[float, float]]]] = []
+    for row, image in enumerate(images):
+        for element in image.findall("points"):
+            if label_of(element) != category:
+                reader.source.leave_out("points of other labels", label_of(element))
+            elif points := reader.points(image, element):
+                lists.append((row, element, points))
     # The number of keypoints is that of nearly all lists.
-    counts = Counter(len(points) for own in lists for _, points in own)
+    counts = Counter(len(points) for _, _, points in lists)
     if not counts:
-        raise reader.left_out.nothing_left(f"{reader.file}: expected points, found none")
+        raise reader.source.nothing_left(f"{reader.file}: expected points, found none")
     (count, number_of), *others = counts.most_common()
     if others and others[0][1] * 2 > number_of:
-        where = {
-            len(points): image.get("name", "")
-            for image, own in zip(images, lists, strict=True)
-            for _, points in own
-        }
+        where = {len(points): images[row].get("name", "") for row, _, points in lists}
         found_counts = ", ".join(f"{length} ({name:.80})" for length, name in where.items())
         raise InputError(
             f"{reader.file}: expected as many points in each {category}, got {found_counts:.300}"
         )
     # The lists of that number are subjects.
-    names = keypoint_names(given, count, str(reader.file))
-    found: list[list[_Found]] = []
-    for image, own in zip(images, lists, strict=True):
-        found.append([])
-        for p, points in own:
-            if len(points) != count:
-                line = f"expected {count} points in each {category}, got {len(points)}"
-                reader.left_out.wrong("subjects", f"{reader.place(image, p)}: {line}")
-                continue
-            marks = {
-                name: (x, y, _visibility(p)) for name, (x, y) in zip(names, points, strict=True)
-            }
-            found[-1].append(_Found(marks, reader.box(image, _group(p))))
+    names = keypoint_names(reader.source.options.names, count, reader.file)
+    found: list[list[_Found]] = [[] for _ in images]
+    for row, element, points in lists:
+        if len(points) != count:
+            line = f"expected {count} points in each {category}, got {len(points)}"
+            reader.source.wrong("subjects", f"{reader.place(images[row], element)}: {line}")
+            continue
+        states = ((x, y, _visibility(element)) for x, y in points)
+        marks = dict(zip(names, states, strict=True))
+        found[row].append(_Found(marks, reader.box(images[row], _group(element))))
     return names, found
 
 
-def _point_names(
-    file: Path, root: Element, images: Sequence[Element], given: tuple[str, ...] | None
-) -> tuple[str, ...]:
+def _point_names(reader: _Reader, root: Element, images: Sequence[Element]) -> tuple[str, ...]:
     """The labels that single points have, in the order of their definition or as given."""
     used = dict.fromkeys(label_of(p) for image in images for p in image.findall("points"))
     if not used:
-        raise InputError(f"{file}: expected <skeleton> or <points>, found none in any picture")
+        raise InputError(
+            f"{reader.file}: expected <skeleton> or <points>, found none in any picture"
+        )
     ordered = [name for name in label_names(root) if name in used]
-    names = tuple(given or dict.fromkeys([*ordered, *used]))
+    names = reader.source.options.names or tuple(dict.fromkeys([*ordered, *used]))
     unknown = sorted(set(used) - set(names))
     if unknown:
-        raise InputError(f"{file}: labels {unknown} are not in --names; add them there")
+        raise InputError(f"{reader.file}: labels {unknown} are not in --names; add them there")
     return names
 
 
@@ -266,11 +244,10 @@ def _pictures(
     images: Sequence[Element],
     found: Sequence[Sequence[_Found]],
     names: Sequence[str],
-    options: ImportOptions,
-) -> tuple[tuple[ImportedPicture, ...], tuple[str, ...]]:
-    file, beside = reader.file, reader.file.parent / "images"
+) -> tuple[ImportedPicture, ...]:
+    source, file, beside = reader.source, reader.file, reader.file.parent / "images"
     # Each picture is there once.
-    finder = PictureFinder(options.images or (beside if is_folder(beside) else file.parent))
+    finder = PictureFinder(source.options.images or (beside if is_folder(beside) else file.parent))
     pictures: list[ImportedPicture] = []
     seen: set[tuple[str | None, str]] = set()
     for image, subjects in zip(images, found, strict=True):
@@ -289,30 +266,24 @@ def _pictures(
         if height is None or width is None:
             raise InputError(f"{file}: expected height and width of {name:.80}")
         marked = [s for s in subjects if any(v > 0 for _, _, v in s.marks.values())]
-        reader.left_out.add(
-            "subjects without a labelled keypoint", name, len(subjects) - len(marked)
-        )
+        left = len(subjects) - len(marked)
+        source.leave_out("subjects without a labelled keypoint", name, left)
         triples = (np.array([s.marks.get(name, (0.0, 0.0, 0.0)) for name in names]) for s in marked)
-        pictures.append(
-            ImportedPicture(
-                path,
-                tuple(ImportedSubject(own, s.box) for own, s in zip(triples, marked, strict=True)),
-                (height, width),
-                {"part": subset} if subset else {},
-            )
-        )
-    finder.expect_all(file)
-    return tuple(pictures), finder.notes()
+        own = tuple(ImportedSubject(t, s.box) for t, s in zip(triples, marked, strict=True))
+        extra = {"part": subset} if subset else {}
+        pictures.append(ImportedPicture(path, own, (height, width), extra))
+    finder.expect_all(source)
+    return tuple(pictures)
 
 
-def _count_others(images: Sequence[Element], skeletons: bool, left_out: LeftOut) -> None:
+def _count_others(source: Source, images: Sequence[Element], skeletons: bool) -> None:
     """Count the shapes that are no keypoints, and the attributes of all."""
     if skeletons:
         count = sum(len(image.findall("points")) for image in images)
-        left_out.add("<points> beside the skeletons", count=count)
+        source.leave_out("<points> beside the skeletons", count=count)
     for tag, count in Counter(shape.tag for image in images for shape in image).items():
         if tag not in _READ:
-            left_out.add("other shapes", f"{count} <{tag:.30}>", count)
-    left_out.add("attributes", count=sum(1 for i in images for _ in i.iter("attribute")))
+            source.leave_out("other shapes", f"{count} <{tag:.30}>", count)
+    source.leave_out("attributes", count=sum(1 for i in images for _ in i.iter("attribute")))
     alone = sum(_group(box) is None for image in images for box in image.findall("box"))
-    left_out.add("boxes without a group", count=alone)
+    source.leave_out("boxes without a group", count=alone)

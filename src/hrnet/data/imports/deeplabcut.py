@@ -21,16 +21,15 @@ from hrnet.data.imports.common import (
     Imported,
     ImportedPicture,
     ImportedSubject,
-    ImportOptions,
-    LeftOut,
+    Source,
     name_of,
-    number,
     shown,
 )
 from hrnet.data.imports.pictures import FolderSearch, PictureFinder
 from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder, read_text
+from hrnet.numbers import text_to_float
 
 OPTIONS = frozenset({"names", "category", "likelihood"})
 _HEADER = ("scorer", "individuals", "bodyparts", "coords")
@@ -80,19 +79,15 @@ def fits(source: Path) -> bool:
     )
 
 
-def read(source: Path, options: ImportOptions) -> Imported:
+def read(source: Source) -> Imported:
     """Read all labelled frames of a project, or those of one CSV file."""
-    left_out = LeftOut()
     # The tables, which must have the same body parts.
-    project = source if is_folder(source) else source.parent
-    files = (
-        [source]
-        if source.suffix == ".csv"
-        else sorted(project.glob("labeled-data/*/CollectedData_*.csv"))
-    )
+    path, is_table = source.path, source.path.suffix == ".csv"
+    project = path if is_folder(path) else path.parent
+    files = [path] if is_table else sorted(project.glob("labeled-data/*/CollectedData_*.csv"))
     if not files:
         raise InputError(f"{source}: expected labeled-data/*/CollectedData_*.csv, found none")
-    tables = [_read_table(file, left_out) for file in files]
+    tables = [_read_table(source, file) for file in files]
     first = tables[0]
     for table in tables[1:]:
         if set(table.parts()) != set(first.parts()):
@@ -101,22 +96,21 @@ def read(source: Path, options: ImportOptions) -> Imported:
                 f"{', '.join(first.parts())}, got {', '.join(table.parts())}"
             )
     # The subjects that the user wants, in their frames.
-    individuals, names, notes = _taken(source, tables, options, left_out)
+    source.notes.append(NO_VISIBILITY)
+    individuals, names = _taken(source, tables)
     config = project / "config.yaml"
     settings = read_yaml(config) if is_file(config) else {}
-    pictures = _pictures(source, tables, individuals, names, options, left_out)
-    if source.suffix != ".csv" and options.images is None:
-        _count_unread(project, {*pictures, *files}, left_out)
+    pictures = _pictures(source, tables, individuals, names)
+    if not is_table and source.options.images is None:
+        _count_unread(source, project, {*pictures, *files})
     return Imported(
         names=names,
-        category=options.category or "animal",
+        category=source.options.category or "animal",
         pictures=tuple(
             ImportedPicture(path, tuple(subjects), extra={"video": path.parent.name})
             for path, subjects in pictures.items()
         ),
-        edges=_edges(config, settings.get("skeleton"), names, left_out),
-        notes=(NO_VISIBILITY, *notes),
-        left_out=left_out,
+        edges=_edges(source, settings.get("skeleton"), names),
         inputs=(*files, *([config] if settings else [])),
     )
 
@@ -133,7 +127,7 @@ def _lines(file: Path) -> list[list[str]]:
         ) from None
 
 
-def _read_table(file: Path, left_out: LeftOut) -> _Table:
+def _read_table(source: Source, file: Path) -> _Table:
     # Header rows come first, and give the number of columns.
     lines = _lines(file)
     header: dict[str, list[str]] = {}
@@ -147,7 +141,7 @@ def _read_table(file: Path, left_out: LeftOut) -> _Table:
         raise InputError(f"{file}: expected {width} columns in each row, as in its header")
     # The first columns, without a coordinate, hold the frame's path.
     start = next((c for c in range(1, width) if header["coords"][c]), width)
-    columns = _columns(file, header, start, left_out)
+    columns = _columns(source, file, header, start)
     rows = []
     for line in lines:
         name = "/".join(line[:start]).replace("\\", "/")
@@ -155,12 +149,12 @@ def _read_table(file: Path, left_out: LeftOut) -> _Table:
             rows.append((name, line))
         else:
             expected = f"expected {width} columns in each row, as in its header, got {len(line)}"
-            left_out.wrong("rows", f"{file}: {name:.80}: {expected}")
+            source.wrong("rows", f"{file}: {name:.80}: {expected}")
     return _Table(file, header["scorer"][start], columns, rows)
 
 
 def _columns(
-    file: Path, header: Mapping[str, Sequence[str]], start: int, left_out: LeftOut
+    source: Source, file: Path, header: Mapping[str, Sequence[str]], start: int
 ) -> Columns:
     # Only data sets of several animals have a row of individuals.
     width = len(header["coords"])
@@ -172,20 +166,21 @@ def _columns(
         if coordinate in ("x", "y", "likelihood") and coordinate not in found:
             found[coordinate] = column
         else:
-            left_out.add("columns of another kind, or named twice,", f"{part} {coordinate}")
+            source.leave_out("columns of another kind, or named twice,", f"{part} {coordinate}")
     columns = {key: found for key, found in places.items() if {"x", "y"} <= set(found)}
     for individual, part in places.keys() - columns.keys():
-        left_out.add("body parts without columns x and y", f"{individual} {part}".strip())
+        source.leave_out("body parts without columns x and y", f"{individual} {part}".strip())
     if not columns:
         raise InputError(f"{file}: expected columns x and y for each body part, found none")
     return columns
 
 
 def _taken(
-    source: Path, tables: Sequence[_Table], options: ImportOptions, left_out: LeftOut
-) -> tuple[tuple[str, ...] | None, tuple[str, ...], tuple[str, ...]]:
-    """The individuals that are taken (None: all), the body parts in their order, and notes."""
+    source: Source, tables: Sequence[_Table]
+) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """The individuals that are taken (None: all), and the body parts in their order."""
     # The individuals and body parts that the user names, or else those of the animals.
+    options = source.options
     own, shared = tables[0].parts(shared=False), tables[0].parts(shared=True)
     everybody = list(dict.fromkeys(one for table in tables for one in table.individuals))
     chosen = (options.category,) if options.category in everybody else None
@@ -204,62 +199,61 @@ def _taken(
             for table in tables
             for _, line in table.rows
         )
-        left_out.add(
+        source.leave_out(
             f"body parts of the individual {_SHARED}",
             f"{', '.join(left)}, labelled in {rows} frames; --category {_SHARED} or --names "
             f"{','.join(left)} takes them",
             len(left),
         )
-    if options.category in (None, *everybody) or not any(everybody):
-        return chosen, names, ()
-    note = f"{options.category} is no individual; it names the category, and all of them are taken"
-    return chosen, names, (note,)
+    if options.category not in (None, *everybody) and any(everybody):
+        source.notes.append(
+            f"{options.category} is no individual; it names the category, and all of them are taken"
+        )
+    return chosen, names
 
 
 def _has_point(table: _Table, line: Sequence[str], key: tuple[str, str]) -> bool:
-    return key in table.columns and number(line[table.columns[key]["x"]]) is not None
+    return key in table.columns and text_to_float(line[table.columns[key]["x"]]) is not None
 
 
 def _pictures(
-    source: Path,
-    tables: Sequence[_Table],
-    chosen: tuple[str, ...] | None,
-    names: Sequence[str],
-    options: ImportOptions,
-    left_out: LeftOut,
+    source: Source, tables: Sequence[_Table], chosen: tuple[str, ...] | None, names: Sequence[str]
 ) -> dict[Path, list[ImportedSubject]]:
     """The frames of all tables; a frame that several scorers labelled is one picture."""
     found: dict[Path, list[ImportedSubject]] = {}
     finders: dict[Path, PictureFinder] = {}
     several = len({table.scorer for table in tables}) > 1
-    limit = _LIKELIHOOD if options.likelihood is None else options.likelihood
     for table in tables:
-        root = options.images or table.file.parent
+        root = source.options.images or table.file.parent
         finder = finders.setdefault(root, PictureFinder(root))
         seen = set()
         for name, line in table.rows:
-            path = _frame(finder, table, name, options)
+            path = _frame(source, finder, table, name)
             if path is None:
                 continue
             if path in seen:
-                left_out.wrong("rows", f"{table.file}: {name:.80}: expected each frame once")
+                source.wrong("rows", f"{table.file}: {name:.80}: expected each frame once")
                 continue
             seen.add(path)
             own = found.setdefault(path, [])
             for individual in chosen or table.individuals:
-                triples = _triples(table, name, line, individual, names, limit, left_out)
+                columns = [table.columns.get((individual, part)) for part in names]
+                triples = _triples(source, f"{table.file}: {name:.80}", line, columns, names)
+                extra = {"individual": individual, "annotator": table.scorer if several else ""}
                 if triples.any():
-                    own.append(_subject(triples, individual, table.scorer if several else ""))
+                    known = {key: value for key, value in extra.items() if value}
+                    own.append(ImportedSubject(triples, extra=known))
     for finder in finders.values():
         finder.expect_all(source)
     return found
 
 
-def _frame(finder: PictureFinder, table: _Table, name: str, options: ImportOptions) -> Path | None:
+def _frame(source: Source, finder: PictureFinder, table: _Table, name: str) -> Path | None:
     """The picture of a row: beside its table if the row names the table's own folder."""
     video, frame = [table.file.parent.name, *name.split("/")][-2:]
-    if options.images is not None or video == table.file.parent.name:
-        return finder.find(f"{video}/{frame}", *([] if options.images else [frame]))
+    images = source.options.images
+    if images is not None or video == table.file.parent.name:
+        return finder.find(f"{video}/{frame}", *([] if images else [frame]))
     path = table.file.parent.parent / video / frame
     if is_file(path):
         return path
@@ -267,46 +261,38 @@ def _frame(finder: PictureFinder, table: _Table, name: str, options: ImportOptio
     return None
 
 
-def _subject(triples: NDArray[np.float64], individual: str, annotator: str) -> ImportedSubject:
-    extra = {"individual": individual, "annotator": annotator}
-    return ImportedSubject(triples, extra={key: value for key, value in extra.items() if value})
-
-
 def _triples(
-    table: _Table,
-    name: str,
+    source: Source,
+    where: str,
     line: Sequence[str],
-    individual: str,
+    columns_of: Sequence[Mapping[str, int] | None],
     names: Sequence[str],
-    limit: float,
-    left_out: LeftOut,
 ) -> NDArray[np.float64]:
     """The keypoints (K, 3) of one individual in one frame."""
+    limit = source.options.likelihood
+    limit = _LIKELIHOOD if limit is None else limit
     triples = np.zeros((len(names), 3))
-    for index, part in enumerate(names):
-        columns = table.columns.get((individual, part))
+    for index, (part, columns) in enumerate(zip(names, columns_of, strict=True)):
         if columns is None:
             continue
         fields = [line[columns[key]].strip() for key in ("x", "y")]
         if all(field.lower() in ("", "nan") for field in fields):
             continue
         # An empty pair is not labelled; a machine's point may be too unsure.
-        x, y = map(number, fields)
-        place = f"{table.file}: {name:.80}: {part}"
+        x, y = map(text_to_float, fields)
+        place, scored = f"{where}: {part}", columns.get("likelihood")
+        score = limit if scored is None else text_to_float(line[scored]) or 0
         if x is None or y is None:
-            shown = f"{', '.join(fields):.60}"
-            expected = "expected coordinates or nothing"
-            left_out.wrong("keypoints", f"{place}: {expected}, got {shown}")
-        elif "likelihood" in columns and not (number(line[columns["likelihood"]]) or 0) >= limit:
-            left_out.add(f"keypoints of a likelihood below {limit:g}", place)
+            got = f"{', '.join(fields):.60}"
+            source.wrong("keypoints", f"{place}: expected coordinates or nothing, got {got}")
+        elif score < limit:
+            source.leave_out(f"keypoints of a likelihood below {limit:g}", place)
         else:
             triples[index] = (x, y, 2)
     return triples
 
 
-def _edges(
-    config: Path, bones: object, names: Sequence[str], left_out: LeftOut
-) -> tuple[tuple[int, int], ...]:
+def _edges(source: Source, bones: object, names: Sequence[str]) -> tuple[tuple[int, int], ...]:
     """Bones of config.yaml, pairs of body parts; those of unknown parts are left out."""
     index = {name: place for place, name in enumerate(names)}
     edges = []
@@ -316,17 +302,17 @@ def _edges(
             case [int(a), int(b)] if a != b:
                 edges.append((a, b))
             case _:
-                left_out.add("bones that are not two of these keypoints", f"{shown(bone)}")
+                source.leave_out("bones that are not two of these keypoints", shown(bone))
     return tuple(edges)
 
 
-def _count_unread(project: Path, taken: Collection[Path], left_out: LeftOut) -> None:
+def _count_unread(source: Source, project: Path, taken: Collection[Path]) -> None:
     """Count the files in labeled-data beside the tables and their frames."""
     search = FolderSearch()
     for path in search.pictures_below(project / "labeled-data"):
         if path not in taken:
-            left_out.add("pictures that no table names", f"{path.parent.name}/{path.name}")
-    search.count_others(left_out, _OWN_SUFFIXES)
+            source.leave_out("pictures that no table names", f"{path.parent.name}/{path.name}")
+    search.count_others(source, _OWN_SUFFIXES)
     for path in sorted(project.glob("labeled-data/*/*.csv")):
         if path not in taken:
-            left_out.add("tables of other names", f"{path.parent.name}/{path.name}")
+            source.leave_out("tables of other names", f"{path.parent.name}/{path.name}")

@@ -24,14 +24,13 @@ from hrnet.data.imports.common import (
     Imported,
     ImportedPicture,
     ImportedSubject,
-    ImportOptions,
-    LeftOut,
+    Source,
     chosen_one,
     mentions,
     name_of,
     shown,
 )
-from hrnet.data.imports.pictures import PictureFinder, picture_size
+from hrnet.data.imports.pictures import PictureFinder
 from hrnet.errors import InputError
 from hrnet.files import read_json
 from hrnet.geometry import Size
@@ -47,7 +46,7 @@ _POINTS = "keypointlabels"
 class _Found:
     """A subject in percent of its picture: keypoint label -> (x, y), box (xywh)."""
 
-    marks: Mapping[str, tuple[float, float]]
+    marks: Mapping[str, Sequence[float]]
     box: Box | None
     label: str | None
     annotator: str | None
@@ -58,45 +57,44 @@ def fits(source: Path) -> bool:
     return source.suffix == ".json" and not mentions(source, mpii.MARK, wholebody.MARK)
 
 
-def read(source: Path, options: ImportOptions) -> Imported:
+def read(source: Source) -> Imported:
     """Read a JSON export (not JSON-MIN) of keypoint labels."""
-    left_out = LeftOut()
     # The subjects of each task that has annotations.
     labelled: list[tuple[str, Json, list[_Found]]] = []
-    for place, task in _tasks(source, left_out):
-        annotations = list(_annotations(place, task, left_out))
+    for place, task in _tasks(source):
+        annotations = list(_annotations(source, place, task))
         if annotations:
-            subjects = [s for where, one in annotations for s in _subjects(where, one, left_out)]
+            subjects = [s for where, one in annotations for s in _subjects(source, where, one)]
             labelled.append((place, task, subjects))
         else:
-            left_out.add("tasks without an annotation")
+            source.leave_out("tasks without an annotation")
     everybody = [subject for _, _, subjects in labelled for subject in subjects]
     if not everybody:
-        raise left_out.nothing_left(f"{source}: expected tasks with keypointlabels, found none")
+        raise source.nothing_left(f"{source}: expected tasks with keypointlabels, found none")
     # Those of one label.
-    labels = sorted({subject.label for subject in everybody if subject.label})
-    category = chosen_one(
-        str(source), "label of rectangles", labels or ["subject"], options.category
-    )
+    options, labels = source.options, sorted({one.label for one in everybody if one.label})
+    category = chosen_one(source, "label of rectangles", labels or ["subject"], options.category)
     for label, count in Counter(s.label for s in everybody).items():
         if label not in (None, category):
-            left_out.add("subjects of other labels", f"{count} {label}", count)
+            source.leave_out("subjects of other labels", f"{count} {label}", count)
     taken = [
         (place, task, [s for s in subjects if s.label in (None, category)])
         for place, task, subjects in labelled
     ]
     # Their keypoints and pictures.
-    names = _names(source, [s for _, _, subjects in taken for s in subjects], options.names)
-    pictures, notes = _pictures(source, taken, names, options, left_out)
-    notes += (NO_VISIBILITY,)
+    names = _names(source, [one for _, _, subjects in taken for one in subjects])
+    pictures = _pictures(source, taken, names)
+    source.notes.append(NO_VISIBILITY)
     if options.names is None:
-        notes += ("keypoints are in the order in which they occur first; give --names for another",)
-    return Imported(names, category, pictures, notes=notes, left_out=left_out, inputs=(source,))
+        source.notes.append(
+            "keypoints are in the order in which they occur first; give --names for another"
+        )
+    return Imported(names, category, pictures, inputs=(source.path,))
 
 
-def _tasks(source: Path, left_out: LeftOut) -> Iterator[tuple[str, Json]]:
+def _tasks(source: Source) -> Iterator[tuple[str, Json]]:
     """Yield the tasks with their places; count other entries."""
-    content = read_json(source, "Label Studio export")
+    content = read_json(source.path, "Label Studio export")
     if isinstance(content, dict) and "images" in content and "annotations" in content:
         raise InputError(
             f"{source} is in COCO's form already; `hrnet data check` takes it as it is"
@@ -105,37 +103,37 @@ def _tasks(source: Path, left_out: LeftOut) -> Iterator[tuple[str, Json]]:
         raise InputError(f"{source}: expected a list of tasks, Label Studio's export as JSON")
     if others := [task for task in content if not isinstance(task, dict)]:
         line = f"{source}: expected a list of tasks, Label Studio's export as JSON"
-        left_out.wrong("tasks", f"{line}, got {shown(others[0])} in it", len(others))
+        source.wrong("tasks", f"{line}, got {shown(others[0])} in it", len(others))
     tasks = [task for task in content if isinstance(task, dict)]
     if bare := [task for task in tasks if "data" not in task]:
         line = f"{source}: expected tasks with data and annotations"
-        left_out.wrong("tasks", f"{line}; export as JSON, not as JSON-MIN", len(bare))
+        source.wrong("tasks", f"{line}; export as JSON, not as JSON-MIN", len(bare))
     for count, task in enumerate(tasks, 1):
         if "data" in task:
             yield f"{source}: task {name_of(task.get('id')) or f'no. {count}'}", task
 
 
-def _annotations(place: str, task: Json, left_out: LeftOut) -> Iterator[tuple[str, Json]]:
+def _annotations(source: Source, place: str, task: Json) -> Iterator[tuple[str, Json]]:
     """The annotations that were not skipped, and their places."""
-    annotations = _listed(f"{place}: expected a list of annotations", task, "annotations", left_out)
-    for annotation in annotations:
+    line = f"{place}: expected a list of annotations"
+    for annotation in _listed(source, line, task, "annotations"):
         if annotation.get("was_cancelled"):
-            left_out.add("annotations that were skipped")
+            source.leave_out("annotations that were skipped")
         else:
             yield f"{place}, annotation {name_of(annotation.get('id'))}", annotation
     for key in ("predictions", "drafts"):
         others = task.get(key)
-        left_out.add(key, count=len(others) if isinstance(others, list) else 0)
+        source.leave_out(key, count=len(others) if isinstance(others, list) else 0)
 
 
-def _listed(line: str, parent: Json, key: str, left_out: LeftOut) -> list[Json]:
+def _listed(source: Source, line: str, parent: Json, key: str) -> list[Json]:
     """The objects in a list; anything else there is counted, but for null."""
     values, kind = parent.get(key), "regions" if key == "result" else key
     if values is not None and not isinstance(values, list):
-        left_out.wrong(kind, f"{line}, got {shown(values)}")
+        source.wrong(kind, f"{line}, got {shown(values)}")
     entries = values if isinstance(values, list) else []
     if others := [entry for entry in entries if not isinstance(entry, dict)]:
-        left_out.wrong(kind, f"{line}, got {shown(others[0])} in it", len(others))
+        source.wrong(kind, f"{line}, got {shown(others[0])} in it", len(others))
     return [entry for entry in entries if isinstance(entry, dict)]
 
 
@@ -153,10 +151,10 @@ class _Regions:
     parents: Mapping[str, str]
 
 
-def _regions(where: str, annotation: Json, left_out: LeftOut) -> _Regions:
+def _regions(source: Source, where: str, annotation: Json) -> _Regions:
     """Sort the regions by their kind; count those that are no keypoints and no rectangles."""
     # Rectangles by their id, or by a stand-in where it is missing or there twice.
-    regions = _listed(f"{where}: expected a list of regions", annotation, "result", left_out)
+    regions = _listed(source, f"{where}: expected a list of regions", annotation, "result")
     rectangles: dict[str, Json] = {}
     parents: dict[str, str] = {}
     for count, region in enumerate(regions):
@@ -172,73 +170,55 @@ def _regions(where: str, annotation: Json, left_out: LeftOut) -> _Regions:
                 if child and parent in rectangles:
                     parents.setdefault(child, parent)
         elif kind not in (*_BOXES, _POINTS):
-            left_out.add("regions of other kinds", kind)
+            source.leave_out("regions of other kinds", kind)
     # A rectangle with wrong numbers stays an owner, so that its keypoints go with it.
-    boxes: dict[str, Box | None] = {}
-    for key, region in rectangles.items():
-        numbers = _percent(where, region, ("x", "y", "width", "height"), left_out)
-        boxes[key] = None if numbers is None else (numbers[0], numbers[1], numbers[2], numbers[3])
+    keys = ("x", "y", "width", "height")
+    boxes = {key: _percent(source, where, one, keys) for key, one in rectangles.items()}
     return _Regions([r for r in regions if r.get("type") == _POINTS], rectangles, boxes, parents)
 
 
-def _subjects(where: str, annotation: Json, left_out: LeftOut) -> Iterator[_Found]:
+def _subjects(source: Source, where: str, annotation: Json) -> Iterator[_Found]:
     # Each keypoint goes to its rectangle.
-    regions = _regions(where, annotation, left_out)
-    marks: dict[str | None, dict[str, tuple[float, float]]] = {
+    regions = _regions(source, where, annotation)
+    marks: dict[str | None, dict[str, Sequence[float]]] = {
         key: {} for key in regions.rectangles or [None]
     }
+    who = annotation.get("completed_by")
+    annotator = name_of(who.get("id") if isinstance(who, dict) else who) or None
     twice = set()
     for region in regions.points:
-        point = _percent(where, region, ("x", "y"), left_out)
-        label = None if point is None else _label(where, region, _POINTS, left_out)
+        point = _percent(source, where, region, ("x", "y"))
+        label = None if point is None else _label(source, where, region, _POINTS)
         if point is None or label is None:
             continue
         try:
-            owner = _owner(where, region, (point[0], point[1]), regions)
+            owner = _owner(where, region, point, regions)
         except InputError as error:
-            left_out.wrong("keypoints", str(error))
+            source.wrong("keypoints", str(error))
             continue
         if label in marks[owner]:
             twice.add(owner)
-            left_out.wrong(
-                "subjects",
-                f"{where} has {label:.80} twice in one subject; draw a rectangle around each",
-            )
-        marks[owner][label] = (point[0], point[1])
+            line = f"{where} has {label:.80} twice in one subject; draw a rectangle around each"
+            source.wrong("subjects", line)
+        marks[owner][label] = point
     # Each rectangle with keypoints is a subject.
     for key, own in marks.items():
         if not own:
-            left_out.add("rectangles without a keypoint", count=int(key is not None))
-        elif key not in twice:
-            yield from _found(where, own, key, regions, annotation, left_out)
+            source.leave_out("rectangles without a keypoint", count=int(key is not None))
+        if not own or key in twice:
+            continue
+        if key is None:  # the only subject of an annotation without rectangles
+            yield _Found(own, None, None, annotator)
+            continue
+        region, box, label = regions.rectangles[key], regions.boxes[key], None
+        if region.get("type") == "rectanglelabels":
+            label = _label(source, where, region, "rectanglelabels")
+            box = None if label is None else box
+        if box is not None:
+            yield _Found(own, box, label, annotator)
 
 
-def _found(
-    where: str,
-    marks: Mapping[str, tuple[float, float]],
-    key: str | None,
-    regions: _Regions,
-    annotation: Json,
-    left_out: LeftOut,
-) -> Iterator[_Found]:
-    """The subject of a rectangle, or of a whole annotation; none where the rectangle is wrong."""
-    who = annotation.get("completed_by")
-    annotator = name_of(who.get("id") if isinstance(who, dict) else who) or None
-    if key is None:
-        yield _Found(marks, None, None, annotator)
-        return
-    region, box, label = regions.rectangles[key], regions.boxes[key], None
-    if region.get("type") == "rectanglelabels":
-        label = _label(where, region, "rectanglelabels", left_out)
-        if label is None:
-            return
-    if box is not None:
-        yield _Found(marks, box, label, annotator)
-
-
-def _percent(
-    where: str, region: Json, keys: Sequence[str], left_out: LeftOut
-) -> list[float] | None:
+def _percent(source: Source, where: str, region: Json, keys: Sequence[str]) -> list[float] | None:
     """Numbers of a region; None where it has others, or where it is rotated."""
     kind = "keypoints" if region.get("type") == _POINTS else "rectangles, with their keypoints,"
     value = region.get("value")
@@ -247,30 +227,27 @@ def _percent(
     place = f"{where}, region {name_of(region.get('id')) or 'without an id'}"
     good = [one for one in numbers if one is not None]
     if len(good) < len(keys):
-        line = f"{place}: expected numbers {', '.join(keys)} in each region"
-        left_out.wrong(kind, line)
+        source.wrong(kind, f"{place}: expected numbers {', '.join(keys)} in each region")
         return None
     if region.get("image_rotation") or values.get("rotation"):
-        line = f"{place}: expected pictures and rectangles that are not rotated"
-        left_out.wrong(kind, line)
+        source.wrong(kind, f"{place}: expected pictures and rectangles that are not rotated")
         return None
     return good
 
 
-def _label(where: str, region: Json, kind: str, left_out: LeftOut) -> str | None:
+def _label(source: Source, where: str, region: Json, kind: str) -> str | None:
     value = region.get("value")
     labels = value.get(kind) if isinstance(value, dict) else None
     names = [name_of(label) for label in labels] if isinstance(labels, list) else []
     if not names or not names[0]:
-        left_out.wrong(
-            "regions", f"{where}: expected a label for each region, one has none; label it"
-        )
+        line = f"{where}: expected a label for each region, one has none; label it"
+        source.wrong("regions", line)
         return None
-    left_out.add("further labels of a region", names[0], len(names) - 1)
+    source.leave_out("further labels of a region", names[0], len(names) - 1)
     return names[0]
 
 
-def _owner(where: str, region: Json, point: tuple[float, float], regions: _Regions) -> str | None:
+def _owner(where: str, region: Json, point: Sequence[float], regions: _Regions) -> str | None:
     """The rectangle of a keypoint; None where the annotation has no rectangles.
 
     It is the one that the keypoint names, or the only one, or the only one around the keypoint.
@@ -283,12 +260,7 @@ def _owner(where: str, region: Json, point: tuple[float, float], regions: _Regio
             return named
     if len(boxes) <= 1:
         return next(iter(boxes), None)
-    inside = [
-        key
-        for key, box in boxes.items()
-        if box is None
-        or (box[0] <= point[0] <= box[0] + box[2] and box[1] <= point[1] <= box[1] + box[3])
-    ]
+    inside = [key for key, box in boxes.items() if box is None or _holds(box, point)]
     if len(inside) != 1:
         raise InputError(
             f"{where}: a keypoint is in {len(inside)} rectangles; join each keypoint to its "
@@ -297,9 +269,13 @@ def _owner(where: str, region: Json, point: tuple[float, float], regions: _Regio
     return inside[0]
 
 
-def _names(
-    source: Path, subjects: Sequence[_Found], given: tuple[str, ...] | None
-) -> tuple[str, ...]:
+def _holds(box: Box, point: Sequence[float]) -> bool:
+    left, top, width, height = box
+    return left <= point[0] <= left + width and top <= point[1] <= top + height
+
+
+def _names(source: Source, subjects: Sequence[_Found]) -> tuple[str, ...]:
+    given = source.options.names
     used = dict.fromkeys(label for subject in subjects for label in subject.marks)
     unknown = sorted(set(used) - set(given or used))
     if unknown:
@@ -308,34 +284,30 @@ def _names(
 
 
 def _pictures(
-    source: Path,
-    tasks: Sequence[tuple[str, Json, Sequence[_Found]]],
-    names: Sequence[str],
-    options: ImportOptions,
-    left_out: LeftOut,
-) -> tuple[tuple[ImportedPicture, ...], tuple[str, ...]]:
+    source: Source, tasks: Sequence[tuple[str, Json, Sequence[_Found]]], names: Sequence[str]
+) -> tuple[ImportedPicture, ...]:
     # Several tasks may show one picture; it is taken once, with the subjects of all.
-    finder = PictureFinder(options.images or source.parent)
+    finder = PictureFinder(source.options.images or source.path.parent)
     found: dict[Path, list[ImportedSubject]] = {}
     for place, task, subjects in tasks:
         pictures = list(_file_names(task))
         if not pictures:
             line = f"{place}: expected the picture of {place.rpartition(': ')[2]} in its data"
-            left_out.wrong("tasks", line)
+            source.wrong("tasks", line)
             continue
-        left_out.add("further pictures of a task", place, len(pictures) - 1)
-        path = finder.find(*pictures[0])
-        size = None if path is None else picture_size(path, left_out)
-        if path is not None and size is not None:
-            own = found.setdefault(path, [])
-            own += [_subject(subject, names, size) for subject in subjects]
+        source.leave_out("further pictures of a task", place, len(pictures) - 1)
+        picture = finder.find_readable(source, *pictures[0])
+        if picture is not None:
+            own = found.setdefault(picture[0], [])
+            own += [_subject(subject, names, picture[1]) for subject in subjects]
     finder.expect_all(source)
     if not found:
-        raise left_out.nothing_left(f"{source}: expected pictures, found none")
-    notes = list(finder.notes())
+        raise source.nothing_left(f"{source}: expected pictures, found none")
     if len(found) < len(tasks):
-        notes.append(f"{len(tasks)} tasks have {len(found)} pictures; each picture is there once")
-    return tuple(ImportedPicture(path, tuple(own)) for path, own in found.items()), tuple(notes)
+        source.notes.append(
+            f"{len(tasks)} tasks have {len(found)} pictures; each picture is there once"
+        )
+    return tuple(ImportedPicture(path, tuple(own)) for path, own in found.items())
 
 
 def _file_names(task: Json) -> Iterator[list[str]]:
@@ -365,8 +337,5 @@ def _subject(found: _Found, names: Sequence[str], size: Size) -> ImportedSubject
     for index, name in enumerate(names):
         if name in found.marks:
             triples[index] = [*(np.array(found.marks[name]) * scale), 2]
-    box: Box | None = None
-    if found.box is not None:
-        x, y, width, height = (np.array(found.box) * np.tile(scale, 2)).tolist()
-        box = (x, y, width, height)
+    box = None if found.box is None else (np.array(found.box) * np.tile(scale, 2)).tolist()
     return ImportedSubject(triples, box, {"annotator": found.annotator} if found.annotator else {})

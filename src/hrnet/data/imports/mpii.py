@@ -21,17 +21,16 @@ from hrnet.data.imports.common import (
     Imported,
     ImportedPicture,
     ImportedSubject,
-    ImportOptions,
-    LeftOut,
+    Source,
     mentions,
     shown,
 )
-from hrnet.data.imports.pictures import PictureFinder, picture_size
+from hrnet.data.imports.pictures import PictureFinder
 from hrnet.errors import InputError, one_line
 from hrnet.files import exists, is_file, read_json
 from hrnet.geometry import Size
 from hrnet.metrics.pckh import head_sizes
-from hrnet.numbers import to_float, to_floats
+from hrnet.numbers import to_floats
 from hrnet.skeleton import published_skeleton
 
 OPTIONS = frozenset({"heads"})
@@ -55,12 +54,12 @@ def fits(source: Path) -> bool:
     return mentions(source, MARK)
 
 
-def read(source: Path, options: ImportOptions) -> Imported:
+def read(source: Source) -> Imported:
     """Read MPII's JSON.
 
     source: a list of {"joints": 16 x [x, y], "joints_vis": 16 x 0 or 1, "image", "center", "scale"}
         in pixels that count from 1.
-    options.heads: the head boxes of the same persons in the same order, in the official
+    Its options' heads: the head boxes of the same persons in the same order, in the official
         gt_valid.mat (needs scipy), or an .npz or .json that holds the same `headboxes_src`.
 
     Each subject has `crop_box`, which with padding 1.25 and a square input is the official crop:
@@ -69,51 +68,37 @@ def read(source: Path, options: ImportOptions) -> Imported:
     Raises InputError with one line for another form, missing pictures and persons outside of them,
     and for heads of other persons.
     """
-    left_out = LeftOut()
-    entries = _entries(source)
-    heads = None if options.heads is None else _read_heads(options.heads, len(entries))
-    # Persons that have all they need.
-    persons = []
+    entries, file = _entries(source.path), source.options.heads
+    heads = None if file is None else _read_heads(file, len(entries))
+    # Each person that has all it needs becomes a subject, cropped within its picture.
+    finder = PictureFinder(source.options.images or source.path.parent)
+    pictures: dict[str, tuple[Path, Size] | None] = {}
+    subjects: dict[Path, list[ImportedSubject]] = {}
     for row, entry in enumerate(entries):
         try:
             person = _person(f"{source}: person {row + 1}", entry)
+            if person.image not in pictures:
+                pictures[person.image] = finder.find_readable(source, person.image)
+            picture = pictures[person.image]
+            if picture is None:
+                source.leave_out("persons of these pictures")
+                continue
+            own = subjects.setdefault(picture[0], [])
+            extra = {} if heads is None else {"head_size": float(heads[row])}
+            own.append(_subject(person, picture[1], extra))
         except InputError as error:
-            left_out.wrong("persons", str(error))
-            continue
-        extra = {} if heads is None else {"head_size": float(heads[row])}
-        persons.append((person, extra))
-    # Their pictures, of which some may be broken.
-    finder = PictureFinder(options.images or source.parent)
-    names = dict.fromkeys(person.image for person, _ in persons)
-    found = {name: path for name in names if (path := finder.find(name)) is not None}
+            source.wrong("persons", str(error))
+    source.notes += _NOTES if heads is None else _NOTES[:1]
     finder.expect_all(source)
-    sizes = {name: picture_size(path, left_out) for name, path in found.items()}
-    # Their boxes and crops, which follow from the picture.
-    subjects: dict[str, list[ImportedSubject]] = {
-        name: [] for name, size in sizes.items() if size is not None
-    }
-    for person, extra in persons:
-        size = sizes[person.image]
-        if size is None:
-            left_out.add("persons of these pictures")
-            continue
-        try:
-            subjects[person.image].append(_subject(person, size, extra))
-        except InputError as error:
-            left_out.wrong("persons", str(error))
     skeleton = published_skeleton("mpii")
     return Imported(
         names=skeleton.names,
         category="person",
-        pictures=tuple(
-            ImportedPicture(found[name], tuple(those)) for name, those in subjects.items()
-        ),
+        pictures=tuple(ImportedPicture(path, tuple(own)) for path, own in subjects.items()),
         edges=skeleton.edges,
         flip_pairs=skeleton.flip_pairs,
         sigmas=skeleton.sigmas,
-        notes=(*(_NOTES if heads is None else _NOTES[:1]), *finder.notes()),
-        left_out=left_out,
-        inputs=(source, *([options.heads] if options.heads else [])),
+        inputs=(source.path, *([file] if file else [])),
     )
 
 
@@ -205,11 +190,12 @@ def _read_heads(file: Path, count: int) -> NDArray[np.floating]:
     content = _content(file, shape)
     if content is None:
         raise InputError(f"{file}: expected {HEAD_BOXES}, as in the official gt_valid.mat")
-    found = np.shape(content) if isinstance(content, np.ndarray) else _shape(content)
-    if found and found != shape:
-        raise _other_heads(file, shape, found)
+    # A number or a ragged list has no shape to compare.
+    array = np.array(content, dtype=object)
+    if array.shape not in ((), shape) and not any(isinstance(one, list) for one in array.flat):
+        raise _other_heads(file, shape, array.shape)
     # (2 corners, 2 axes, N persons) -> (N, 4) as x1, y1, x2, y2.
-    boxes = _nested(content.tolist() if isinstance(content, np.ndarray) else content, shape)
+    boxes = _array(content, shape)
     if boxes is None:
         raise InputError(f"{file}: expected an array of numbers in {HEAD_BOXES}")
     sizes = head_sizes(boxes.transpose(2, 0, 1).reshape(count, 4))
@@ -273,31 +259,16 @@ def _of_matlab(file: Path, shape: tuple[int, ...]) -> object:
     return content.get(HEAD_BOXES)
 
 
-def _shape(values: object, depth: int = 3) -> tuple[int, ...]:
-    """The shape of nested lists; () where inner ones differ, or nothing is nested."""
-    if not isinstance(values, list) or not depth:
-        return ()
-    inner = {_shape(value, depth - 1) for value in values}
-    return (len(values), *inner.pop()) if len(inner) == 1 else ()
-
-
-def _nested(values: object, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
+def _array(values: object, shape: tuple[int, ...]) -> NDArray[np.float64] | None:
     """Nested lists of finite numbers as an array of that shape, None for anything else."""
-    if not shape:
-        single = to_float(values)
-        return None if single is None else np.array(single)
-    if len(shape) == 1:
-        return to_floats(values, shape[0])
-    if not isinstance(values, list) or len(values) != shape[0]:
-        return None
-    rows = [_nested(value, shape[1:]) for value in values]
-    found = [row for row in rows if row is not None]
-    return np.stack(found) if found and len(found) == len(rows) else None
+    array = np.array(values, dtype=object)  # ragged lists stay lists in it
+    numbers = to_floats(array.ravel()) if array.shape == shape else None
+    return None if numbers is None else numbers.reshape(shape)
 
 
 def _numbers(name: str, field: str, value: object, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Finite numbers of that shape."""
-    numbers = _nested(value, shape)
+    numbers = _array(value, shape)
     if numbers is None:
         wanted = f"{' x '.join(map(str, shape))} finite numbers" if shape else "a finite number"
         raise InputError(f"{name}: expected {wanted} in {field}, got {shown(value)}")

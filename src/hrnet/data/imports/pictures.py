@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import final
 
 from hrnet.data.findings import first_of
-from hrnet.data.imports.common import LeftOut
+from hrnet.data.imports.common import Source
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder
 from hrnet.geometry import Size
@@ -62,12 +62,12 @@ class FolderSearch:
                 f"more than {others:,} other files; name the folder of the pictures alone"
             )
 
-    def count_others(self, left_out: LeftOut, known: Sequence[str]) -> None:
+    def count_others(self, source: Source, known: Sequence[str]) -> None:
         """Count the files that were not read; `known` are suffixes that the format itself uses."""
         for suffix, count in sorted(self.others.items()):
             if suffix.startswith(".") and suffix not in known:
-                left_out.add("files that are not read in folders", f"{count} {suffix}", count)
-        left_out.add(_LINKS, count=self.others[_LINKS])
+                source.leave_out("files that are not read in folders", f"{count} {suffix}", count)
+        source.leave_out(_LINKS, count=self.others[_LINKS])
 
 
 @final
@@ -107,6 +107,12 @@ class PictureFinder:
         self.missing.append(names[0])
         return None
 
+    def find_readable(self, source: Source, *names: str) -> tuple[Path, Size] | None:
+        """Return the path by `find` and the size of a picture; None where it cannot be read."""
+        path = self.find(*names)
+        size = None if path is None else picture_size(path, source)
+        return None if path is None or size is None else (path, size)
+
     def _agreeing(self, wanted: Sequence[str]) -> list[Path]:
         # The folder is searched once, and only where a path does not lead to a file.
         if self._by_name is None:
@@ -130,8 +136,11 @@ class PictureFinder:
             self._shared.append(f"{first:.80} and {name:.80}")
         return path
 
-    def expect_all(self, source: Path) -> None:
-        """Raise InputError where pictures were not found, or one was found for two names."""
+    def expect_all(self, source: Source) -> None:
+        """Raise InputError where pictures were not found, or one was found for two names.
+
+        Pictures that lie in another folder than the source names become a note.
+        """
         if self.missing:
             raise InputError(
                 f"{source}: {len(self.missing)} pictures are not in {self.folder} "
@@ -143,15 +152,11 @@ class PictureFinder:
                 f"{source}: expected a picture for each name, but names share one in {self.folder} "
                 f"({first_of(self._shared)}); give the folder that has all of them with --images"
             )
-
-    def notes(self) -> tuple[str, ...]:
-        """Return a sentence on the pictures that lie in another folder than the source names."""
-        if not self._elsewhere:
-            return ()
-        return (
-            f"{len(self._elsewhere)} pictures were found by the last part of their path, without "
-            f"the folder that the source names ({first_of(self._elsewhere)})",
-        )
+        if self._elsewhere:
+            source.notes.append(
+                f"{len(self._elsewhere)} pictures were found by the last part of their path, "
+                f"without the folder that the source names ({first_of(self._elsewhere)})"
+            )
 
 
 def _parts(name: str) -> list[str]:
@@ -159,10 +164,10 @@ def _parts(name: str) -> list[str]:
     return [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
 
 
-def picture_size(path: Path, left_out: LeftOut) -> Size | None:
+def picture_size(path: Path, source: Source) -> Size | None:
     """Return the size (height, width) of a picture; count one that cannot be read, return None."""
     try:
         return read_header(path).size
     except InputError as error:
-        left_out.wrong("pictures that cannot be read", str(error))
+        source.wrong("pictures that cannot be read", str(error))
         return None

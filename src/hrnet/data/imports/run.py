@@ -1,6 +1,7 @@
 """Read a source in any of the formats and write it as a COCO keypoint file."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from hrnet.data.imports.common import (
     ImportedPicture,
     ImportedSubject,
     ImportOptions,
-    common_folder,
+    Source,
 )
 from hrnet.data.imports.pictures import picture_size
 from hrnet.errors import InputError, one_line
@@ -38,7 +39,7 @@ class ImportReport:
 
 
 def import_annotations(
-    source: Path,
+    path: Path,
     out: Path,
     options: ImportOptions,
     *,
@@ -46,39 +47,37 @@ def import_annotations(
     margin: float = DEFAULT_MARGIN,
     force: bool = False,
 ) -> ImportReport:
-    """Write a source's annotations as a COCO keypoint file, whole or not at all.
+    """Write the annotations of a source, a file or folder, as a COCO keypoint file or not at all.
 
     margin: where the source has no box, the extent of the labelled keypoints grows on each side by
     this part of its longer side. format_name: None detects the format.
     Raises InputError for a source that cannot be used and for a file that exists, unless `force`.
     """
     # Check the options before anything is read.
-    if not exists(source):
-        raise InputError(f"expected a file or folder, but {source} does not exist; check the path")
+    if not exists(path):
+        raise InputError(f"expected a file or folder, but {path} does not exist; check the path")
     if not 0 <= margin <= 1:
         raise InputError(f"expected --margin from 0 to 1, got {margin}")
     if options.likelihood is not None and not 0 <= options.likelihood <= 1:
         raise InputError(f"expected --likelihood from 0 to 1, got {options.likelihood}")
-    check_new_file(out, [source, *([options.heads] if options.heads else [])], force=force)
+    check_new_file(out, [path, *([options.heads] if options.heads else [])], force=force)
     # Read the source.
-    name = _format(source, format_name)
+    name = _format(path, format_name)
     _expect_options(name, options)
-    imported = _read(name, source, replace(options, replace=force))
-    _expect_no_input(out, source, imported, options.images)
+    source = Source(path, replace(options, replace=force))
+    imported = _read(name, source)
+    _expect_no_input(out, source, imported)
     # Write its content in the form of COCO.
     entries, root = _entries(source, imported, margin), _root(source, imported)
-    notes = (*imported.notes, *imported.left_out.notes(), *_counts(imported, entries, margin))
+    notes = (*source.notes, *source.left_out(), *_counts(imported, entries, margin))
     content = {
-        "info": {
-            "description": f"imported from {source.name} ({name})",
-            "notes": list(notes),
-        },
+        "info": {"description": f"imported from {path.name} ({name})", "notes": list(notes)},
         "licenses": [],
         "categories": [_category(imported)],
         "images": list(_images(entries, root)),
         "annotations": list(_annotations(entries)),
     }
-    parse_keypoints(source, root, content)  # what is written can be trained on, or nothing is
+    parse_keypoints(path, root, content)  # what is written can be trained on, or nothing is
     write_text(out, json.dumps(content, indent=1))
     subjects = sum(len(entry.subjects) for entry in entries)
     return ImportReport(name, out, root, imported.names, len(entries), subjects, notes)
@@ -95,51 +94,51 @@ def _expect_options(name: str, options: ImportOptions) -> None:
             )
 
 
-def _read(name: str, source: Path, options: ImportOptions) -> Imported:
+def _read(name: str, source: Source) -> Imported:
     """Read a source; any error that a reader did not expect becomes one line."""
     try:
-        imported = FORMATS[name].read(source, options)
+        imported = FORMATS[name].read(source)
     except InputError:
         raise
     except Exception as error:  # the last word, after each reader's own messages
         detail = f"{type(error).__name__}: {one_line(error):.200}"
         raise InputError(f"{source} is not in the form of {name} ({detail})") from error
     if not imported.pictures:
-        raise imported.left_out.nothing_left(f"{source}: expected labelled pictures, found none")
+        raise source.nothing_left(f"{source}: expected labelled pictures, found none")
     return imported
 
 
-def _expect_no_input(out: Path, source: Path, imported: Imported, images: Path | None) -> None:
+def _expect_no_input(out: Path, source: Source, imported: Imported) -> None:
     """Raise InputError where the output would replace a file that the source names or holds."""
     if not exists(out):
         return
     check_writable_file(out, [*imported.inputs, *(picture.path for picture in imported.pictures)])
-    holders = [folder for folder in (source, images) if folder is not None and is_folder(folder)]
+    folders = (source.path, source.options.images)
+    holders = [resolve(one) for one in folders if one is not None and is_folder(one)]
     place = resolve(out)
-    if place.suffix != ".json" and any(place.is_relative_to(resolve(one)) for one in holders):
+    if place.suffix != ".json" and any(place.is_relative_to(one) for one in holders):
         raise InputError(f"{out} is a file of the source and would be lost; name another --out")
 
 
-def _root(source: Path, imported: Imported) -> Path:
+def _root(source: Source, imported: Imported) -> Path:
+    """Return the deepest folder that holds all pictures."""
     try:
-        return common_folder(picture.path for picture in imported.pictures)
+        return Path(os.path.commonpath([resolve(one.path).parent for one in imported.pictures]))
     except ValueError:  # on Windows, pictures on two drives
         raise InputError(
             f"{source}: expected pictures below one folder; give it with --images"
         ) from None
 
 
-def _format(source: Path, wanted: str | None) -> str:
+def _format(path: Path, wanted: str | None) -> str:
     if wanted is not None:
         if wanted not in FORMATS:
             raise InputError(f"expected --format as one of {', '.join(FORMATS)}, got {wanted!r}")
         return wanted
-    fitting = [name for name, form in FORMATS.items() if form.fits(source)]
+    fitting = [name for name, form in FORMATS.items() if form.fits(path)]
     if len(fitting) != 1:
         looks = " or ".join(fitting) or "none of the formats"
-        raise InputError(
-            f"{source} looks like {looks}; give --format as one of {', '.join(FORMATS)}"
-        )
+        raise InputError(f"{path} looks like {looks}; give --format as one of {', '.join(FORMATS)}")
     return fitting[0]
 
 
@@ -152,19 +151,19 @@ class _Entry:
     subjects: tuple[tuple[ImportedSubject, Box], ...]
 
 
-def _entries(source: Path, imported: Imported, margin: float) -> list[_Entry]:
+def _entries(source: Source, imported: Imported, margin: float) -> list[_Entry]:
     """Keep the pictures that can be read and the subjects that have a box."""
     # The header gives a picture's size, by which boxes are clipped.
     entries = []
     for picture in imported.pictures:
-        size = picture_size(picture.path, imported.left_out)
+        size = picture_size(picture.path, source)
         if size is None:
             continue
         _expect_size(source, picture, size)
         subjects = [(one, _box(one, size, margin)) for one in picture.subjects]
         kept = tuple((one, box) for one, box in subjects if box is not None)
         if len(kept) < len(subjects):
-            imported.left_out.add(
+            source.leave_out(
                 "subjects without a usable box or a keypoint within their picture",
                 picture.path.name,
                 len(subjects) - len(kept),
@@ -173,13 +172,13 @@ def _entries(source: Path, imported: Imported, margin: float) -> list[_Entry]:
     # Without a labelled keypoint the file could not be trained on.
     labelled = any((s.triples[:, 2] > 0).any() for entry in entries for s, _ in entry.subjects)
     if not labelled:
-        raise imported.left_out.nothing_left(
+        raise source.nothing_left(
             f"{source}: no subject with a labelled keypoint, so nothing can be done"
         )
     return entries
 
 
-def _expect_size(source: Path, picture: ImportedPicture, size: Size) -> None:
+def _expect_size(source: Source, picture: ImportedPicture, size: Size) -> None:
     """Raise InputError where the source gives another size of the upright picture."""
     if picture.size is not None and picture.size != size:
         raise InputError(
@@ -190,8 +189,7 @@ def _expect_size(source: Path, picture: ImportedPicture, size: Size) -> None:
 
 def _box(subject: ImportedSubject, size: Size, margin: float) -> Box | None:
     """Return a subject's box if it can be cropped, else the extent of its keypoints, else None."""
-    extent = extent_box(subject.triples, size, margin).tolist()
-    for box in (subject.box_xywh, (extent[0], extent[1], extent[2], extent[3])):
+    for box in (subject.box_xywh, extent_box(subject.triples, size, margin).tolist()):
         if box is not None and clamp_box(np.array(box), size) is not None:
             return box
     return None

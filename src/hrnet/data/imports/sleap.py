@@ -20,14 +20,13 @@ from hrnet.data.imports.common import (
     Imported,
     ImportedPicture,
     ImportedSubject,
-    ImportOptions,
-    LeftOut,
+    Source,
     chosen_one,
     name_of,
     shown,
 )
 from hrnet.data.imports.pictures import PictureFinder
-from hrnet.data.imports.sleap_file import Extractor, SleapFile
+from hrnet.data.imports.sleap_file import Extractor, SleapFile, no_sleap
 from hrnet.errors import InputError, one_line
 from hrnet.files import exists, is_file, is_folder, parse_json
 from hrnet.numbers import to_float, to_int
@@ -51,62 +50,56 @@ def fits(source: Path) -> bool:
     return source.suffix == ".slp"
 
 
-def read(source: Path, options: ImportOptions) -> Imported:
+def read(source: Source) -> Imported:
     """Read the labels of people; pictures inside the file are written to `options.extracted`."""
     try:
         import h5py
     except ImportError:
         raise InputError(f"reading {source} needs the package h5py; {EXTRA_HINT}") from None
-    if not is_file(source):
-        special = exists(source) and not is_folder(source)
+    path = source.path
+    if not is_file(path):
+        special = exists(path) and not is_folder(path)
         kind = "a pipe or a device" if special else "no such file"
         raise InputError(f"{source} cannot be read: {kind}; check the path")
     try:
-        with h5py.File(source, "r") as file:
-            return _read(SleapFile(source, file), options)
+        with h5py.File(path, "r") as file:
+            return _read(source, SleapFile(path, file))
     except InputError:
         raise
     # h5py raises many types for damaged files.
     except (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        detail = f"{type(error).__name__}: {one_line(error):.100}"
-        raise InputError(f"expected a SLEAP file, but {source} is none ({detail})") from None
+        raise no_sleap(path, f"{type(error).__name__}: {one_line(error):.100}") from None
 
 
-def _read(file: SleapFile, options: ImportOptions) -> Imported:
+def _read(source: Source, file: SleapFile) -> Imported:
     # The skeleton of that name, or the only one.
-    left_out = LeftOut()
-    metadata = _expect_object(file, parse_json(file.text_attribute("metadata", "json"), file.place))
-    skeletons = _skeletons(file, metadata, left_out)
+    metadata = _expect_object(file, parse_json(str(file.metadata("json") or ""), file.place))
+    skeletons = _skeletons(source, file, metadata)
     labels = list(dict.fromkeys(skeleton.name for skeleton in skeletons))
-    name = chosen_one(str(file.path), "skeleton", labels, options.category)
+    name = chosen_one(source, "skeleton", labels, source.options.category)
     skeleton = next(one for one in skeletons if one.name == name)
     # Its labelled instances by frame, and the pictures of these frames.
-    of_frame = _subjects(file, skeletons, skeleton, left_out)
+    of_frame = _subjects(source, file, skeletons, skeleton)
     if not of_frame:
-        raise left_out.nothing_left(
-            f"{file.path}: expected instances that people labelled, found none"
-        )
-    pictures, notes = _pictures(file, of_frame, options, left_out)
+        raise source.nothing_left(f"{source}: expected instances that people labelled, found none")
     return Imported(
         names=skeleton.names,
         category=skeleton.name,
-        pictures=pictures,
+        pictures=_pictures(source, file, of_frame),
         edges=skeleton.edges,
         flip_pairs=skeleton.flip_pairs or None,
-        notes=notes,
-        left_out=left_out,
-        inputs=(file.path,),
+        inputs=(source.path,),
     )
 
 
 def _expect_object(file: SleapFile, value: object) -> Json:
     if not isinstance(value, dict):
-        raise InputError(f"expected a SLEAP file, but {file.path} is none (got {shown(value)})")
+        raise no_sleap(file.path, f"got {shown(value)}")
     return value
 
 
 def _subjects(
-    file: SleapFile, skeletons: Sequence[_Skeleton], chosen: _Skeleton, left_out: LeftOut
+    source: Source, file: SleapFile, skeletons: Sequence[_Skeleton], chosen: _Skeleton
 ) -> dict[int, list[ImportedSubject]]:
     """The labelled subjects of each frame; instances that are not taken are counted."""
     # The instances that people labelled.
@@ -114,16 +107,17 @@ def _subjects(
     instances = file.table("instances", fields)
     points = file.table("points", ("x", "y", "visible"))
     by_hand = instances["instance_type"] == _USER
-    left_out.add("predicted instances", count=int((~by_hand).sum()))
+    source.leave_out("predicted instances", count=int((~by_hand).sum()))
     if by_hand.sum() > _MOST_INSTANCES:
-        raise InputError(f"{file.path}: expected at most {_MOST_INSTANCES:,} labelled instances")
+        raise InputError(f"{source}: expected at most {_MOST_INSTANCES:,} labelled instances")
     # Those of the chosen skeleton, which may be there several times.
     same = [place for place, one in enumerate(skeletons)
             if (one.name, one.names) == (chosen.name, chosen.names)]  # fmt: skip
     for place, count in Counter(instances["skeleton"][by_hand].tolist()).items():
         if place not in same:
-            left_out.add("instances of other skeletons", _described(skeletons, place, count), count)
-    format_id = to_float(file.attribute("metadata", "format_id"))
+            described = _described(skeletons, place, count)
+            source.leave_out("instances of other skeletons", described, count)
+    format_id = to_float(file.metadata("format_id"))
     shift = 0.0 if (format_id or 0.0) >= _CENTRE_SINCE else 0.5
     # Their points.
     of_frame: dict[int, list[ImportedSubject]] = {}
@@ -134,19 +128,15 @@ def _subjects(
     for frame, start, end, track in zip(*columns, tracks, strict=True):
         own = points[start:end] if 0 <= start <= end else points[:0]
         if len(own) != len(chosen.names):
-            left_out.wrong(
-                "instances",
-                f"{file.path}: frame {frame}: expected {len(chosen.names)} points in each "
-                f"instance, got {len(own)}",
-            )
+            expected = f"expected {len(chosen.names)} points in each instance, got {len(own)}"
+            source.wrong("instances", f"{source}: frame {frame}: {expected}")
             continue
-        subject = ImportedSubject(
-            _triples(own, shift), extra={"track": track} if track >= 0 else {}
-        )
+        extra = {"track": track} if track >= 0 else {}
+        subject = ImportedSubject(_triples(own, shift), extra=extra)
         if subject.triples[:, 2].any():
             of_frame.setdefault(frame, []).append(subject)
         else:
-            left_out.add("instances without a labelled point", f"frame {frame}")
+            source.leave_out("instances without a labelled point", f"frame {frame}")
     return of_frame
 
 
@@ -158,19 +148,17 @@ def _described(skeletons: Sequence[_Skeleton], place: int, count: int) -> str:
     return f"{count} of {skeleton.name}, no. {place + 1}, with {len(skeleton.names)} keypoints"
 
 
-def _skeletons(file: SleapFile, metadata: Json, left_out: LeftOut) -> list[_Skeleton]:
+def _skeletons(source: Source, file: SleapFile, metadata: Json) -> list[_Skeleton]:
     entries, nodes = metadata.get("skeletons"), metadata.get("nodes")
     if not isinstance(entries, list) or not isinstance(nodes, list):
-        raise InputError(
-            f"expected a SLEAP file, but {file.path} is none (no skeletons or no nodes)"
-        )
+        raise no_sleap(source.path, "no skeletons or no nodes")
     names = [name_of(node.get("name")) if isinstance(node, dict) else "" for node in nodes]
     found = []
     for count, entry in enumerate(entries, 1):
-        skeleton = _skeleton(_expect_object(file, entry), names, left_out)
+        skeleton = _skeleton(source, _expect_object(file, entry), names)
         if skeleton is None:
             raise InputError(
-                f"{file.path}: skeleton {count} is not in SLEAP's form: expected lists of nodes "
+                f"{source}: skeleton {count} is not in SLEAP's form: expected lists of nodes "
                 f"and links, the nodes from 0 to {len(names) - 1} and none twice"
             )
         found.append(skeleton)
@@ -189,7 +177,7 @@ def _graph_of(entry: Json) -> tuple[object, list[Json], list[Mapping[str, Any]]]
     return (title.get("name"), nodes, links) if plain else None
 
 
-def _skeleton(entry: Json, names: Sequence[str], left_out: LeftOut) -> _Skeleton | None:
+def _skeleton(source: Source, entry: Json, names: Sequence[str]) -> _Skeleton | None:
     """A skeleton as SLEAP writes graphs: nodes and links by their place in the list of nodes.
 
     None for another form, and where its nodes are not in the list or are there twice.
@@ -212,7 +200,7 @@ def _skeleton(entry: Json, names: Sequence[str], left_out: LeftOut) -> _Skeleton
             ends = (place[link["source"]], place[link["target"]])
             pairs[_kind(link["type"], kinds)].setdefault(frozenset(ends), ends)
         except (LookupError, TypeError, ValueError):
-            left_out.add("bones of another form", shown(link))
+            source.leave_out("bones of another form", shown(link))
     return _Skeleton(
         name=name_of(title) or "subject",
         names=tuple(names[node] for node in numbers),
@@ -242,31 +230,28 @@ _FAR = 1e9
 
 
 def _pictures(
-    file: SleapFile,
-    of_frame: Mapping[int, list[ImportedSubject]],
-    options: ImportOptions,
-    left_out: LeftOut,
-) -> tuple[tuple[ImportedPicture, ...], tuple[str, ...]]:
+    source: Source, file: SleapFile, of_frame: Mapping[int, list[ImportedSubject]]
+) -> tuple[ImportedPicture, ...]:
     videos = [
         _expect_object(file, parse_json(one, file.place)) for one in file.texts("videos_json")
     ]
     # The frames with such instances, each once.
-    finder = PictureFinder(options.images or file.path.parent)
-    extractor = Extractor(file, options.extracted, options.replace)
+    finder = PictureFinder(source.options.images or source.path.parent)
+    extractor = Extractor(file, source.options.extracted, source.options.replace)
     frames = file.table("frames", ("frame_id", "video", "frame_idx"))
     ids, first = np.unique(frames["frame_id"], return_index=True)
-    left_out.add("frames that are there twice", count=len(frames) - len(ids))
+    source.leave_out("frames that are there twice", count=len(frames) - len(ids))
     frames = frames[np.sort(first)]
     labelled = np.isin(frames["frame_id"], list(of_frame))
-    left_out.add("frames without labels of people", count=int((~labelled).sum()))
-    left_out.add("frames not in the file's list", count=len(set(of_frame) - set(ids.tolist())))
+    source.leave_out("frames without labels of people", count=int((~labelled).sum()))
+    source.leave_out("frames not in the file's list", count=len(set(of_frame) - set(ids.tolist())))
     # Their pictures, beside the file or in it.
     pictures: list[ImportedPicture] = []
     columns = [frames[labelled][key].tolist() for key in ("frame_id", "video", "frame_idx")]
     for frame, video, number in zip(*columns, strict=True):
         if not 0 <= video < len(videos):
-            line = f"{file.path}: frame {number}: expected one of {len(videos)} videos, got {video}"
-            left_out.wrong("frames", line)
+            line = f"{source}: frame {number}: expected one of {len(videos)} videos, got {video}"
+            source.wrong("frames", line)
             continue
         backend = videos[video].get("backend")
         backend = backend if isinstance(backend, dict) else {}
@@ -274,8 +259,8 @@ def _pictures(
         if isinstance(names, list) and names:
             name = name_of(names[number]).replace("\\", "/") if 0 <= number < len(names) else ""
             if not name:
-                line = f"{file.path}: expected the file of frame {number} of video {video}"
-                left_out.wrong("frames", line)
+                line = f"{source}: expected the file of frame {number} of video {video}"
+                source.wrong("frames", line)
                 continue
             path = finder.find(name)
         else:
@@ -283,7 +268,7 @@ def _pictures(
         if path is not None:
             own = tuple(of_frame[frame])
             pictures.append(ImportedPicture(path, own, extra={"video": video, "frame": number}))
-    finder.expect_all(file.path)
+    finder.expect_all(source)
     if not pictures:
-        raise left_out.nothing_left(f"{file.path}: expected labelled frames, found none")
-    return tuple(pictures), finder.notes()
+        raise source.nothing_left(f"{source}: expected labelled frames, found none")
+    return tuple(pictures)

@@ -26,6 +26,11 @@ _MOST_PIXELS = 40_000_000
 """More than the largest frames of videos have, 8192x4320."""
 
 
+def no_sleap(path: Path, why: str) -> InputError:
+    """Return the error for a file that is not in SLEAP's form."""
+    return InputError(f"expected a SLEAP file, but {path} is none ({why})")
+
+
 @final
 class SleapFile:
     """An open file. Parts are read only where they lie in the file itself."""
@@ -44,20 +49,15 @@ class SleapFile:
         for step in name.split("/"):
             link = found.get(step, getlink=True) if isinstance(found, h5py.Group) else None
             if not isinstance(link, h5py.HardLink):
-                raise InputError(
-                    f"expected a SLEAP file, but {self.path} is none (it has no {name:.100})"
-                )
+                raise no_sleap(self.path, f"it has no {name:.100}")
             found = found[step]
         return found
 
-    def attribute(self, name: str, key: str) -> object:
-        """Return an attribute of a part, None where it has none."""
-        value = self.part(name).attrs.get(key)
-        return value.item() if isinstance(value, np.generic) else value
-
-    def text_attribute(self, name: str, key: str) -> str:
-        """Return an attribute that holds a text."""
-        return _text(self.attribute(name, key))
+    def metadata(self, key: str) -> object:
+        """Return an attribute of the metadata, text as str; None where there is none."""
+        value = self.part("metadata").attrs.get(key)
+        value = value.item() if isinstance(value, np.generic) else value
+        return _text(value) if isinstance(value, bytes) else value
 
     def dataset(self, name: str) -> h5py.Dataset:
         """Return a data set whose values lie in the file itself."""
@@ -65,7 +65,7 @@ class SleapFile:
 
         found = self.part(name)
         if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
-            raise InputError(f"expected a SLEAP file, but {self.path} is none (no data in {name})")
+            raise no_sleap(self.path, f"no data in {name}")
         return found
 
     def _values(self, name: str) -> NDArray[np.void]:
@@ -84,9 +84,7 @@ class SleapFile:
         kinds = dict(values.dtype.fields or {})
         missing = [key for key in fields if key not in kinds or kinds[key][0].kind not in "biuf"]
         if missing:
-            raise InputError(
-                f"expected a SLEAP file, but {self.path} is none ({name} has no {missing[0]})"
-            )
+            raise no_sleap(self.path, f"{name} has no {missing[0]}")
         return values
 
     def numbers(self, name: str) -> list[int | None]:
@@ -144,19 +142,16 @@ class Extractor:
         path = self._folder / f"video{video}_{number:06}.png"
         content = io.BytesIO()
         _embedded(where, dataset, numbers.index(number)).save(content, format="PNG")
-        self._put(path, content.getvalue())
-        return path
-
-    def _put(self, path: Path, content: bytes) -> None:
         make_writable_folder(self._folder)
-        if is_file(path) and path.read_bytes() == content:
-            return
+        if is_file(path) and path.read_bytes() == content.getvalue():
+            return path
         if is_file(path) and not self._replace:
             raise InputError(
                 f"{path} exists and is another picture; name another --out or add --force"
             )
         with atomic_path(path) as temporary:
-            temporary.write_bytes(content)
+            temporary.write_bytes(content.getvalue())
+        return path
 
 
 def _embedded(where: str, dataset: h5py.Dataset, row: int) -> Image.Image:

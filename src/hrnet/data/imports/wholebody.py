@@ -13,13 +13,7 @@ import numpy as np
 from hrnet.data.coco import image_paths
 from hrnet.data.coco_file import WHOLEBODY_PARTS, CocoAnnotation, Floats, note_problems, read_coco
 from hrnet.data.findings import Findings
-from hrnet.data.imports.common import (
-    Imported,
-    ImportedPicture,
-    ImportedSubject,
-    ImportOptions,
-    mentions,
-)
+from hrnet.data.imports.common import Imported, ImportedPicture, ImportedSubject, Source, mentions
 from hrnet.errors import InputError
 from hrnet.files import is_file
 from hrnet.numbers import to_floats
@@ -37,20 +31,20 @@ def fits(source: Path) -> bool:
     return mentions(source, MARK)
 
 
-def read(source: Path, options: ImportOptions) -> Imported:
+def read(source: Source) -> Imported:
     """Read COCO-WholeBody's annotations; ids, areas and crowds stay as they are.
 
     Raises InputError with one line for the errors of `hrnet data check`, points of another number,
     and missing pictures.
     """
     # Annotations with the 17 keypoints of the body.
-    findings = Findings(strict=True, path=source)
-    file = read_coco(source, findings)
+    findings = Findings(strict=True, path=source.path)
+    file = read_coco(source.path, findings)
     note_problems(file.annotations, findings)
     odd = [one.name for one in file.annotations if not _is_body(one)]
     findings.error("annotations without the 17 keypoints of COCO", odd, "correct them")
     # Their pictures.
-    paths = image_paths(options.images or source.parent, file.images)
+    paths = image_paths(source.options.images or source.path.parent, file.images)
     missing = [str(path) for path in paths.values() if not is_file(path)]
     findings.error("pictures that are not there", missing, "give their folder with --images")
     # Subjects with all points.
@@ -58,6 +52,10 @@ def read(source: Path, options: ImportOptions) -> Imported:
     counts = dict.fromkeys(WHOLEBODY_PARTS, 0)
     for one in file.annotations:
         subjects.setdefault(one.image_id, []).append(_subject(source, one, counts))
+    source.notes += [
+        "points of feet, face and hands count as visible where they are labelled",
+        *(f"{count} subjects have no labelled {part}" for part, count in counts.items()),
+    ]
     skeleton = published_skeleton("coco_wholebody")
     return Imported(
         names=skeleton.names,
@@ -72,10 +70,6 @@ def read(source: Path, options: ImportOptions) -> Imported:
         edges=skeleton.edges,
         flip_pairs=skeleton.flip_pairs,
         sigmas=skeleton.sigmas,
-        notes=(
-            "points of feet, face and hands count as visible where they are labelled",
-            *(f"{count} subjects have no labelled {part}" for part, count in counts.items()),
-        ),
     )
 
 
@@ -83,7 +77,7 @@ def _is_body(one: CocoAnnotation) -> bool:
     return "length" not in one.wrong and (one.triples is None or len(one.triples) == _BODY)
 
 
-def _subject(source: Path, one: CocoAnnotation, without: dict[str, int]) -> ImportedSubject:
+def _subject(source: Source, one: CocoAnnotation, without: dict[str, int]) -> ImportedSubject:
     body = np.zeros((_BODY, 3)) if one.triples is None else one.triples
     points = [body, *(_part(source, one, part) for part in WHOLEBODY_PARTS)]
     for part, found in zip(WHOLEBODY_PARTS, points[1:], strict=True):
@@ -91,12 +85,11 @@ def _subject(source: Path, one: CocoAnnotation, without: dict[str, int]) -> Impo
     extra: dict[str, object] = {"id": one.id, "image_id": one.image_id, "iscrowd": int(one.iscrowd)}
     if one.area is not None:
         extra["area"] = one.area
-    corners = None if one.box is None else one.box.tolist()
-    box = None if corners is None else (corners[0], corners[1], corners[2], corners[3])
+    box = None if one.box is None else one.box.tolist()
     return ImportedSubject(np.concatenate(points), box, extra)
 
 
-def _part(source: Path, one: CocoAnnotation, part: str) -> Floats:
+def _part(source: Source, one: CocoAnnotation, part: str) -> Floats:
     """The points (N, 3) of a part, visible (2) where they are labelled."""
     count = _COUNTS[part]
     values, valid = one.raw.get(part), one.raw.get(part.replace("_kpts", "_valid"), True)

@@ -19,11 +19,9 @@ from hrnet.data.imports.common import (
     Imported,
     ImportedPicture,
     ImportedSubject,
-    ImportOptions,
-    LeftOut,
+    Source,
     keypoint_names,
     name_of,
-    number,
     shown,
 )
 from hrnet.data.imports.pictures import picture_size
@@ -31,7 +29,7 @@ from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder, read_text
 from hrnet.geometry import Size
-from hrnet.numbers import to_int
+from hrnet.numbers import text_to_float, to_int
 
 OPTIONS = frozenset({"names", "category", "part", "likelihood"})
 _BOX_COLUMNS = 5
@@ -47,6 +45,10 @@ class _LabelLine:
     values: NDArray[np.float64]
 
     @property
+    def class_index(self) -> int:
+        return int(self.values[0])
+
+    @property
     def width(self) -> int:
         """The number of values of the keypoints."""
         return len(self.values) - _BOX_COLUMNS
@@ -60,9 +62,9 @@ class _Layout:
     values: int
     classes: Mapping[int, str]
 
-    def class_of(self, row: _LabelLine) -> str:
-        """The name of a row's class, or its number where it has no name."""
-        return self.classes.get(int(row.values[0]), str(int(row.values[0])))
+    def class_name(self, index: int) -> str:
+        """The name of a class, or its number where it has no name."""
+        return self.classes.get(index, str(index))
 
 
 def fits(source: Path) -> bool:
@@ -72,44 +74,43 @@ def fits(source: Path) -> bool:
     return source.suffix in (".yaml", ".yml") and "kpt_shape" in read_text(source, "settings")
 
 
-def read(source: Path, options: ImportOptions) -> Imported:
+def read(source: Source) -> Imported:
     """Read a data.yaml, a folder that holds one, or a folder with labels/ and images/."""
     # Pictures and label files, by the settings or by the folders.
-    left_out = LeftOut()
-    yaml = source if is_file(source) else yolo_files.settings_in(source)
+    options = source.options
+    yaml = source.path if is_file(source.path) else yolo_files.settings_in(source.path)
     settings = read_yaml(yaml) if yaml is not None else {}
-    found = yolo_files.find(source, yaml, settings, options, left_out)
+    found = yolo_files.find(source, yaml, settings)
     if not found.parts:
         wanted = f"part {options.part}" if options.part else "pictures"
-        raise left_out.nothing_left(
+        raise source.nothing_left(
             f"{source}: expected {wanted} with labels, found none; check the folders"
         )
     # The lines that have the number of values that most have, or that the settings give.
-    rows = {picture: _rows(label, left_out) for picture, label in found.labels.items()}
-    layout = _layout(source, settings, [row for those in rows.values() for row in those], left_out)
-    rows = {picture: _fitting(those, layout, left_out) for picture, those in rows.items()}
+    rows = {picture: _rows(source, label) for picture, label in found.labels.items()}
+    layout = _layout(source, settings, [row for those in rows.values() for row in those])
+    rows = {picture: _fitting(source, those, layout) for picture, those in rows.items()}
     # The classes that are wanted, and the names of the keypoints.
-    taken = _taken(source, layout, rows, options.category, left_out)
+    taken = _taken(source, layout, rows)
     names = options.names or _names_in(source, settings, taken)
+    source.notes += _notes(source, settings, found, layout, names=names, several=len(taken) > 1)
     what = "kpt_names" if options.names is None else "--names"
     return Imported(
-        names=keypoint_names(names, layout.keypoints, str(source), what),
-        category=" or ".join(layout.classes.get(one, str(one)) for one in taken),
-        pictures=tuple(_pictures(found.parts, rows, layout, taken, options, left_out)),
+        names=keypoint_names(names, layout.keypoints, source, what),
+        category=" or ".join(map(layout.class_name, taken)),
+        pictures=tuple(_pictures(source, found.parts, rows, layout, taken)),
         flip_pairs=_flip_pairs(source, settings.get("flip_idx"), layout.keypoints),
-        notes=(*_notes(names, layout, taken, options), *_missing(settings, found, layout)),
-        left_out=left_out,
         inputs=(*([yaml] if yaml else []), *found.lists, *found.labels.values()),
     )
 
 
-def _rows(file: Path, left_out: LeftOut) -> list[_LabelLine]:
+def _rows(source: Source, file: Path) -> list[_LabelLine]:
     """The lines of a label file; none where there is no file."""
     text = read_text(file, "labels", _LONGEST_LABELS) if is_file(file) else ""
     rows = []
     for count, line in enumerate(text.splitlines(), 1):
         place = f"{file}, line {count}"
-        numbers = [number(word) for word in line.split()]
+        numbers = [text_to_float(word) for word in line.split()]
         if not numbers:
             continue
         # A line that cannot be used is counted with the form that was expected.
@@ -123,16 +124,14 @@ def _rows(file: Path, left_out: LeftOut) -> list[_LabelLine]:
         else:
             rows.append(_LabelLine(place, row))
             continue
-        left_out.wrong("lines of labels", f"{place}: expected {expected}, got {line:.60}")
+        source.wrong("lines of labels", f"{place}: expected {expected}, got {line:.60}")
     return rows
 
 
-def _layout(
-    source: Path, settings: Mapping[str, object], rows: Sequence[_LabelLine], left_out: LeftOut
-) -> _Layout:
+def _layout(source: Source, settings: Mapping[str, object], rows: Sequence[_LabelLine]) -> _Layout:
     """K and values for each keypoint, of kpt_shape or else of the lines."""
     if not rows:
-        raise left_out.nothing_left(
+        raise source.nothing_left(
             f"{source}: expected label files with subjects, found none in labels/"
         )
     # kpt_shape is [K, 2 or 3]; without it the lines decide.
@@ -142,7 +141,7 @@ def _layout(
     )
     if keypoints is None or values not in (2, 3) or not 1 <= keypoints <= _MOST_KEYPOINTS:
         raise InputError(f"{source}: expected kpt_shape as [keypoints, 2 or 3], got {shown(shape)}")
-    return _Layout(keypoints, values, _classes(source, settings.get("names"), left_out))
+    return _Layout(keypoints, values, _classes(source, settings.get("names")))
 
 
 def _shape_of(rows: Sequence[_LabelLine]) -> list[int]:
@@ -154,14 +153,14 @@ def _shape_of(rows: Sequence[_LabelLine]) -> list[int]:
     return [width // 3, 3] if three else [width // 2, 2]
 
 
-def _fitting(rows: Iterable[_LabelLine], layout: _Layout, left_out: LeftOut) -> list[_LabelLine]:
+def _fitting(source: Source, rows: Iterable[_LabelLine], layout: _Layout) -> list[_LabelLine]:
     """The rows that have the numbers of their keypoints."""
     fitting = []
     for row in rows:
         if row.width == layout.keypoints * layout.values:
             fitting.append(row)
             continue
-        left_out.wrong(
+        source.wrong(
             "lines of labels",
             f"{row.place}: expected {layout.keypoints} keypoints of {layout.values} numbers each, "
             f"got {row.width} numbers; correct kpt_shape or the labels",
@@ -169,7 +168,7 @@ def _fitting(rows: Iterable[_LabelLine], layout: _Layout, left_out: LeftOut) -> 
     return fitting
 
 
-def _classes(source: Path, names: object, left_out: LeftOut) -> dict[int, str]:
+def _classes(source: Source, names: object) -> dict[int, str]:
     """Names of the classes, which are a list or a mapping from their numbers."""
     pairs: Iterable[tuple[object, object]] = enumerate(names) if isinstance(names, list) else ()
     if isinstance(names, dict):
@@ -178,7 +177,7 @@ def _classes(source: Path, names: object, left_out: LeftOut) -> dict[int, str]:
     for key, name in pairs:
         place, text = to_int(key), name_of(name)
         if place is None or not text:
-            left_out.wrong(
+            source.wrong(
                 "names of classes",
                 f"{source}: expected names as a list, or as numbers of classes with their names, "
                 f"got {shown(key)}: {shown(name)}",
@@ -188,30 +187,25 @@ def _classes(source: Path, names: object, left_out: LeftOut) -> dict[int, str]:
     return found
 
 
-def _taken(
-    source: Path,
-    layout: _Layout,
-    rows: Mapping[Path, Sequence[_LabelLine]],
-    wanted: str | None,
-    left_out: LeftOut,
-) -> list[int]:
+def _taken(source: Source, layout: _Layout, rows: Mapping[Path, Sequence[_LabelLine]]) -> list[int]:
     """The classes that are imported: those that occur, or the one that is wanted."""
-    all_rows = [row for those in rows.values() for row in those]
-    used = sorted({int(row.values[0]) for row in all_rows})
+    wanted = source.options.category
+    used = Counter(row.class_index for those in rows.values() for row in those)
     if not used:
-        raise left_out.nothing_left(f"{source}: expected label files with subjects, found none")
-    taken = [one for one in used if wanted in (None, layout.classes.get(one, str(one)))]
+        raise source.nothing_left(f"{source}: expected label files with subjects, found none")
+    taken = [one for one in sorted(used) if wanted in (None, layout.class_name(one))]
     if not taken:
-        listed = ", ".join(layout.classes.get(one, str(one)) for one in used[:20])
+        listed = ", ".join(map(layout.class_name, sorted(used)[:20]))
         raise InputError(f"{source}: expected subjects of class {wanted}, found {listed}")
-    for name, count in Counter(map(layout.class_of, all_rows)).items():
-        if wanted not in (None, name):
-            left_out.add("subjects of other classes", f"{count} {name}", count)
+    for index, count in used.items():
+        if index not in taken:
+            name = layout.class_name(index)
+            source.leave_out("subjects of other classes", f"{count} {name}", count)
     return taken
 
 
 def _names_in(
-    source: Path, settings: Mapping[str, object], taken: Sequence[int]
+    source: Source, settings: Mapping[str, object], taken: Sequence[int]
 ) -> tuple[str, ...] | None:
     """Keypoint names of kpt_names: a list, or a list for each class."""
     names = settings.get("kpt_names")
@@ -229,7 +223,7 @@ def _names_in(
     return tuple(map(name_of, names))
 
 
-def _flip_pairs(source: Path, order: object, count: int) -> tuple[tuple[int, int], ...] | None:
+def _flip_pairs(source: Source, order: object, count: int) -> tuple[tuple[int, int], ...] | None:
     """Pairs from flip_idx, where entry k is the keypoint that k becomes in a mirrored picture."""
     if order is None:
         return None
@@ -243,59 +237,54 @@ def _flip_pairs(source: Path, order: object, count: int) -> tuple[tuple[int, int
 
 
 def _pictures(
+    source: Source,
     parts: Mapping[Path, str],
     rows: Mapping[Path, Sequence[_LabelLine]],
     layout: _Layout,
     taken: Sequence[int],
-    options: ImportOptions,
-    left_out: LeftOut,
 ) -> Iterable[ImportedPicture]:
     for path, part in parts.items():
-        size = picture_size(path, left_out)
-        if size is not None:
-            subjects = [
-                _subject(row, layout, size, len(taken) > 1, options.likelihood, left_out)
-                for row in rows[path]
-                if int(row.values[0]) in taken
-            ]
-            yield ImportedPicture(path, tuple(subjects), extra={"part": part} if part else {})
+        size = picture_size(path, source)
+        if size is None:
+            continue
+        subjects = []
+        for row in rows[path]:
+            if row.class_index in taken:
+                # Where several classes are taken as one, each subject keeps its own.
+                name = layout.class_name(row.class_index)
+                extra = {"class": name} if len(taken) > 1 else {}
+                subjects.append(_subject(source, row, layout, size, extra))
+        yield ImportedPicture(path, tuple(subjects), extra={"part": part} if part else {})
 
 
 def _subject(
-    row: _LabelLine,
-    layout: _Layout,
-    size: Size,
-    name_class: bool,
-    likelihood: float | None,
-    left_out: LeftOut,
+    source: Source, row: _LabelLine, layout: _Layout, size: Size, extra: Mapping[str, object]
 ) -> ImportedSubject:
     # Shares of width and height become pixels; the box is given by its centre.
     scale = np.array([size[1], size[0]])
     center, extent = row.values[1:3] * scale, row.values[3:5] * scale
-    left, top = (center - extent / 2).tolist()
+    box = np.concatenate([center - extent / 2, extent]).tolist()
     values = row.values[_BOX_COLUMNS:].reshape(layout.keypoints, layout.values)
     points = values[:, :2]
     if layout.values == 3:
-        visibility = _visibility(row.place, values[:, 2], likelihood, left_out)
+        visibility = _visibility(source, row.place, values[:, 2])
     else:
         visibility = np.where((points >= 0).all(axis=1) & (points > 0).any(axis=1), 2.0, 0.0)
     triples = np.column_stack([points * scale, visibility])
-    extra = {"class": layout.class_of(row)} if name_class else {}
-    return ImportedSubject(triples, (left, top, float(extent[0]), float(extent[1])), extra)
+    return ImportedSubject(triples, box, extra)
 
 
-def _visibility(
-    place: str, marks: NDArray[np.float64], likelihood: float | None, left_out: LeftOut
-) -> NDArray[np.float64]:
+def _visibility(source: Source, place: str, marks: NDArray[np.float64]) -> NDArray[np.float64]:
     """Read 0, 1 or 2 from the line, or from a machine's scores where the user wants those."""
     # Scores are no visibilities: with a limit, those above it count as visible.
+    likelihood = source.options.likelihood
     if likelihood is not None:
         below = (marks > 0) & (marks < likelihood)
-        left_out.add(f"keypoints of a score below {likelihood:g}", count=int(below.sum()))
+        source.leave_out(f"keypoints of a score below {likelihood:g}", count=int(below.sum()))
         return np.where((marks >= likelihood) & (marks > 0), 2.0, 0.0)
     good = np.isin(marks, (0, 1, 2))
     for mark in marks[~good]:
-        left_out.wrong(
+        source.wrong(
             "keypoints of unclear visibility",
             f"{place}: expected a visibility of 0, 1 or 2, got {mark:g}; if these are scores of a "
             "machine, give --likelihood",
@@ -304,29 +293,23 @@ def _visibility(
 
 
 def _notes(
-    names: Sequence[str] | None,
+    source: Source,
+    settings: Mapping[str, object],
+    found: yolo_files.Found,
     layout: _Layout,
-    taken: Sequence[int],
-    options: ImportOptions,
-) -> tuple[str, ...]:
-    notes = []
-    if names is None:
-        notes.append("the format has no keypoint names here: they are kp_0, ...; give --names")
-    if layout.values == 2:
-        notes.append(
-            "the labels have no visibility: all points but those at (0, 0) count as visible"
-        )
-    if len(taken) > 1:
-        notes.append("several classes became one category; each annotation keeps its `class`")
-    if options.part is None:
-        notes.append("all parts (train, val, test) are in one file; --part takes one of them")
-    return tuple(notes)
-
-
-def _missing(
-    settings: Mapping[str, object], found: yolo_files.Found, layout: _Layout
+    *,
+    names: Sequence[str] | None,
+    several: bool,
 ) -> Iterable[str]:
     """Sentences on settings and files that the data set lacks, and on their replacement."""
+    if names is None:
+        yield "the format has no keypoint names here: they are kp_0, ...; give --names"
+    if layout.values == 2:
+        yield "the labels have no visibility: all points but those at (0, 0) count as visible"
+    if several:
+        yield "several classes became one category; each annotation keeps its `class`"
+    if source.options.part is None:
+        yield "all parts (train, val, test) are in one file; --part takes one of them"
     if not settings.get("kpt_shape"):
         yield (
             f"without kpt_shape the labels were read as {layout.keypoints} keypoints of "

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hrnet.data.imports.common import ImportOptions, LeftOut, shown
+from hrnet.data.imports.common import Source, shown
 from hrnet.data.imports.pictures import FolderSearch
 from hrnet.errors import InputError
 from hrnet.files import exists, is_file, is_folder, read_text, resolve
@@ -26,10 +26,11 @@ class Found:
     folders: list[Path] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
-    def add(self, part: str, picture: Path, left_out: LeftOut) -> None:
+    def add(self, part: str, picture: Path, source: Source) -> None:
         """Take a picture once, for the part that names it first."""
         if (place := os.path.normpath(picture)) in self.seen:
-            left_out.add("pictures that are named a second time", f"{part} {picture.name}".strip())
+            name = f"{part} {picture.name}".strip()
+            source.leave_out("pictures that are named a second time", name)
         else:
             self.seen.add(place)
             self.parts[picture] = part
@@ -44,13 +45,7 @@ def settings_in(folder: Path) -> Path | None:
     return None
 
 
-def find(
-    source: Path,
-    yaml: Path | None,
-    settings: Mapping[str, object],
-    options: ImportOptions,
-    left_out: LeftOut,
-) -> Found:
+def find(source: Source, yaml: Path | None, settings: Mapping[str, object]) -> Found:
     """Find the pictures of all parts or of one, and count the files that are not read.
 
     Raises InputError where listed pictures do not exist, and for folders of something else.
@@ -58,29 +53,24 @@ def find(
     # The settings name the parts; without them the folders do.
     found, search = Found(), FolderSearch()
     if yaml is None:
-        _in_folder(found, search, source, options, left_out)
+        _in_folder(source, found, search)
     else:
-        _listed(found, search, yaml, settings, options, left_out)
+        _listed(source, found, search, yaml, settings)
     # Count label files without a picture, and files that are neither.
     texts = {path for folder in found.folders for path in _text_files(_label_place(folder))}
     for path in sorted(texts - set(found.labels.values())):
         if path.name not in _NO_LABELS:
-            left_out.add("label files without a picture", path.name)
-    search.count_others(left_out, _OWN_SUFFIXES)
+            source.leave_out("label files without a picture", path.name)
+    search.count_others(source, _OWN_SUFFIXES)
     return found
 
 
 def _listed(
-    found: Found,
-    search: FolderSearch,
-    yaml: Path,
-    settings: Mapping[str, object],
-    options: ImportOptions,
-    left_out: LeftOut,
+    source: Source, found: Found, search: FolderSearch, yaml: Path, settings: Mapping[str, object]
 ) -> None:
     """Find the pictures that a data.yaml names: by folders, by lists in files, or both."""
     missing = []
-    for part, place in _places(yaml, settings, options, left_out):
+    for part, place in _places(source, yaml, settings):
         if is_folder(place):
             pictures = search.pictures_below(place)
             found.folders.append(place)
@@ -91,7 +81,7 @@ def _listed(
             pictures = [place.parent / line for line in lines if line]
             missing += [str(path) for path in pictures if not is_file(path)]
         for path in pictures:
-            found.add(part, path, left_out)
+            found.add(part, path, source)
     if missing:
         raise InputError(
             f"{yaml}: {len(missing)} listed pictures do not exist ({missing[0]:.300}, ...)"
@@ -99,23 +89,23 @@ def _listed(
 
 
 def _places(
-    yaml: Path, settings: Mapping[str, object], options: ImportOptions, left_out: LeftOut
+    source: Source, yaml: Path, settings: Mapping[str, object]
 ) -> Iterator[tuple[str, Path]]:
     """Yield each part with each folder or list that it names, once; count missing ones."""
-    seen = set()
+    wanted, seen = source.options.part, set()
     for part in PARTS:
         entries = settings.get(part) or []
         for entry in entries if isinstance(entries, list) else [entries]:
             if not isinstance(entry, str):
                 line = f"{yaml}: expected folders or lists in {part}, got {shown(entry)}"
-                left_out.wrong(f"entries of {part}", line)
+                source.wrong(f"entries of {part}", line)
                 continue
-            tries = _tries(yaml, settings, entry, options.images)
+            tries = _tries(yaml, settings, entry, source.options.images)
             place = next((one for one in tries if exists(one)), None)
             if place is None:
                 line = f"expected pictures in {tries[0]}, which does not exist; correct path"
-                left_out.wrong(f"entries of {part}", f"{yaml}: {line}")
-            elif options.part in (None, part) and (key := (part, resolve(place))) not in seen:
+                source.wrong(f"entries of {part}", f"{yaml}: {line}")
+            elif wanted in (None, part) and (key := (part, resolve(place))) not in seen:
                 seen.add(key)
                 yield part, place
 
@@ -133,18 +123,16 @@ def _tries(
     return [base / name for base in bases for name in (entry, entry.removeprefix("../"))]
 
 
-def _in_folder(
-    found: Found, search: FolderSearch, source: Path, options: ImportOptions, left_out: LeftOut
-) -> None:
-    folder = options.images or source / "images"
+def _in_folder(source: Source, found: Found, search: FolderSearch) -> None:
+    folder = source.options.images or source.path / "images"
     if not is_folder(folder):
         raise InputError(f"{source}: expected pictures in {folder}; give their folder as --images")
     found.folders.append(folder)
     for path in search.pictures_below(folder):
         first = path.relative_to(folder).parts[0]
         part = first if first in PARTS else ""
-        if options.part in (None, part):
-            found.add(part, path, left_out)
+        if source.options.part in (None, part):
+            found.add(part, path, source)
 
 
 def _label_file(picture: Path) -> Path:
@@ -153,18 +141,13 @@ def _label_file(picture: Path) -> Path:
 
 def _label_place(folder: Path) -> Path:
     """Return the folder of the labels of a folder's pictures: its last `images` is `labels`."""
-    parts = list(folder.parts)
-    for place in reversed(range(len(parts))):
-        if parts[place] == "images":
-            parts[place] = "labels"
-            break
-    return Path(*parts)
+    parts = folder.parts
+    if "images" not in parts:
+        return folder
+    last = len(parts) - 1 - parts[::-1].index("images")
+    return Path(*parts[:last], "labels", *parts[last + 1 :])
 
 
 def _text_files(folder: Path) -> list[Path]:
-    return [
-        Path(base, name)
-        for base, _, names in os.walk(folder)
-        for name in sorted(names)
-        if name.endswith(".txt")
-    ]
+    walk = os.walk(folder)
+    return [Path(base, name) for base, _, names in walk for name in names if name.endswith(".txt")]
