@@ -25,7 +25,7 @@ from hrnet.files import read_text
 from hrnet.geometry import Floats, Image8, Size
 from hrnet.images import ImageSource
 from hrnet.markup import Section
-from hrnet.spec import ModelSpec, check_length
+from hrnet.spec import ModelSpec, NetworkSpec, check_length
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -219,6 +219,8 @@ class TaskParts:
     sections: module of `TaskSections`, None where the report has the table of metrics alone.
     details: what `hrnet evaluate --json` writes beside the metrics, of the arguments of
     `report_sections`; None for nothing.
+    usual_facts: of a network and the known fields of its spec, fields to assume where a file of
+    weights lacks them; None for nothing.
     """
 
     name: str
@@ -231,6 +233,7 @@ class TaskParts:
     details: Callable[[Task, Sequence[tuple[Job, Result]], Dataset], dict[str, object]] | None = (
         None
     )
+    usual_facts: Callable[[NetworkSpec, Mapping[str, object]], dict[str, object]] | None = None
     results: str = "results"
     without_boxes: str = ""
     hub_tag: str = ""

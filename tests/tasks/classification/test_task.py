@@ -203,11 +203,17 @@ def test_a_part_of_the_pictures_is_measured_alone(class_folder, tmp_path, spec):
     pairs = list(zip(dataset.jobs[4:], labels_of(["owl", "cat"], spec), strict=True))
     metrics = Classification(spec).evaluate(pairs, dataset)
     assert (metrics["top-1"], metrics["class mean"]) == (0.5, 0.5)
-    assert Classification(spec).evaluate([], dataset) == {
-        "top-1": -1.0,
-        "top-5": -1.0,
-        "class mean": -1.0,
-    }
+    assert Classification(spec).evaluate([], dataset) == {"top-1": -1.0, "class mean": -1.0}
+    six = Classification(make_spec((*NAMES, "cow", "emu", "fox")))
+    assert six.evaluate([], dataset) == {"top-1": -1.0, "top-5": -1.0, "class mean": -1.0}
+
+
+@pytest.mark.parametrize("count", [3, 5, 6])
+def test_top_5_is_of_more_than_5_classes(count, class_folder, tmp_path):
+    spec = make_spec((*NAMES, "cow", "emu", "fox")[:count])
+    dataset = Classification.dataset(DataSource(class_folder(tmp_path / "pets", 1)))
+    pairs = list(zip(dataset.jobs, labels_of(["cat", "dog", "owl"], spec), strict=True))
+    assert ("top-5" in Classification(spec).evaluate(pairs, dataset)) == (count > 5)
 
 
 def test_folders_of_wordnet_ids_have_the_english_names(class_folder, tmp_path):

@@ -67,8 +67,8 @@ class ClassificationDataset:
 
 
 _METRIC = (
-    "top-1 and top-5 accuracy (top-k with fewer classes: all), mean of class accuracies; of equal "
-    "scores the lower class index ranks first"
+    "top-1 and, of more than 5 classes, top-5 accuracy, mean of class accuracies; of equal scores "
+    "the lower class index ranks first"
 )
 
 
