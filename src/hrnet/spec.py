@@ -69,8 +69,7 @@ class NetworkOptions(BaseModel):
     """Share of samples for which training skips HRFormer's last block, less for earlier ones;
     predictions do not change."""
     exchange: Literal["official", "textbook"] | None = None
-    """Sum over Lite-HRNet's streams: official (as in its code) or textbook (as in its
-    paper)."""
+    """Sum over Lite-HRNet's streams: official (as in its code) or textbook (as in its paper)."""
 
     def over(self, defaults: "NetworkOptions") -> "NetworkOptions":
         """Return these options, with those of `defaults` where these are None."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrnet.data.class_dataset import ClassDataset, ClassSample
+from hrnet.data.class_dataset import ClassSample
 from hrnet.errors import InputError
 from hrnet.predict import Model
 from hrnet.tasks import DataSource, Job
@@ -254,12 +254,11 @@ def test_details_have_each_class_and_each_confusion(class_folder, tmp_path):
 def test_many_classes_have_no_metric_each(spec):
     names = tuple(f"c{number}" for number in range(21))
     eye = np.eye(21)
-    pictures = ClassDataset(
+    dataset = ClassificationDataset(
         path=Path("x"),
         class_names=names,
         samples=tuple(ClassSample(Path(name), name, i, name) for i, name in enumerate(names)),
     )
-    dataset = ClassificationDataset(pictures)
     pairs = [(job, Labels(row, names, (9, 9))) for job, row in zip(dataset.jobs, eye, strict=True)]
     task = Classification(make_spec(names))
     assert task.evaluate(pairs, dataset) == {"top-1": 1.0, "top-5": 1.0, "class mean": 1.0}
