@@ -63,6 +63,40 @@ def test_mistakes_are_one_line_and_exit_code_2(run, pose, tmp_path, options, wor
     assert not out.exists()
 
 
+def save_classifier(path, classes):
+    network = create_model("hrnet_w18_small_v1", task="classification", num_outputs=classes)
+    torch.save(to_upstream(network.state_dict(), network.spec, "official"), path)
+    return path
+
+
+def test_a_classification_file_gets_usual_facts_with_its_input(run, tmp_path):
+    path, out = save_classifier(tmp_path / "own.pth", 3), tmp_path / "own.safetensors"
+    code, _, errors = run("convert", path, out)
+    assert (code, errors) == (0, "to predict with it, convert it with --input\n")
+    code, text, errors = run("convert", path, out, "--input", "192x224")
+    assert (code, errors) == (0, "")
+    assert text.splitlines()[1] == (
+        "note: not in the file and not given: resize and class_names; the usual is taken: short "
+        "side 256 bilinear, 3 classes, class 0, class 1, class 2"
+    )
+    spec = read_checkpoint(out)[1]
+    assert (spec.input_size, spec.resize, spec.interpolation) == ((192, 224), 256, "bilinear")
+    assert spec.class_names == ("class 0", "class 1", "class 2")
+    code, text, errors = run("convert", path, out, "--input", "64x64", "--skeleton", "coco")
+    assert code == 2
+    assert "classification, which has no skeleton; leave it out" in errors
+
+
+def test_1000_classes_are_those_of_imagenet(run, tmp_path):
+    path, out = save_classifier(tmp_path / "own.pth", 1000), tmp_path / "own.safetensors"
+    code, text, _ = run("convert", path, out, "--input", "224x224")
+    assert code == 0
+    assert "1000 classes, tench" in text
+    # Its own description is known by now, so that nothing is assumed.
+    code, text, _ = run("convert", out, tmp_path / "again.safetensors")
+    assert (code, "note:" in text) == (0, False)
+
+
 def test_options_of_segmentation(run, tmp_path):
     network = create_model("hrnet_w18_small_v1", task="segmentation")
     path, out = tmp_path / "seg.pth", tmp_path / "seg.safetensors"

@@ -14,11 +14,10 @@ from hrnet.tasks.pose.drawing import (
     LEFT,
     MIDDLE,
     RIGHT,
-    draw_poses,
     line_width_px,
     side_colors,
 )
-from hrnet.tasks.pose.result import Poses
+from hrnet.tasks.pose.result import Poses, draw_poses
 
 PAIR = Skeleton(("left_hand", "right_hand", "head"), ((0, 2), (1, 2)), ((0, 1),))
 GREY = np.full((100, 120, 3), 90, dtype=np.uint8)

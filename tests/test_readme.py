@@ -1,4 +1,4 @@
-"""What the README shows is run as it stands.
+"""The examples of the README, run as they stand.
 
 Every ```python block runs in a fresh interpreter, unless the line before it is
 `<!-- not run: why -->`. A ```sh block runs only after a line `<!-- run -->`. Both run in an empty

@@ -1,4 +1,4 @@
-"""What is loaded when: `import hrnet` and `hrnet --help` are light, `hrnet predict` needs no torch.
+"""Imports at start: `import hrnet` and `hrnet --help` are light, `hrnet predict` needs no torch.
 
 Only which modules are loaded is asserted here; benchmarks/startup.py measures the seconds.
 """

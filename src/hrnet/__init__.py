@@ -25,8 +25,7 @@ if TYPE_CHECKING:
     from hrnet.tasks import read_experiment
     from hrnet.tasks.classification.result import Labels
     from hrnet.tasks.classification.spec import ClassificationSpec
-    from hrnet.tasks.pose.drawing import draw_poses
-    from hrnet.tasks.pose.result import Poses
+    from hrnet.tasks.pose.result import Poses, draw_poses
     from hrnet.tasks.pose.spec import PoseSpec
     from hrnet.training.train import train
     from hrnet.weights.checkpoint import save_checkpoint
@@ -52,7 +51,7 @@ _HOMES = {
     "Skeleton": "hrnet.skeleton",
     "convert_file": "hrnet.weights.convert",
     "create_model": "hrnet.models",
-    "draw_poses": "hrnet.tasks.pose.drawing",
+    "draw_poses": "hrnet.tasks.pose.result",
     "evaluate": "hrnet.evaluation",
     "export": "hrnet.exporters.export",
     "fingerprint": "hrnet.weights.convert",

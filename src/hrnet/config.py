@@ -1,7 +1,7 @@
 """An experiment as one frozen value: the network, the data and the training.
 
-Each task extends the parts with settings of its own, see `hrnet.tasks`. Bounds and description of a
-setting stand beside it; `hrnet recipes NAME` and the error messages use them.
+Each task extends the parts with settings of its own, see `hrnet.tasks`. The docstring below a
+setting is its description, which `hrnet recipes NAME` prints.
 """
 
 import json
@@ -31,21 +31,20 @@ Pattern = Annotated[str, Field(max_length=1000)]
 class Part(BaseModel):
     """A frozen part of an experiment; other settings than its own are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 class ModelConfig(Part):
     """The network."""
 
-    variant: str = Field(
-        max_length=200, description="The architecture by its name; `hrnet models` lists them."
-    )
-    input_size: InputSize = Field(
-        default=(256, 192), description="(height, width) of the input in pixels, multiples of 32."
-    )
-    options: NetworkOptions = Field(
-        default=NetworkOptions(), description="Choices within the architecture."
-    )
+    variant: str = Field(max_length=200)
+    """The architecture by its name; `hrnet models` lists them."""
+    input_size: InputSize = (256, 192)
+    """(height, width) of the input in pixels, multiples of 32."""
+    options: NetworkOptions = NetworkOptions()
+    """Choices within the architecture."""
 
 
 class DataConfig(Part, ABC):
@@ -63,155 +62,96 @@ class DataConfig(Part, ABC):
 class ParameterGroup(Part):
     """Parameters with a learning rate or weight decay of their own."""
 
-    pattern: Pattern = Field(description="Of their names, such as backbone.* or *norm*.")
-    lr_scale: float = Field(
-        default=1.0, gt=0, le=1000, description="Their factor on the learning rate."
-    )
-    weight_decay: float | None = Field(
-        default=None, ge=0, le=1000, description="In place of train.weight_decay."
-    )
+    pattern: Pattern
+    """Of their names, such as backbone.* or *norm*."""
+    lr_scale: float = Field(default=1.0, gt=0, le=1000)
+    """Their factor on the learning rate."""
+    weight_decay: float | None = Field(default=None, ge=0, le=1000)
+    """In place of train.weight_decay."""
 
 
 class TrainConfig(Part):
     """Optimisation: every setting that changes what is learned. Epochs count from 0."""
 
-    epochs: int = Field(
-        default=210, ge=1, le=MAX_COUNT, description="Passes over the training data."
-    )
-    batch_size: int = Field(
-        default=32,
-        ge=1,
-        le=MAX_COUNT,
-        description="Samples in one update, over all processes and all parts together.",
-    )
-    accumulate: int = Field(
-        default=1,
-        ge=1,
-        le=MAX_COUNT,
-        description="Parts in which a process computes its share, one after the other, to save "
-        "memory; their gradients add up. Batch statistics are of one part.",
-    )
-    optimizer: Literal["adam", "adamw", "sgd"] = Field(
-        default="adam", description="adam, adamw or sgd."
-    )
-    lr: float = Field(
-        default=1e-3, gt=0, le=1e30, description="Learning rate before warm-up and schedule."
-    )
-    momentum: float = Field(default=0.9, ge=0, lt=1, description="Of sgd.")
-    nesterov: bool = Field(default=False, description="Nesterov's momentum, of sgd.")
-    weight_decay: float = Field(
-        default=0.0,
-        ge=0,
-        le=1000,
-        description="For convolution and linear weights; norms, biases and position tables have "
-        "none. adamw subtracts lr * weight_decay * weight; for adam and sgd it is the L2 penalty "
-        "that is added to the gradient. Published Adam trainings of HRNet have none.",
-    )
-    groups: tuple[ParameterGroup, ...] = Field(
-        default=(),
-        max_length=1000,
-        description="Parameters with a learning rate (lr_scale) or weight_decay of their own, by a "
-        "pattern of names; the first that fits counts.",
-    )
-    freeze: tuple[Pattern, ...] = Field(
-        default=(),
-        max_length=1000,
-        description="Patterns of parameters that are not trained; norms all of whose parameters "
-        "are frozen keep their statistics.",
-    )
-    clip_norm: float | None = Field(
-        default=None,
-        gt=0,
-        le=1e9,
-        description="Largest norm of the gradient of all parameters together; null: no limit.",
-    )
-    schedule: Literal["step", "cosine", "poly", "constant"] = Field(
-        default="step",
-        description="step (a tenth at each of train.milestones), cosine or poly (power 0.9) to "
-        "zero over the run, or constant.",
-    )
+    epochs: int = Field(default=210, ge=1, le=MAX_COUNT)
+    """Passes over the training data."""
+    batch_size: int = Field(default=32, ge=1, le=MAX_COUNT)
+    """Samples in one update, over all processes and all parts together."""
+    accumulate: int = Field(default=1, ge=1, le=MAX_COUNT)
+    """Parts in which a process computes its share, one after the other, to save memory; their
+    gradients add up. Batch statistics are of one part."""
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    """adam, adamw or sgd."""
+    lr: float = Field(default=1e-3, gt=0, le=1e30)
+    """Learning rate before warm-up and schedule."""
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    """Of sgd."""
+    nesterov: bool = False
+    """Nesterov's momentum, of sgd."""
+    weight_decay: float = Field(default=0.0, ge=0, le=1000)
+    """For convolution and linear weights; norms, biases and position tables have none. adamw
+    subtracts lr * weight_decay * weight; for adam and sgd it is the L2 penalty that is added to
+    the gradient. Published Adam trainings of HRNet have none."""
+    groups: tuple[ParameterGroup, ...] = Field(default=(), max_length=1000)
+    """Parameters with a learning rate (lr_scale) or weight_decay of their own, by a pattern of
+    names; the first that fits counts."""
+    freeze: tuple[Pattern, ...] = Field(default=(), max_length=1000)
+    """Patterns of parameters that are not trained; norms all of whose parameters are frozen
+    keep their statistics."""
+    clip_norm: float | None = Field(default=None, gt=0, le=1e9)
+    """Largest norm of the gradient of all parameters together; null: no limit."""
+    schedule: Literal["step", "cosine", "poly", "constant"] = "step"
+    """step (a tenth at each of train.milestones), cosine or poly (power 0.9) to zero over the
+    run, or constant."""
     milestones: tuple[Annotated[int, Field(ge=0, le=MAX_COUNT)], ...] = Field(
-        default=(170, 200), max_length=1000, description="Epochs at which step goes to a tenth."
+        default=(170, 200), max_length=1000
     )
-    warmup_steps: int = Field(
-        default=0,
-        ge=0,
-        le=MAX_COUNT,
-        description="Updates over which the learning rate rises from train.warmup_factor.",
-    )
-    warmup_factor: float = Field(
-        default=1e-3, gt=0, le=1, description="Factor on the learning rate at the first update."
-    )
-    loss: str = Field(description="The loss by its name; each task has its own.")
-    ema: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Decay of the exponential moving average (EMA) of the weights, which is "
-        "evaluated and saved; 0: none.",
-    )
-    precision: Literal["float32", "bf16", "fp16"] = Field(
-        default="float32",
-        description="bf16 and fp16 run the network under autocast; fp16 scales the loss and needs "
-        "a GPU.",
-    )
-    sync_norm: bool = Field(
-        default=True, description="With several processes, batch statistics are of all of them."
-    )
-    init: str | None = Field(
-        default=None,
-        max_length=10_000,
-        description="A checkpoint, run folder or name whose weights the training starts from; "
-        "null: new weights.",
-    )
-    init_head: bool = Field(
-        default=True,
-        description="false takes the backbone alone from train.init, which may predict something "
-        "else.",
-    )
-    evaluate_every: int = Field(
-        default=10, ge=1, le=MAX_COUNT, description="Epochs between two evaluations."
-    )
-    seed: int = Field(
-        default=0, ge=0, le=MAX_SEED, description="All that is drawn at random follows from it."
-    )
+    """Epochs at which step goes to a tenth."""
+    warmup_steps: int = Field(default=0, ge=0, le=MAX_COUNT)
+    """Updates over which the learning rate rises from train.warmup_factor."""
+    warmup_factor: float = Field(default=1e-3, gt=0, le=1)
+    """Factor on the learning rate at the first update."""
+    loss: str
+    """The loss by its name; each task has its own."""
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the exponential moving average (EMA) of the weights, which is evaluated and
+    saved; 0: none."""
+    precision: Literal["float32", "bf16", "fp16"] = "float32"
+    """bf16 and fp16 run the network under autocast; fp16 scales the loss and needs a GPU."""
+    sync_norm: bool = True
+    """With several processes, batch statistics are of all of them."""
+    init: str | None = Field(default=None, max_length=10_000)
+    """A checkpoint, run folder or name whose weights the training starts from; null: new
+    weights."""
+    init_head: bool = True
+    """false takes the backbone alone from train.init, which may predict something else."""
+    evaluate_every: int = Field(default=10, ge=1, le=MAX_COUNT)
+    """Epochs between two evaluations."""
+    seed: int = Field(default=0, ge=0, le=MAX_SEED)
+    """All that is drawn at random follows from it."""
 
 
 class RunConfig(Part):
     """Execution: device, workers, logging. These settings do not change what is learned."""
 
-    device: str = Field(
-        default="auto",
-        max_length=200,
-        description="auto takes CUDA, then Apple's MPS, then the CPU; or cpu, cuda, cuda:1, mps.",
-    )
-    workers: int = Field(
-        default=1,
-        ge=0,
-        le=512,
-        description="Processes that prepare samples, for each process that trains.",
-    )
-    cache_images: bool = Field(
-        default=True, description="Keep decoded pictures in memory, one copy in each worker."
-    )
-    broken_images: Literal["error", "skip"] = Field(
-        default="error",
-        description="error stops at a picture that cannot be read, skip leaves it out and counts.",
-    )
-    channels_last: bool = Field(
-        default=True, description="Channels last in memory, which is faster in most cases."
-    )
-    compile: bool = Field(default=False, description="Compile the network by torch.compile.")
-    checkpoint_minutes: float = Field(
-        default=5.0,
-        ge=0,
-        le=1e6,
-        description="The state is saved so often, and at the end of each epoch.",
-    )
-    log_every: int = Field(
-        default=50, ge=1, le=MAX_COUNT, description="Updates between two lines of log.jsonl."
-    )
-    tensorboard: bool = Field(default=True, description="Write event files for TensorBoard too.")
+    device: str = Field(default="auto", max_length=200)
+    """auto takes CUDA, then Apple's MPS, then the CPU; or cpu, cuda, cuda:1, mps."""
+    workers: int = Field(default=1, ge=0, le=512)
+    """Processes that prepare samples, for each process that trains."""
+    cache_images: bool = True
+    """Keep decoded pictures in memory, one copy in each worker."""
+    broken_images: Literal["error", "skip"] = "error"
+    """error stops at a picture that cannot be read, skip leaves it out and counts."""
+    channels_last: bool = True
+    """Channels last in memory, which is faster in most cases."""
+    compile: bool = False
+    """Compile the network by torch.compile."""
+    checkpoint_minutes: float = Field(default=5.0, ge=0, le=1e6)
+    """The state is saved so often, and at the end of each epoch."""
+    log_every: int = Field(default=50, ge=1, le=MAX_COUNT)
+    """Updates between two lines of log.jsonl."""
+    tensorboard: bool = True
+    """Write event files for TensorBoard too."""
 
 
 class Experiment(Part):
@@ -220,8 +160,10 @@ class Experiment(Part):
     augmentation: a frozen dataclass or another `Part`, for the task alone.
     """
 
-    name: str = Field(max_length=1000, description="The recipe's or the file's.")
-    task: str = Field(description="The task, which has settings of its own.")
+    name: str = Field(max_length=1000)
+    """The recipe's or the file's."""
+    task: str
+    """The task, which has settings of its own."""
     model: ModelConfig
     data: DataConfig
     augmentation: object
@@ -269,7 +211,9 @@ def settings_of(experiment: Experiment) -> Iterator[Setting]:
         value = tree
         for key in name.split("."):
             value = value[key]
-        yield Setting(name, json.dumps(value, ensure_ascii=False), field.description or "")
+        yield Setting(
+            name, json.dumps(value, ensure_ascii=False), " ".join((field.description or "").split())
+        )
 
 
 def _fields(part: type, above: str = "") -> Iterator[tuple[str, FieldInfo]]:

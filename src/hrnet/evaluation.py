@@ -6,7 +6,7 @@ The results come the same way as in any prediction. Without torch for exported m
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from os import PathLike
@@ -144,23 +144,15 @@ def predict_dataset(
     dataset.expect_labels_of(model.spec)
     expect_files([Path(str(job.image)) for job in jobs])
     stream = model.stream(jobs, flip_test=flip_test, batch_size=batch_size)
-    return list(_checked(dataset, jobs, stream, progress))
-
-
-def _checked(
-    dataset: Dataset,
-    jobs: Sequence[Job],
-    stream: Iterator[Result | InputError],
-    progress: Progress | None,
-) -> Iterator[Pair]:
-    """Pair jobs and results; an error is raised."""
-    for done, (job, result) in enumerate(zip(jobs, stream, strict=True), 1):
+    pairs: list[Pair] = []
+    for job, result in zip(jobs, stream, strict=True):
         if isinstance(result, InputError):
             raise result
         dataset.check_result(job, result)
-        yield job, result
+        pairs.append((job, result))
         if progress is not None:
-            progress(done, len(jobs))
+            progress(len(pairs), len(jobs))
+    return pairs
 
 
 def judge(

@@ -7,7 +7,6 @@ poses = model.predict("photo.jpg", boxes=[[60, 20, 180, 400]])
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import final, overload
@@ -29,24 +28,6 @@ BATCH_SIZE = 16
 _FOREIGN = {".pth", ".pt", ".tar", ".bin", ".ckpt"}
 _MOST_THREADS = 1024
 _LARGEST_BATCH = 4096
-
-
-@dataclass(slots=True, eq=False)
-class _Slot:
-    """The place of a job in the stream: its picture in progress, or its error."""
-
-    page: Page | None = None
-    error: InputError | None = None
-
-    @property
-    def done(self) -> bool:
-        return self.page is None or self.page.done
-
-    def outcome(self) -> Result | InputError:
-        if self.page is not None:
-            return self.page.result()
-        assert self.error is not None
-        return self.error
 
 
 @final
@@ -120,32 +101,33 @@ class Model:
         at a time, however many jobs there are and however many crops they have.
         """
         batch_size = expect_whole(batch_size, _LARGEST_BATCH, "crops in a batch")
-        waiting: deque[_Slot] = deque()
+        waiting: deque[Page | InputError] = deque()
         batch: list[Crop] = []
         for job in jobs:
-            slot = self._open(job)
-            waiting.append(slot)
-            for crop in slot.page.crops() if slot.page else ():
+            page = self._open(job)
+            waiting.append(page)
+            for crop in () if isinstance(page, InputError) else page.crops():
                 batch.append(crop)
                 if len(batch) >= batch_size:
                     self._run(batch, flip_test)
                     batch = []
-            while waiting and waiting[0].done:
-                yield waiting.popleft().outcome()
+            # An error is done, and a page once the parts of all its crops are there.
+            while waiting and (isinstance(waiting[0], InputError) or waiting[0].done):
+                yield _outcome(waiting.popleft())
         self._run(batch, flip_test)
-        yield from (slot.outcome() for slot in waiting)
+        yield from map(_outcome, waiting)
 
-    def _open(self, job: Job) -> _Slot:
+    def _open(self, job: Job) -> Page | InputError:
         """Read a job's picture and open it as a page of the task; an error takes its place."""
         try:
             image = read_image(job.image)
         except InputError as error:
-            return _Slot(error=error)
+            return error
         try:
-            return _Slot(self.task.preprocess(image, job.boxes))
+            return self.task.preprocess(image, job.boxes)
         except InputError as error:
             name = f"{job.image}: " if isinstance(job.image, str | PathLike) else ""
-            return _Slot(error=InputError(f"{name}{error}"))
+            return InputError(f"{name}{error}")
 
     def _run(self, batch: Sequence[Crop], flip_test: bool) -> None:
         """Send crops through the network and put what is found in them on their pages."""
@@ -155,6 +137,10 @@ class Model:
         outputs = infer(self._engine, self.task, images, flip_test=flip_test)
         for crop, part in zip(batch, self.task.postprocess(outputs, batch), strict=True):
             crop.page.add(part)
+
+
+def _outcome(page: Page | InputError) -> Result | InputError:
+    return page if isinstance(page, InputError) else page.result()
 
 
 def infer(

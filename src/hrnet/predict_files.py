@@ -3,11 +3,11 @@
 import itertools
 import json
 import os
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol, final
+from typing import BinaryIO, final
 
 from numpy.typing import ArrayLike
 
@@ -69,8 +69,7 @@ class Outputs:
             remove_leftovers(resolve(self.json_file).parent)
 
 
-class _Append(Protocol):
-    def __call__(self, entries: Sequence[Mapping[str, object]]) -> None: ...
+_Append = Callable[[Sequence[Mapping[str, object]]], None]
 
 
 def predict_files(
@@ -169,7 +168,8 @@ class _JsonList:
                 self._stream = self._path.open("wb", buffering=0)
                 self._write("[")
             for entry in entries:
-                self._write(self._separator + _as_json(entry))
+                text = json.dumps(entry, allow_nan=False, ensure_ascii=False)
+                self._write(self._separator + text)
                 self._separator = ",\n"
         except OSError as error:
             raise InputError(
@@ -191,10 +191,6 @@ class _JsonList:
         while data:  # a raw stream may take a part alone
             data = data[self._stream.write(data) :]
         self._whole = self._stream.tell()
-
-
-def _as_json(entry: Mapping[str, object]) -> str:
-    return json.dumps(entry, allow_nan=False, ensure_ascii=False)
 
 
 @contextmanager

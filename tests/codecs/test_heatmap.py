@@ -195,7 +195,7 @@ def test_dark_targets_are_not_cut():
 
 
 def refined(kind: str, x: float, y: float) -> np.ndarray:
-    """How far decoding moves the largest pixel of a Gaussian at heatmap pixel (x, y)."""
+    """Return the shift by decoding from the largest pixel of a Gaussian at heatmap pixel (x, y)."""
     codec = make_codec(kind, ((128, 96), 2.0))
     heatmaps, _ = make_codec("dark", ((128, 96), 2.0)).encode([[[4 * x, 4 * y]]], [[1]])
     points, _ = codec.decode(heatmaps)

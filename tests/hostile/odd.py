@@ -1,4 +1,4 @@
-"""What stands in real and hostile files in place of what a reader expects, as strategies."""
+"""Odd values of real and hostile files in place of those a reader expects, as strategies."""
 
 import copy
 import json

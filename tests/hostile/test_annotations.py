@@ -22,7 +22,7 @@ PYTHON = re.compile(
 
 
 def samples_in(table: str) -> int:
-    """How many samples for training `data check` counts."""
+    """Return the number of samples for training that `data check` counts."""
     (count,) = re.findall(r"training samples\W+([\d,]+)", table)
     return int(count.replace(",", ""))
 

@@ -1,4 +1,4 @@
-"""What other tools wrote, spoiled: imported with what is good in it, or one reason."""
+"""Spoiled files of other tools: their good part is imported, or there is one reason."""
 
 import json
 

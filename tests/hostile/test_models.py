@@ -122,7 +122,7 @@ dtypes = st.sampled_from(
 @few
 @given(dtype=dtypes, every=st.booleans(), number=st.sampled_from((0.5, odd.NAN, odd.INF, 1e300)))
 def test_weights_of_any_kind(ask, tmp_path, dtype, every, number):
-    """What was converted holds numbers that float32 can hold."""
+    """Converted weights are numbers that float32 can hold."""
     state = hrnet.create_model("small_hrnet_w16", num_outputs=3).state_dict()
     first = next(name for name, value in state.items() if value.is_floating_point())
     for name in list(state) if every else [first]:

@@ -75,7 +75,7 @@ def test_every_family_answers_every_task(variant, arguments, shapes):
 def test_the_backbone_alone_declares_its_streams(variant):
     with torch.device("meta"):
         backbone = create_model(variant, task="features").backbone
-        streams = backbone.features(torch.empty(1, 3, 64, 96))
+        streams = backbone(torch.empty(1, 3, 64, 96))
     widths = VARIANTS[variant].stages[-1].widths
     assert backbone.channels == widths
     assert backbone.strides == (4, 8, 16, 32)

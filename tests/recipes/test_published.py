@@ -135,7 +135,7 @@ def test_the_published_naive_networks_crash_and_it_is_said():
 
 
 def test_drop_path():
-    """What the training has is the published one: the variant's own in all cases but one."""
+    """The rate of the training is the published one: the variant's own in all cases but one."""
     published = dict(zip(HRFORMER, (0.1, 0.1, 0.2, 0.3), strict=True))
     for name, rate in published.items():
         model = get_recipe(f"pose/{name}").model

@@ -49,7 +49,7 @@ def page_of(made, **options):
 
 
 def check(page):
-    """What holds for every page."""
+    """Check the rules of every page."""
     reader = Reader(page)
     assert all(one.startswith(("data:image/jpeg;base64,", "#")) for one in reader.addresses)
     kinds = {tag for tag, _ in reader.tags}

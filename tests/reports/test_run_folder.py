@@ -1,4 +1,4 @@
-"""What is read of a run folder, whole, half written and broken."""
+"""Reading of a run folder: whole, half written and broken."""
 
 import json
 

@@ -192,7 +192,7 @@ def test_targets_are_those_of_the_codec(samples, codec):
 
 
 def test_decoded_targets_are_the_points(samples):
-    """What the network is asked for is what the decoder reads as the keypoints of the crop."""
+    """The decoder reads the targets of the network as the keypoints of the crop."""
     dataset = make_dataset(samples, augmentation=NO_AUGMENTATION)
     batch = dataset.__getitems__([(0, position) for position in range(COUNT)])
     items = drawn(samples, augmentation=NO_AUGMENTATION)

@@ -1,4 +1,4 @@
-"""What is no weight of a network is refused wherever weights are read, in one line."""
+"""Values that are no weights of a network are refused wherever weights are read, in one line."""
 
 import pytest
 import torch

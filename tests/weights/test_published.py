@@ -118,7 +118,7 @@ def test_classification_has_the_test_settings_of_timm(golden_dir: Path) -> None:
 
 
 def kind(row: PublishedWeight) -> tuple[str, str]:
-    """What a network is, but for its size."""
+    """Describe a network, but for its size."""
     sizeless = {"variant": "", "num_outputs": None}
     family = family_of(row.network.variant)
     return family, row.network.model_copy(update=sizeless).to_json()

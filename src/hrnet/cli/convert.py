@@ -64,7 +64,7 @@ BlurKernel = Annotated[
 ]
 
 _OPTIONS = {"input_size": "--input", "skeleton": "--skeleton"}
-"""Required fields of a model's description that files may lack, with their options."""
+"""Required fields of a model's description that files may lack and no task assumes."""
 
 
 def convert(
@@ -114,10 +114,10 @@ def convert(
     if report:
         typer.echo("\n".join(map(printable, result.lines())))
     typer.echo(printable(f"{out}: {result.summary()}"))
+    if result.assumed:
+        typer.echo(f"note: {printable(result.assumed)}")
     task = result.network.task
     if not result.can_predict and task in TASKS:
         fields = get_task(task).spec.model_fields
-        needed = {n for n, field in fields.items() if field.is_required()} - {"name", "network"}
-        if needed <= _OPTIONS.keys():
-            asked = " and ".join(option for name, option in _OPTIONS.items() if name in needed)
-            typer.echo(f"to predict with it, convert it with {asked}", err=True)
+        asked = " and ".join(option for name, option in _OPTIONS.items() if name in fields)
+        typer.echo(f"to predict with it, convert it with {asked}", err=True)

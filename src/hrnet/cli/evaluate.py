@@ -70,7 +70,7 @@ def evaluate(
     """Compute the metrics of a model on labelled images.
 
     Keypoints: COCO's AP and AR, and PCKh if every annotation has a head size, as in MPII.
-    Classes: top-1 and top-5 accuracy, and the mean accuracy over the classes.
+    Classes: top-1 accuracy, top-5 of more than 5 classes, and the mean accuracy over the classes.
     """
     from hrnet.console import make_console, print_metrics, show_progress
     from hrnet.evaluation import evaluate as evaluate_model

@@ -291,4 +291,4 @@ def _describe(options: Collection[str]) -> Iterator[str]:
     yield "Options of this network, for --set NAME=VALUE:"
     for name, field in NetworkOptions.model_fields.items():
         if name in options:
-            yield f"  {name:18} {field.description}"
+            yield f"  {name:18} {' '.join((field.description or '').split())}"

@@ -122,7 +122,7 @@ def train(
         from hrnet.training.folder import expect_no_run
         from hrnet.training.launch import launched
         from hrnet.training.train import train as run
-    say = _say if launched().is_main else _silent  # under torchrun
+    say = _say if launched().is_main else lambda line: None  # only rank 0 prints
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
     about: list[str] = []
     if data is not None:
@@ -146,10 +146,6 @@ def train(
 def _say(line: str) -> None:
     """Print a line whose names may come from files."""
     typer.echo(printable(line))
-
-
-def _silent(line: str) -> None:
-    """Print nothing; only rank 0 prints."""
 
 
 def _given(

@@ -279,8 +279,7 @@ class HighResBackbone(nn.Module):
             assert isinstance(stage, Stage)
             stage.gradient_checkpointing = on
 
-    def features(self, images: Tensor) -> Streams:
-        """Compute the streams of images (N, 3, H, W), described by `channels` and `strides`."""
+    def forward(self, images: Tensor) -> Streams:
         height, width = images.shape[-2:]
         if height % self.multiple or width % self.multiple:
             raise ValueError(
@@ -289,6 +288,3 @@ class HighResBackbone(nn.Module):
             )
         streams: Streams = self.stages([self.stem(images)])
         return streams
-
-    def forward(self, images: Tensor) -> Streams:
-        return self.features(images)

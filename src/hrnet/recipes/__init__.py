@@ -5,16 +5,22 @@ There is a folder for each task and in it a file for each family of networks: `p
 
 from collections.abc import Callable
 from difflib import get_close_matches
+from inspect import isfunction
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
 from hrnet.recipes import classification, pose
 
+_TASKS = {"pose": pose.FAMILIES, "classification": classification.FAMILIES}
+
 RECIPES: dict[str, Callable[[], Experiment]] = {
-    **pose.RECIPES,
-    **classification.RECIPES,
+    f"{task}/{name}": value
+    for task, families in _TASKS.items()
+    for family in families
+    for name, value in vars(family).items()
+    if isfunction(value) and value.__module__ == family.__name__ and not name.startswith("_")
 }
-"""Task and name -> recipe: `pose/hrnet_w32_coco_256x192`."""
+"""Task and name -> recipe, in the order of the files: `pose/hrnet_w32_coco_256x192`."""
 
 
 def get_recipe(name: str) -> Experiment:

@@ -1,7 +1,6 @@
 """A training on data of the user's own: start weights and schedule are chosen by their size."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
@@ -80,41 +79,35 @@ def choose_training(
     # The start weights follow the variant, and the schedule follows the start weights.
     wanted = override(usual, settings)
     is_given = any(line.startswith("train.init=") for line in settings)
-    start = Start(None) if is_given else start_of(wanted.model.variant, published)
-    has_head = bool(wanted.train.init) if is_given else start.init == "default"
+    init, why_none = (None, "") if is_given else start_of(wanted.model.variant, published)
+    has_head = bool(wanted.train.init) if is_given else init == "default"
     train = schedule(usual.train, count, is_known=has_head and same_labels)
-    train = train.model_copy(update={"init": start.init})
+    train = train.model_copy(update={"init": init})
     experiment = override(usual.model_copy(update={"train": train}), settings)
-    why_none = [f"NEW WEIGHTS: {start.why_none}"] if start.why_none else []
-    return experiment, [*about_training(experiment), *why_none]
+    new_weights = [f"NEW WEIGHTS: {why_none}"] if why_none else []
+    return experiment, [*about_training(experiment), *new_weights]
 
 
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Weights to start from, or None with the reason."""
+def start_of(variant: str, published: Sequence[str]) -> tuple[str | None, str]:
+    """Choose weights that fit a variant: the embedded model's, or published ones, downloaded.
 
-    init: str | None
-    why_none: str = ""
-
-
-def start_of(variant: str, published: Sequence[str]) -> Start:
-    """Choose weights that fit a variant: the embedded model's, or published ones, downloaded."""
+    Returns their name and "", or None and the reason.
+    """
     if variant == VARIANT:
-        return Start("default")
+        return "default", ""
     known = {row.name: row for row in rows()}
     names = [f"{variant}-{name}" for name in published]
     name = next((name for name in names if name in known and known[name].url), None)
     if name is None:
-        return Start(
-            None,
+        return None, (
             f"no published weights of {variant} can be downloaded; --set train.init=FILE starts "
-            "from yours, and a training from new weights needs more epochs",
+            "from yours, and a training from new weights needs more epochs"
         )
     try:
         find_model(name)
     except InputError as error:
-        return Start(None, f"{name} cannot be had ({error}); --set train.init=FILE names others")
-    return Start(name)
+        return None, f"{name} cannot be had ({error}); --set train.init=FILE names others"
+    return name, ""
 
 
 def schedule(train: T, count: int, *, is_known: bool) -> T:

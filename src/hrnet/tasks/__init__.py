@@ -25,7 +25,7 @@ from hrnet.files import read_text
 from hrnet.geometry import Floats, Image8, Size
 from hrnet.images import ImageSource
 from hrnet.markup import Section
-from hrnet.spec import ModelSpec, check_length
+from hrnet.spec import ModelSpec, NetworkSpec, check_length
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -35,26 +35,22 @@ Outputs = tuple[NDArray[np.float32], ...]
 
 
 class Result(Protocol):
-    """What a task finds in one picture."""
+    """The result of a task in one picture."""
 
     @property
     def image_size(self) -> Size: ...
 
     def draw(self, image: ImageSource) -> Image8:
         """Return a copy of the picture with the result drawn on it."""
-        ...
 
     def entries(self, image_id: int) -> list[dict[str, object]]:
         """List the JSON objects of the picture."""
-        ...
 
     def summary(self) -> str:
         """Describe the result in a few words: `2 persons, score 0.93 0.88`."""
-        ...
 
     def tables(self, width: int) -> "Iterator[Table]":
         """Yield the result in full, as tables for a terminal of that width."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,20 +71,16 @@ class Page(Protocol):
 
     def crops(self) -> Iterator[Crop]:
         """Cut the crops one by one, as they are asked for."""
-        ...
 
     def add(self, part: object) -> None:
         """Take what `postprocess` found in the next crop."""
-        ...
 
     @property
     def done(self) -> bool:
         """True when all crops were cut and their parts have come in."""
-        ...
 
     def result(self) -> Result:
         """Put the parts together."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,12 +105,10 @@ class Sample(Protocol):
     @property
     def image_size(self) -> Size | None:
         """(height, width) as annotated, to be compared with the file's; None where unknown."""
-        ...
 
     @property
     def name(self) -> str:
         """Tells a person which sample it is: `annotation 17`."""
-        ...
 
 
 class Dataset(Protocol):
@@ -130,33 +120,26 @@ class Dataset(Protocol):
     @property
     def notes(self) -> Sequence[str]:
         """One line for each kind of thing that was left out or made up, with its count."""
-        ...
 
     @property
     def samples(self) -> Sequence[Sample]:
         """To train on."""
-        ...
 
     @property
     def jobs(self) -> Sequence[Job]:
         """To evaluate on, in order; `image` is a path."""
-        ...
 
     def check_result(self, job: Job, result: Result) -> None:
         """Raise InputError where a picture is not the one that was labelled."""
-        ...
 
     def facts(self) -> Mapping[str, object]:
         """Return what metrics depend on: `data`, `metric` and what else the task has."""
-        ...
 
     def describe(self) -> Sequence[str]:
         """Return the same in lines for a person."""
-        ...
 
     def expect_labels_of(self, spec: ModelSpec) -> None:
         """Raise InputError where the labels are not those that a model of that spec predicts."""
-        ...
 
 
 class Task(Protocol):
@@ -170,23 +153,19 @@ class Task(Protocol):
 
     def preprocess(self, image: Image8, boxes: ArrayLike | None) -> Page:
         """Open a picture; InputError for boxes that cannot be cropped."""
-        ...
 
     def unflip(self, outputs: Outputs) -> Outputs:
         """Turn the outputs of mirrored crops into those of the crops themselves."""
-        ...
 
     def postprocess(self, outputs: Outputs, crops: Sequence[Crop]) -> Iterable[object]:
         """Turn the outputs of a batch into one part a crop, for `Page.add`.
 
         Raises InputError where their shapes are not those of the spec, or numbers not finite.
         """
-        ...
 
     @staticmethod
     def dataset(source: DataSource) -> Dataset:
         """Read labelled data; InputError for the first error in them."""
-        ...
 
     def batch(
         self,
@@ -195,14 +174,12 @@ class Task(Protocol):
         rngs: Sequence[np.random.Generator],
     ) -> tuple[NDArray[np.uint8], Mapping[str, NDArray[np.generic]]]:
         """Augment samples; return inputs (N, H, W, 3) and the targets of the loss by name."""
-        ...
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
         """Compute the metrics of results; the first one chooses the best checkpoint.
 
         Greater is better. -1 where nothing could count.
         """
-        ...
 
 
 class TaskSections(Protocol):
@@ -217,7 +194,6 @@ class TaskSections(Protocol):
         self, task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset
     ) -> list[Section]:
         """Return the sections below the metrics; arguments as for `Task.evaluate`."""
-        ...
 
 
 class MakeTask(Protocol):
@@ -227,7 +203,6 @@ class MakeTask(Protocol):
 
     def dataset(self, source: DataSource) -> Dataset:
         """Read labelled data, see `Task.dataset`; training reads them before there is a spec."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +219,8 @@ class TaskParts:
     sections: module of `TaskSections`, None where the report has the table of metrics alone.
     details: what `hrnet evaluate --json` writes beside the metrics, of the arguments of
     `report_sections`; None for nothing.
+    usual_facts: of a network and the known fields of its spec, fields to assume where a file of
+    weights lacks them; None for nothing.
     """
 
     name: str
@@ -256,6 +233,7 @@ class TaskParts:
     details: Callable[[Task, Sequence[tuple[Job, Result]], Dataset], dict[str, object]] | None = (
         None
     )
+    usual_facts: Callable[[NetworkSpec, Mapping[str, object]], dict[str, object]] | None = None
     results: str = "results"
     without_boxes: str = ""
     hub_tag: str = ""

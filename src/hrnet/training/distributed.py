@@ -32,15 +32,11 @@ _WITHIN_A_RUN = timedelta(minutes=30)
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """The rank of this process among all, and its device.
-
-    rank: 0 writes and prints. local_rank: the rank among the processes of this machine.
-    """
+    """The device of this process, and its rank among all; rank 0 writes and prints."""
 
     device: torch.device
     rank: int = 0
     size: int = 1
-    local_rank: int = 0
 
     @property
     def is_main(self) -> bool:
@@ -82,7 +78,7 @@ def process_group(device: str) -> Iterator[World]:
         torch.cuda.set_device(own)
     _meet(launch, "nccl" if own.type == "cuda" else "gloo")
     try:
-        yield World(own, launch.rank, launch.size, launch.local_rank)
+        yield World(own, launch.rank, launch.size)
         dist.barrier()  # none leaves while another still writes
     finally:
         gc.collect()  # networks hold on to the group in cycles; its threads must end before Python

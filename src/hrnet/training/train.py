@@ -63,7 +63,7 @@ def train(
     if not resume:
         expect_no_run(folder)
     with process_group(experiment.run.device) as world:
-        say = say if world.is_main else _silent
+        say = say if world.is_main else lambda line: None  # only rank 0 prints
         # Read the data and build the network, before anything is written.
         data = prepare(experiment, world)
         restores = exists(folder / STATE)
@@ -82,10 +82,6 @@ def train(
         del data, run  # they hold on to the process group, which ends here
     usable = [folder / name for name in (BEST, LAST) if is_file(folder / name)]
     return usable[0] if usable else None
-
-
-def _silent(line: str) -> None:
-    """Print nothing; only rank 0 prints."""
 
 
 def _notes(experiment: Experiment, data: TrainingData) -> Iterator[str]:

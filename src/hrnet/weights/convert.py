@@ -13,6 +13,7 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from hrnet.data.findings import first_of
 from hrnet.errors import InputError
 from hrnet.files import check_writable_file, exists, is_file
 from hrnet.models import Network, build_network
@@ -42,7 +43,8 @@ class ConversionReport:
     scheme, writers: the naming scheme of the file and the projects that use it. network: the one
     recognised. tensors: how many were taken by name. dropped, made: what was left out or added, and
     why. parameters: of the network. fingerprint: see `fingerprint`. can_predict: True where the new
-    file holds all that prediction needs.
+    file holds all that prediction needs. assumed: a note about fields of the description that
+    neither file nor caller gave, "" where there are none.
     """
 
     source: str
@@ -55,6 +57,7 @@ class ConversionReport:
     parameters: int
     fingerprint: tuple[float, ...]
     can_predict: bool
+    assumed: str
 
     def lines(self) -> list[str]:
         """Write the report for people, one fact a line."""
@@ -77,9 +80,9 @@ class ConversionReport:
         return f"{in_words(self.network)}; {named}{others}{sets}"
 
     def to_json(self) -> str:
-        """Write the report for the header of a file; `network` is there already."""
+        """Write the report for the header of a file, whose description is there already."""
         facts = asdict(self) | {"fingerprint": [float(f"{v:.5g}") for v in self.fingerprint]}
-        del facts["network"]
+        del facts["network"], facts["assumed"]
         return json.dumps(facts)
 
 
@@ -111,7 +114,8 @@ def convert_file(
 
     facts: fields of the task's description that prediction needs, where catalogue and file lack
         them or others are wanted: {"input_size": (256, 192), "skeleton": "coco"} for pose, with
-        "codec", "sigma" and "blur_kernel" if need be. See `PoseSpec`.
+        "codec", "sigma" and "blur_kernel" if need be, see `PoseSpec`; {"input_size": (224, 224)}
+        for classification, see its `usual_facts` for what is assumed then.
     options: choices that weights do not show, such as {"align_corners": True}, in place of those
         usual for files of the scheme. "window" brings HRFormer's tables of position biases to
         windows of that side, by interpolation; that is another network, whose score is unknown.
@@ -131,10 +135,10 @@ def convert_file(
     if window is not None:
         source = _with_window(source, window)
     # Describe the model as far as it is known, and build the network to see that all weights fit.
-    spec = _described(source, facts or {})
+    spec, assumed = _described(source, facts or {})
     network = build_network(source.network)
     fill(network, source.state, source.name)
-    report = _report(source, network, spec)
+    report = _report(source, network, spec, assumed)
     save_checkpoint(target, network.state_dict(), spec, conversion=report.to_json())
     return report
 
@@ -147,21 +151,30 @@ def _checked(options: NetworkOptions | Mapping[str, object]) -> dict[str, Any]:
         raise InputError(f"cannot convert: {first_problem(error)}") from None
 
 
-def _described(source: Source, facts: Mapping[str, object]) -> ModelSpec | NetworkSpec:
+def _described(source: Source, facts: Mapping[str, object]) -> tuple[ModelSpec | NetworkSpec, str]:
     """Describe a source by its own facts and the given ones, which go first.
 
+    Returns the description and a note about facts that are assumed, "" where there are none.
     Raises InputError for fields that its task does not have, or that are incomplete.
     """
     task = source.network.task
-    fields = get_task(task).spec.model_fields if task in TASKS else {}
+    parts = get_task(task) if task in TASKS else None
+    fields = parts.spec.model_fields if parts else {}
     unknown = next((name for name in facts if name not in fields), None)
     if unknown is not None:
         raise InputError(f"{source.name} is of {task}, which has no {unknown}; leave it out")
-    known = dict(source.model) if source.model else {"name": source.network.variant}
+    known: dict[str, object] = {"name": source.network.variant, **dict(source.model or {}), **facts}
+    # What nobody gave is as usual, if the task has an idea of it.
+    usual = parts.usual_facts(source.network, known) if parts and parts.usual_facts else {}
     try:
-        return describe(source.network, known | dict(facts))
+        spec = describe(source.network, usual | known)
     except InputError as error:
         raise InputError(f"cannot describe {source.name}: {error}") from None
+    assumed = " and ".join(name for name in usual if name not in known)
+    if not assumed or not isinstance(spec, ModelSpec):
+        return spec, ""
+    words = ", ".join([*spec.words(), first_of(spec.labels)])
+    return spec, f"not in the file and not given: {assumed}; the usual is taken: {words}"
 
 
 def _local(src: str | PathLike[str]) -> Path:
@@ -192,7 +205,9 @@ def _with_window(source: Source, window: int) -> Source:
     )
 
 
-def _report(source: Source, network: Network, spec: ModelSpec | NetworkSpec) -> ConversionReport:
+def _report(
+    source: Source, network: Network, spec: ModelSpec | NetworkSpec, assumed: str
+) -> ConversionReport:
     sampled = fingerprint(network)
     if not all(map(math.isfinite, sampled)):
         raise InputError(
@@ -209,4 +224,5 @@ def _report(source: Source, network: Network, spec: ModelSpec | NetworkSpec) -> 
         parameters=sum(parameter.numel() for parameter in network.parameters()),
         fingerprint=sampled,
         can_predict=isinstance(spec, ModelSpec),
+        assumed=assumed,
     )

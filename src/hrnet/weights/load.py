@@ -60,8 +60,8 @@ def _find(source: str | PathLike[str]) -> Path:
 
 def _whole(model: Network, path: Path) -> Taken:
     """Return all of a file's tensors by the model's names."""
-    raw = read_raw(path)
-    own = as_checkpoint(raw.state, raw.header)
+    raw, header = read_raw(path)
+    own = as_checkpoint(raw.state, header)
     if own is not None:
         return Taken(own.state)
     # Try the mappings of the model's own family and task; its config may be none of the variants.
@@ -81,8 +81,8 @@ def _whole(model: Network, path: Path) -> Taken:
 
 def _backbone(model: Network, path: Path) -> Taken:
     """Return the tensors of a file's backbone, with the model's own head."""
-    raw = read_raw(path)
-    own = as_checkpoint(raw.state, raw.header)
+    raw, header = read_raw(path)
+    own = as_checkpoint(raw.state, header)
     taken = _own_backbone(own.state) if own else _foreign_backbone(model, raw.state, path)
     # Leave out the exchange's paths to lower streams where the model has none of them.
     there = model.state_dict()

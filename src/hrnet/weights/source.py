@@ -11,7 +11,7 @@ from hrnet.weights.checkpoint import FLOATS, FORMAT, as_checkpoint, read_safeten
 from hrnet.weights.files.torchfile import read_torch_file
 from hrnet.weights.files.unwrap import expect_whole, unwrap
 from hrnet.weights.published.rows import PublishedWeight, row_of_file
-from hrnet.weights.schemes.keymap import Dropped, State
+from hrnet.weights.schemes.keymap import Dropped, State, Taken
 from hrnet.weights.schemes.recognise import recognise
 
 OURS = "hrnet"
@@ -38,15 +38,6 @@ class Source:
     made: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RawFile:
-    """The tensors of a file by its own names, and its header if it has one."""
-
-    state: State
-    header: dict[str, str]
-    dropped: tuple[Dropped, ...] = ()
-
-
 def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
     """Read a file, recognise its network, and bring its tensors to our names.
 
@@ -55,8 +46,8 @@ def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
     for a file that is not exactly a network that can be built.
     """
     # A file of ours describes itself.
-    raw = read_raw(path)
-    own = as_checkpoint(raw.state, raw.header)
+    raw, header = read_raw(path)
+    own = as_checkpoint(raw.state, header)
     if own is not None:
         count = len(own.state)
         return Source(str(path), OURS, OURS, own.network, own.state, count, own.model)
@@ -82,18 +73,19 @@ def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
     )
 
 
-def read_raw(path: Path) -> RawFile:
-    """Read a .safetensors file or one of torch.save; InputError for any other file."""
+def read_raw(path: Path) -> tuple[Taken, dict[str, str]]:
+    """Read a .safetensors file or one of torch.save; InputError for any other file.
+
+    Returns its tensors by its own names, and its header, {} where it has none.
+    """
     if path.suffix == ".onnx":
         raise InputError(f"{path} is an exported model; name the checkpoint that it was made of")
     if path.suffix != ".safetensors":
-        taken = unwrap(read_torch_file(path), str(path))
-        return RawFile(taken.state, {}, taken.dropped)
+        return unwrap(read_torch_file(path), str(path)), {}
     state, header = read_safetensors(path)
     if header.get("format") == FORMAT:
-        return RawFile(state, header)
-    taken = unwrap(state, str(path))
-    return RawFile(taken.state, header, taken.dropped)
+        return Taken(state), header
+    return unwrap(state, str(path)), header
 
 
 def _catalogued(row: PublishedWeight, found: NetworkSpec, path: Path) -> ModelSpec | None:

@@ -1,4 +1,4 @@
-"""What all imports share: finding out the format, boxes, and what is never replaced."""
+"""The common part of all imports: finding the format, boxes, and files that are never replaced."""
 
 import json
 import sys

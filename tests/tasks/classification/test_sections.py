@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hrnet.data.class_dataset import ClassDataset, ClassSample
+from hrnet.data.class_dataset import ClassSample
 from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.sections import MAX_MATRIX, METRIC_MEANING, report_sections
@@ -25,7 +25,7 @@ def sections_of(tmp_path):
             path = tmp_path / f"{index}.png"
             Image.fromarray(np.full((70, 80, 3), index, np.uint8)).save(path)
             samples.append(ClassSample(path, path.name, index, names[index]))
-        dataset = ClassificationDataset(ClassDataset(Path("x"), names, tuple(samples)))
+        dataset = ClassificationDataset(Path("x"), names, tuple(samples))
         rows = []
         for index, score in zip(predicted, scores, strict=True):
             row = np.full(len(names), (1 - score) / (len(names) - 1))

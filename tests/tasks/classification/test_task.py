@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrnet.data.class_dataset import ClassDataset, ClassSample
+from hrnet.data.class_dataset import ClassSample
 from hrnet.errors import InputError
 from hrnet.predict import Model
 from hrnet.tasks import DataSource, Job
@@ -203,11 +203,17 @@ def test_a_part_of_the_pictures_is_measured_alone(class_folder, tmp_path, spec):
     pairs = list(zip(dataset.jobs[4:], labels_of(["owl", "cat"], spec), strict=True))
     metrics = Classification(spec).evaluate(pairs, dataset)
     assert (metrics["top-1"], metrics["class mean"]) == (0.5, 0.5)
-    assert Classification(spec).evaluate([], dataset) == {
-        "top-1": -1.0,
-        "top-5": -1.0,
-        "class mean": -1.0,
-    }
+    assert Classification(spec).evaluate([], dataset) == {"top-1": -1.0, "class mean": -1.0}
+    six = Classification(make_spec((*NAMES, "cow", "emu", "fox")))
+    assert six.evaluate([], dataset) == {"top-1": -1.0, "top-5": -1.0, "class mean": -1.0}
+
+
+@pytest.mark.parametrize("count", [3, 5, 6])
+def test_top_5_is_of_more_than_5_classes(count, class_folder, tmp_path):
+    spec = make_spec((*NAMES, "cow", "emu", "fox")[:count])
+    dataset = Classification.dataset(DataSource(class_folder(tmp_path / "pets", 1)))
+    pairs = list(zip(dataset.jobs, labels_of(["cat", "dog", "owl"], spec), strict=True))
+    assert ("top-5" in Classification(spec).evaluate(pairs, dataset)) == (count > 5)
 
 
 def test_folders_of_wordnet_ids_have_the_english_names(class_folder, tmp_path):
@@ -248,12 +254,11 @@ def test_details_have_each_class_and_each_confusion(class_folder, tmp_path):
 def test_many_classes_have_no_metric_each(spec):
     names = tuple(f"c{number}" for number in range(21))
     eye = np.eye(21)
-    pictures = ClassDataset(
+    dataset = ClassificationDataset(
         path=Path("x"),
         class_names=names,
         samples=tuple(ClassSample(Path(name), name, i, name) for i, name in enumerate(names)),
     )
-    dataset = ClassificationDataset(pictures)
     pairs = [(job, Labels(row, names, (9, 9))) for job, row in zip(dataset.jobs, eye, strict=True)]
     task = Classification(make_spec(names))
     assert task.evaluate(pairs, dataset) == {"top-1": 1.0, "top-5": 1.0, "class mean": 1.0}

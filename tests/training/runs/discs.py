@@ -85,5 +85,5 @@ def rows_of(run: Path) -> list[dict]:
 
 
 def differ(one, other) -> bool:
-    """Whether any tensor of two states differs in any bit."""
+    """Return True where any tensor of two states differs in any bit."""
     return one.keys() != other.keys() or any(not one[key].equal(other[key]) for key in one)

@@ -34,7 +34,7 @@ def network(variant: str, **options: object) -> Network:
 
 
 def outputs(model: torch.nn.Module, size: tuple[int, int] = (64, 64)) -> Tensor:
-    """What a network answers to one image of noise, as one row of numbers."""
+    """Return the outputs of a network for one image of noise, as one row of numbers."""
     images = torch.randn(1, 3, *size, generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
         answer = model(images)

@@ -1,4 +1,4 @@
-"""What a file is, told by names and shapes; and one line for every file that is nothing exact."""
+"""Recognition of files by names and shapes, and one line for every file that is nothing exact."""
 
 import pytest
 import torch

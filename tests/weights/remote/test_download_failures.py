@@ -1,4 +1,4 @@
-"""What goes wrong on the way is one line with what to do, and never leaves half a file."""
+"""Failures on the way: one line with advice, and never half a file."""
 
 import errno
 import threading

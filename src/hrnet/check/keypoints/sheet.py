@@ -19,8 +19,8 @@ from hrnet.errors import InputError
 from hrnet.geometry import Floats, Image8, Size, apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
 from hrnet.skeleton import Skeleton
-from hrnet.tasks.pose.drawing import LEFT, RIGHT, draw_poses
-from hrnet.tasks.pose.result import Poses
+from hrnet.tasks.pose.drawing import LEFT, RIGHT
+from hrnet.tasks.pose.result import Poses, draw_poses
 
 MAX_TILES = 48
 MAX_TWINS = 6

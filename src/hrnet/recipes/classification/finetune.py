@@ -23,6 +23,7 @@ from hrnet.tasks.classification.config import (
     ClassTrain,
 )
 from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
+from hrnet.tasks.classification.spec import usual_resize
 
 TAKES = "a folder with a folder a class, or a list of pictures and classes (.csv or .txt)"
 
@@ -30,7 +31,6 @@ VARIANT = "hrnet_w18_small_v1"
 """The smallest variant with published ImageNet weights."""
 
 _PUBLISHED = ("imagenet",)
-_CENTRE_SHARE = 0.875
 _LEAST_SIDE, _MOST_SIDE = 64, 224
 _MEASURED = 200
 _CACHE_BYTES = 4e9
@@ -96,7 +96,7 @@ def _usual(name: str, training: ClassificationDataset, part: ClassData) -> Class
     return ClassificationExperiment(
         name=name,
         model=ClassificationModelConfig(
-            variant=VARIANT, input_size=(side, side), resize=round(side / _CENTRE_SHARE)
+            variant=VARIANT, input_size=(side, side), resize=usual_resize(side)
         ),
         data=part,
         # Few pictures: larger parts of them than ImageNet's 8%, and changed colours.

@@ -19,19 +19,13 @@ Ratio = Annotated[float, Field(ge=0.05, le=20)]
 class ClassificationModelConfig(ModelConfig):
     """The network, and the way from a picture to its input."""
 
-    input_size: InputSize = Field(
-        default=(224, 224), description="(height, width) of the input in pixels, multiples of 32."
-    )
-    resize: int = Field(
-        default=256,
-        ge=32,
-        le=MAX_SIDE,
-        description="For predictions, the length in pixels of a picture's short side, before the "
-        "input is cut from its centre.",
-    )
-    interpolation: Interpolation = Field(
-        default="bilinear", description="bilinear or bicubic, of all resizing."
-    )
+    input_size: InputSize = (224, 224)
+    """(height, width) of the input in pixels, multiples of 32."""
+    resize: int = Field(default=256, ge=32, le=MAX_SIDE)
+    """For predictions, the length in pixels of a picture's short side, before the input is cut
+    from its centre."""
+    interpolation: Interpolation = "bilinear"
+    """bilinear or bicubic, of all resizing."""
 
     @model_validator(mode="after")
     def _check_resize(self) -> "ClassificationModelConfig":
@@ -46,18 +40,14 @@ class ClassificationModelConfig(ModelConfig):
 class ClassData(DataConfig):
     """Pictures in a folder a class, or in lists."""
 
-    path: Path = Field(
-        description="To train on: a folder with a folder a class, or a CSV or text file that lists "
-        "pictures with their classes."
-    )
-    images: Path | None = Field(
-        default=None, description="For lists, the folder of the pictures; null: that of the list."
-    )
-    val: Path | None = Field(
-        default=None,
-        description="A folder or list to evaluate on every train.evaluate_every epochs; null: no "
-        "evaluation.",
-    )
+    path: Path
+    """To train on: a folder with a folder a class, or a CSV or text file that lists pictures
+    with their classes."""
+    images: Path | None = None
+    """For lists, the folder of the pictures; null: that of the list."""
+    val: Path | None = None
+    """A folder or list to evaluate on every train.evaluate_every epochs; null: no
+    evaluation."""
 
     def training(self) -> DataSource:
         """Return the folder or list to train on."""
@@ -77,55 +67,32 @@ class ClassAugmentation(Part):
     randaugment, erasing, mixup and cutmix are those of timm: `pip install 'hrnet[timm]'`.
     """
 
-    flip: float = Field(default=0.5, ge=0, le=1, description="Probability of mirroring.")
-    scale: tuple[Share, Share] = Field(
-        default=(0.08, 1.0), description="Least and most share of the picture that a crop takes."
-    )
-    ratio: tuple[Ratio, Ratio] = Field(
-        default=(3 / 4, 4 / 3), description="Least and most width / height of that crop."
-    )
-    colour: float = Field(
-        default=0.0,
-        ge=0,
-        le=0.95,
-        description="Brightness, contrast and saturation are each multiplied within 1 +- colour.",
-    )
-    grey: float = Field(default=0.0, ge=0, le=1, description="Probability of a grey crop.")
+    flip: float = Field(default=0.5, ge=0, le=1)
+    """Probability of mirroring."""
+    scale: tuple[Share, Share] = (0.08, 1.0)
+    """Least and most share of the picture that a crop takes."""
+    ratio: tuple[Ratio, Ratio] = (3 / 4, 4 / 3)
+    """Least and most width / height of that crop."""
+    colour: float = Field(default=0.0, ge=0, le=0.95)
+    """Brightness, contrast and saturation are each multiplied within 1 +- colour."""
+    grey: float = Field(default=0.0, ge=0, le=1)
+    """Probability of a grey crop."""
     randaugment: str | None = Field(
-        default=None,
-        max_length=100,
-        pattern=r"^rand(-[a-z]+[0-9.]*)*$",
-        description="RandAugment as timm writes it, such as rand-m9-mstd0.5-inc1 (magnitude 9 with "
-        "a deviation of 0.5); null: none.",
+        default=None, max_length=100, pattern=r"^rand(-[a-z]+[0-9.]*)*$"
     )
-    erasing: float = Field(
-        default=0.0,
-        ge=0,
-        le=1,
-        description="Probability of covering a rectangle of 2% to a third of the crop with noise.",
-    )
-    mixup: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-        description="Two pictures are blended, with a share from Beta(mixup, mixup); 0: never.",
-    )
-    cutmix: float = Field(
-        default=0.0,
-        ge=0,
-        le=100,
-        description="A rectangle of a picture is replaced by that of another, with an area from "
-        "Beta(cutmix, cutmix); 0: never.",
-    )
-    mix_probability: float = Field(
-        default=1.0, ge=0, le=1, description="Probability that a batch is mixed at all."
-    )
-    mix_switch: float = Field(
-        default=0.5,
-        ge=0,
-        le=1,
-        description="Probability of cutmix where both mixup and cutmix are on.",
-    )
+    """RandAugment as timm writes it, such as rand-m9-mstd0.5-inc1 (magnitude 9 with a deviation
+    of 0.5); null: none."""
+    erasing: float = Field(default=0.0, ge=0, le=1)
+    """Probability of covering a rectangle of 2% to a third of the crop with noise."""
+    mixup: float = Field(default=0.0, ge=0, le=100)
+    """Two pictures are blended, with a share from Beta(mixup, mixup); 0: never."""
+    cutmix: float = Field(default=0.0, ge=0, le=100)
+    """A rectangle of a picture is replaced by that of another, with an area from Beta(cutmix,
+    cutmix); 0: never."""
+    mix_probability: float = Field(default=1.0, ge=0, le=1)
+    """Probability that a batch is mixed at all."""
+    mix_switch: float = Field(default=0.5, ge=0, le=1)
+    """Probability of cutmix where both mixup and cutmix are on."""
 
     @model_validator(mode="after")
     def _check_order(self) -> "ClassAugmentation":
@@ -149,21 +116,17 @@ class ClassAugmentation(Part):
 class ClassTrain(TrainConfig):
     """Optimisation, by cross-entropy with soft targets."""
 
-    loss: Literal["cross_entropy"] = Field(default="cross_entropy", description="cross_entropy.")
-    label_smoothing: float = Field(
-        default=0.0,
-        ge=0,
-        lt=1,
-        description="Share of the target that is spread evenly over all classes.",
-    )
+    loss: Literal["cross_entropy"] = "cross_entropy"
+    """cross_entropy."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of the target that is spread evenly over all classes."""
 
 
 class ClassificationExperiment(Experiment):
     """One training run of a classification network."""
 
-    task: Literal["classification"] = Field(
-        default="classification", description="The task: classification."
-    )
+    task: Literal["classification"] = "classification"
+    """The task: classification."""
     model: ClassificationModelConfig
     data: ClassData
     augmentation: ClassAugmentation = ClassAugmentation()

@@ -1,42 +1,18 @@
 """Labelled pictures as a data set of the classification task."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-
-from hrnet.data.class_dataset import ClassDataset, ClassSample
+from hrnet.data.class_dataset import ClassDataset
 from hrnet.data.class_folders import read_classes
 from hrnet.data.source import DataSource
-from hrnet.spec import ModelSpec
 from hrnet.tasks import Job, Result
 from hrnet.tasks.classification.imagenet import imagenet_names
 from hrnet.tasks.classification.spec import ClassificationSpec
 
 
-@dataclass(frozen=True, eq=False)
-class ClassificationDataset:
+class ClassificationDataset(ClassDataset):
     """The pictures of a folder or list, one class each.
 
-    pictures: as read, with the English names of ImageNet's classes in place of WordNet ids.
+    class_names: as read, with the English names of ImageNet's classes in place of WordNet ids.
     """
-
-    pictures: ClassDataset
-
-    @property
-    def path(self) -> Path:
-        return self.pictures.path
-
-    @property
-    def notes(self) -> Sequence[str]:
-        return self.pictures.notes
-
-    @property
-    def samples(self) -> Sequence[ClassSample]:
-        return self.pictures.samples
-
-    @property
-    def class_names(self) -> tuple[str, ...]:
-        return self.pictures.class_names
 
     @property
     def jobs(self) -> list[Job]:
@@ -47,16 +23,12 @@ class ClassificationDataset:
 
     def facts(self) -> dict[str, object]:
         """Return `data`, with counts and digest, and `metric` of the protocol."""
-        return {"data": dict(self.pictures.facts()), "metric": _METRIC}
+        return {"data": super().facts(), "metric": _METRIC}
 
     def describe(self) -> list[str]:
         """Describe in lines the pictures, their classes and the metric."""
         notes = (f"note: {note}" for note in self.notes)
-        return [*self.pictures.describe(), _METRIC, *notes]
-
-    def expect_labels_of(self, spec: ModelSpec) -> None:
-        """Raise InputError for classes that a model does not predict; it may predict more."""
-        self.pictures.expect_labels_of(spec)
+        return [*super().describe(), _METRIC, *notes]
 
     def true_classes(self, spec: ClassificationSpec) -> list[int]:
         """Return the class index of each sample among the model's classes, by name."""
@@ -67,8 +39,8 @@ class ClassificationDataset:
 
 
 _METRIC = (
-    "top-1 and top-5 accuracy (top-k with fewer classes: all), mean of class accuracies; of equal "
-    "scores the lower class index ranks first"
+    "top-1 and, of more than 5 classes, top-5 accuracy, mean of class accuracies; of equal scores "
+    "the lower class index ranks first"
 )
 
 
@@ -79,8 +51,7 @@ def read_dataset(source: DataSource) -> ClassificationDataset:
     Raises InputError with one line for the first error in the data.
     """
     pictures = read_classes(source)
-    names = imagenet_names()
-    if all(name in names for name in pictures.class_names):
-        english = tuple(names[name] for name in pictures.class_names)
-        pictures = replace(pictures, class_names=english)
-    return ClassificationDataset(pictures)
+    names, english = pictures.class_names, imagenet_names()
+    if all(name in english for name in names):
+        names = tuple(english[name] for name in names)
+    return ClassificationDataset(pictures.path, names, pictures.samples, pictures.notes)

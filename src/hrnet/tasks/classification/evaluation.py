@@ -16,6 +16,9 @@ from hrnet.tasks.classification.spec import ClassificationSpec
 MAX_CLASS_METRICS = 20
 """Data of more classes have no metric for each of them; tables would be too long."""
 
+_TOP = 5
+"""A model of so many classes or fewer has no top-5: it would always be 1."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
@@ -69,15 +72,15 @@ def compare(
 def metrics_of(found: Comparison) -> dict[str, float]:
     """Return top-1, top-5 and the mean of the class accuracies, -1 where there are no pictures.
 
-    Data of up to 20 classes have `class/NAME`, the accuracy within a class, too.
+    Models of up to 5 classes have no top-5. Data of up to 20 classes have `class/NAME`, the
+    accuracy within a class, too.
     """
     # class mean = (1 / C) sum over classes of (right pictures / pictures)
     by_class = found.accuracies
-    metrics = {
-        "top-1": top_k_accuracy(found.ranks, 1),
-        "top-5": top_k_accuracy(found.ranks, min(5, len(found.class_names))),
-        "class mean": float(np.mean(list(by_class.values()))) if by_class else -1.0,
-    }
+    metrics = {"top-1": top_k_accuracy(found.ranks, 1)}
+    if len(found.class_names) > _TOP:
+        metrics["top-5"] = top_k_accuracy(found.ranks, _TOP)
+    metrics["class mean"] = float(np.mean(list(by_class.values()))) if by_class else -1.0
     # Few classes have a metric each; `details` has those of all.
     if len(by_class) > MAX_CLASS_METRICS:
         return metrics

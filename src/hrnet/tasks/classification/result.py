@@ -1,23 +1,19 @@
 """The result of a classification model: the scores of all classes for one picture."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.drawing import draw_band, save_drawing
+from hrnet.drawing import draw_band
 from hrnet.errors import InputError, printable
-from hrnet.files import check_writable_file, write_text
 from hrnet.geometry import Image8, Size
-from hrnet.images import ImageSource, read_image
+from hrnet.images import ImageSource
 from hrnet.numbers import expect_whole, to_int
+from hrnet.tasks.saving import SavableResult, csv_text, frozen_array, read_own_picture
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -30,7 +26,7 @@ _DIGITS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Labels:
+class Labels(SavableResult):
     """The scores of the classes for one picture, which add up to 1.
 
     scores: (C,) float32, 0..1. class_names: C names. Class indices count from 0, ranks from 1.
@@ -43,14 +39,7 @@ class Labels:
 
     def __post_init__(self) -> None:
         # A copy that nobody can change, checked once.
-        scores = np.array(self.scores, dtype=np.float32)
-        if scores.shape != (len(self.class_names),):
-            raise InputError(
-                f"expected scores of shape ({len(self.class_names)},), got {scores.shape}"
-            )
-        if not np.isfinite(scores).all():
-            raise InputError("expected finite numbers in scores, got NaN or infinity")
-        scores.setflags(write=False)
+        scores = frozen_array("scores", self.scores, (len(self.class_names),))
         object.__setattr__(self, "scores", scores)
 
     def __repr__(self) -> str:
@@ -96,36 +85,9 @@ class Labels:
 
         Raises InputError where the picture cannot be read or has another size.
         """
-        pixels = read_image(image)
-        if pixels.shape[:2] != self.image_size:
-            height, width = self.image_size
-            raise InputError(
-                f"expected the picture of {width}x{height} pixels that these labels are of, got "
-                f"one of {pixels.shape[1]}x{pixels.shape[0]}"
-            )
+        pixels = read_own_picture(image, self.image_size, "labels")
         best = self.top(_DRAWN)
         return draw_band(pixels, [f"{printable(name)} {score:.2f}" for name, score in best])
-
-    def save(self, path: str | PathLike[str], image: ImageSource | None = None) -> None:
-        """Write the labels to a file: .json, .csv, or drawn on their `image` as .jpg or .png.
-
-        Raises InputError for another suffix, a missing image, and where nothing can be written.
-        """
-        target = Path(path)
-        suffix = target.suffix.lower()
-        # Find a bad target before anything is computed.
-        check_writable_file(target, [Path(image)] if isinstance(image, str | PathLike) else [])
-        if suffix == ".json":
-            write_text(target, self.to_json())
-        elif suffix == ".csv":
-            write_text(target, self.to_csv())
-        elif suffix in (".jpg", ".jpeg", ".png") and image is not None:
-            save_drawing(self.draw(image), target)
-        else:
-            raise InputError(
-                f"expected a file that ends in .json or .csv, or in .jpg or .png with image=..., "
-                f"got {target}"
-            )
 
     def to_json(self, image_id: int = 1) -> str:
         """Return the JSON text of `entries`."""
@@ -136,13 +98,11 @@ class Labels:
 
         Columns: rank (from 1), class, class_index (from 0), score.
         """
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(("rank", "class", "class_index", "score"))
-        for rank, index in enumerate(self.order.tolist(), 1):
-            score = f"{self.scores[index]:.{_DIGITS}f}"
-            table.writerow((rank, self.class_names[index], index, score))
-        return text.getvalue()
+        rows = (
+            (rank, self.class_names[index], index, f"{self.scores[index]:.{_DIGITS}f}")
+            for rank, index in enumerate(self.order.tolist(), 1)
+        )
+        return csv_text([("rank", "class", "class_index", "score"), *rows])
 
     def entries(self, image_id: int) -> list[dict[str, object]]:
         """List one JSON object: image_id, class, class_index (from 0), score, and `top`.

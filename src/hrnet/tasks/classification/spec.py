@@ -7,13 +7,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec
+from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec, NetworkSpec
 from hrnet.tasks.classification.imagenet import imagenet_names
 
 Interpolation = Literal["bilinear", "bicubic"]
 
 MOST_CLASSES, LONGEST_NAME = 30_000, 200
 """Classes of a model and letters of a name; ImageNet-21k has 21,841 classes."""
+
+_CENTRE_SHARE = 0.875
+"""The usual share of the resized short side that the crop takes: 224 of 256 pixels."""
 
 
 def _check_class_names(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -101,3 +104,23 @@ class ClassificationSpec(ModelSpec):
             f"short side {self.resize} {self.interpolation}",
             f"{len(self.class_names)} classes",
         ]
+
+
+def usual_resize(side: int) -> int:
+    """Return the usual short side of pictures before a crop of that side is cut: 256 for 224."""
+    return min(MAX_SIDE, round(side / _CENTRE_SHARE))
+
+
+def usual_facts(network: NetworkSpec, facts: Mapping[str, object]) -> dict[str, object]:
+    """Return resize and class names as they usually are, where an input size is known.
+
+    The names are those of ImageNet for 1000 outputs, else "class 0", "class 1", ...
+    """
+    size = facts.get("input_size")
+    if not isinstance(size, tuple):
+        return {}
+    imagenet = tuple(imagenet_names().values())
+    count = network.num_outputs or len(imagenet)
+    numbered = tuple(f"class {index}" for index in range(count))
+    names = imagenet if count == len(imagenet) else numbered
+    return {"resize": usual_resize(max(size)), "class_names": names}

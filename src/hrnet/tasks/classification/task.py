@@ -27,7 +27,7 @@ from hrnet.tasks.classification.crops import centre_crop, draw_crop_box, resize_
 from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
 from hrnet.tasks.classification.evaluation import compare, details, metrics_of
 from hrnet.tasks.classification.result import Labels
-from hrnet.tasks.classification.spec import ClassificationSpec
+from hrnet.tasks.classification.spec import ClassificationSpec, usual_facts
 
 _NETWORK = "hrnet.tasks.classification.network"
 """Needs torch, so that it is imported by name where it is used."""
@@ -169,5 +169,6 @@ TASK = TaskParts(
     network=_NETWORK,
     sections="hrnet.tasks.classification.sections",
     details=details,
+    usual_facts=usual_facts,
     results="classes",
 )

@@ -18,7 +18,6 @@ from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median
 from hrnet.metrics.keypoints import Floats, oks
 from hrnet.tasks import Job, Result
 from hrnet.tasks.pose.dataset import PoseDataset
-from hrnet.tasks.pose.drawing import draw_poses
 from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
@@ -34,7 +33,7 @@ _BOLD = 1.4
 """The lines follow the size of the box; these pictures are shown small, so theirs are wider."""
 
 _HIDDEN_SCORE, _VISIBLE_SCORE = 0.32, 1.0
-"""Scores for `draw_poses`: an annotated but hidden keypoint has about half its colour."""
+"""Scores for `Poses.draw`: an annotated but hidden keypoint has about half its colour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,17 +210,14 @@ def _draw(matched: _Matched, row: int, spec: PoseSpec) -> str:
     seen = sample.visibility
     truth = np.select([seen >= 2, seen > 0], [_VISIBLE_SCORE, _HIDDEN_SCORE], 0.0)
     drawn = [
-        draw_poses(
-            crop,
-            Poses(
-                keypoints=apply_affine(points, matrix)[None].astype(np.float32),
-                keypoint_scores=scores[None].astype(np.float32),
-                boxes=_BOLD * np.array([[0, 0, size[1], size[0]]], dtype=np.float32),
-                scores=np.ones(1, dtype=np.float32),
-                skeleton=spec.skeleton,
-                image_size=size,
-            ),
-        )
+        Poses(
+            keypoints=apply_affine(points, matrix)[None].astype(np.float32),
+            keypoint_scores=scores[None].astype(np.float32),
+            boxes=_BOLD * np.array([[0, 0, size[1], size[0]]], dtype=np.float32),
+            scores=np.ones(1, dtype=np.float32),
+            skeleton=spec.skeleton,
+            image_size=size,
+        ).draw(crop)
         for points, scores in (
             (matched.predicted[row], matched.scores[row]),
             (sample.keypoints, truth),

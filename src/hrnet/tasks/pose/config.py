@@ -19,37 +19,27 @@ from hrnet.tasks.pose.spec import PoseSpec
 class PoseModelConfig(ModelConfig):
     """The network, and the encoding of keypoints in heatmaps."""
 
-    codec: CodecKind = Field(
-        default="classic",
-        description="How heatmaps encode keypoints: classic, dark or udp (exact, also mirrored).",
-    )
-    sigma: float = Field(
-        default=2.0,
-        ge=0.5,
-        le=32,
-        description="Standard deviation of a keypoint's Gaussian, in heatmap pixels.",
-    )
-    padding: float = Field(
-        default=1.25, ge=0.1, le=10, description="Factor by which a box grows before it is cropped."
-    )
+    codec: CodecKind = "classic"
+    """How heatmaps encode keypoints: classic, dark or udp (exact, also mirrored)."""
+    sigma: float = Field(default=2.0, ge=0.5, le=32)
+    """Standard deviation of a keypoint's Gaussian, in heatmap pixels."""
+    padding: float = Field(default=1.25, ge=0.1, le=10)
+    """Factor by which a box grows before it is cropped."""
 
 
 class KeypointData(DataConfig):
     """COCO keypoint files and the folders of their pictures."""
 
-    annotations: Path = Field(description="The COCO keypoint file to train on.")
-    images: Path = Field(description="The folder of its pictures.")
-    val_annotations: Path | None = Field(
-        default=None,
-        description="Evaluated on every train.evaluate_every epochs; null: no evaluation.",
-    )
-    val_images: Path | None = Field(
-        default=None, description="The folder of those pictures; data.images without it."
-    )
-    category: str | None = Field(
-        default=None,
-        description="The category to take, where several have different keypoints: name or id.",
-    )
+    annotations: Path
+    """The COCO keypoint file to train on."""
+    images: Path
+    """The folder of its pictures."""
+    val_annotations: Path | None = None
+    """Evaluated on every train.evaluate_every epochs; null: no evaluation."""
+    val_images: Path | None = None
+    """The folder of those pictures; data.images without it."""
+    category: str | None = None
+    """The category to take, where several have different keypoints: name or id."""
 
     def training(self) -> DataSource:
         """Return the file to train on."""
@@ -90,17 +80,16 @@ NO_AUGMENTATION = PoseAugmentation(flip=0, scale=0, rotation_deg=0, half_body=0)
 class PoseTrain(TrainConfig):
     """Optimisation, by a loss of heatmaps."""
 
-    loss: Literal["mse", "ohkm", "cross_entropy"] = Field(
-        default="mse",
-        description="mse (as published), ohkm (the 8 hardest keypoints) or cross_entropy (learns "
-        "from few data faster).",
-    )
+    loss: Literal["mse", "ohkm", "cross_entropy"] = "mse"
+    """mse (as published), ohkm (the 8 hardest keypoints) or cross_entropy (learns from few data
+    faster)."""
 
 
 class PoseExperiment(Experiment):
     """One training run of a pose network."""
 
-    task: Literal["pose"] = Field(default="pose", description="The task: pose.")
+    task: Literal["pose"] = "pose"
+    """The task: pose."""
     model: PoseModelConfig
     data: KeypointData
     augmentation: PoseAugmentation = PoseAugmentation()

@@ -75,15 +75,15 @@ class PoseDataset:
         `AREA_OF_BOX` of their box.
         """
         skeleton, names = self.keypoints.skeleton, self.keypoints.skeleton.names
-        counted = [one for one in self.keypoints.subjects if one.counts]
+        counted, ignored, estimated = self._counts
         return {
             "data": {
                 "annotations": self.path.name,
                 "sha256": sha256_of(self.path),
                 "images": len(self.keypoints.image_paths),
-                "persons": len(counted),
-                "ignored": len(self.keypoints.subjects) - len(counted),
-                "areas_estimated": sum(not one.area_given for one in counted),
+                "persons": counted,
+                "ignored": ignored,
+                "areas_estimated": estimated,
                 "keypoints": names,
                 "flip_pairs": [(names[left], names[right]) for left, right in skeleton.flip_pairs],
                 "sigmas": skeleton.sigmas,
@@ -101,12 +101,9 @@ class PoseDataset:
 
     def describe(self) -> list[str]:
         """Describe in lines the subjects, the boxes and the metric."""
-        subjects = self.keypoints.subjects
-        counted = [one for one in subjects if one.counts]
-        estimated = sum(not one.area_given for one in counted)
-        ignored = len(subjects) - len(counted)
+        counted, ignored, estimated = self._counts
         return [
-            f"data {self.path.name}: {len(counted)} persons in "
+            f"data {self.path.name}: {counted} persons in "
             f"{len(self.keypoints.image_paths)} images"
             + (f", {estimated} areas estimated" if estimated else "")
             + (f", {ignored} crowds or without a label" if ignored else "")
@@ -121,6 +118,14 @@ class PoseDataset:
         """Raise InputError where the annotated keypoints are not those of a model."""
         assert isinstance(spec, PoseSpec)
         _expect_same_keypoints(spec, self.keypoints)
+
+    @property
+    def _counts(self) -> tuple[int, int, int]:
+        """Subjects that count, those that do not, and those with an estimated area that count."""
+        subjects = self.keypoints.subjects
+        counted = [one for one in subjects if one.counts]
+        estimated = sum(not one.area_given for one in counted)
+        return len(counted), len(subjects) - len(counted), estimated
 
     @property
     def _num_boxes(self) -> int:

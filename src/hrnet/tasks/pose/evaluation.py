@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.coco import KeypointDataset, Subject
+from hrnet.data.coco import KeypointDataset
 from hrnet.metrics.coco import ScoredPose, coco_keypoint_metrics, most_poses
 from hrnet.metrics.keypoints import oks_nms, rescore
 from hrnet.metrics.pckh import pckh_metrics
@@ -60,22 +60,19 @@ def head_figures(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> dict[
     )
 
 
-def evaluate_poses(
-    dataset: KeypointDataset,
-    poses: Iterable[ImagePoses],
-    *,
-    subjects: Sequence[Subject] | None = None,
-) -> dict[str, float]:
-    """Rescore poses, drop near copies in each image and compute COCO's ten figures.
+def evaluate_poses(dataset: KeypointDataset, poses: Iterable[ImagePoses]) -> dict[str, float]:
+    """Rescore poses, drop near copies in each image and compute COCO's ten metrics.
 
-    subjects: what to compare with; all of the data set without it.
     Returns a dict from AP, AP50, ... AR, ... to 0..1, or -1 where nothing can count.
     """
     sigmas = dataset.skeleton.sigmas
-    truth = dataset.subjects if subjects is None else subjects
     scored = [pose for image in poses for pose in select_poses(image, sigmas)]
     return coco_keypoint_metrics(
-        truth, scored, sigmas, image_ids=dataset.image_paths, max_poses=pose_limit(dataset)
+        dataset.subjects,
+        scored,
+        sigmas,
+        image_ids=dataset.image_paths,
+        max_poses=pose_limit(dataset),
     )
 
 

@@ -1,25 +1,21 @@
 """The result of a pose model: frozen numpy arrays, checked when they are made."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.drawing import save_drawing
-from hrnet.errors import InputError
-from hrnet.files import check_writable_file, write_text
+from hrnet.drawing import draw_boxes
+from hrnet.errors import InputError, printable
 from hrnet.geometry import Image8, Size
 from hrnet.images import ImageSource
 from hrnet.numbers import to_int
 from hrnet.skeleton import Skeleton
-from hrnet.tasks.pose.drawing import draw_poses
+from hrnet.tasks.pose.drawing import draw_subject
+from hrnet.tasks.saving import SavableResult, csv_text, frozen_array, read_own_picture
 
 if TYPE_CHECKING:
     import supervision
@@ -29,11 +25,12 @@ Rows = slice | list[int] | list[bool] | NDArray[np.integer] | NDArray[np.bool_]
 """A choice of subjects: a slice, indices, or True and False for each of them."""
 
 
-def _expect_shape(name: str, array: NDArray[np.float32], shape: tuple[int, ...]) -> None:
-    if array.shape != shape:
-        raise InputError(f"expected {name} of shape {shape}, got {array.shape}")
-    if not np.isfinite(array).all():
-        raise InputError(f"expected finite numbers in {name}, got NaN or infinity")
+_CSV_COLUMNS = "subject score left top right bottom keypoint x y keypoint_score".split()
+
+_COLUMN_WIDTH = 23
+"""Of one person in a table: '1234.5, 1234.5  0.92' with its frame."""
+
+_LISTED_SCORES = 12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +61,7 @@ class Pose:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Poses:
+class Poses(SavableResult):
     """The persons (or other subjects) found in one picture; N may be 0.
 
     `len(poses)` is N, `poses[0]` and `for pose in poses` give one `Pose` each, and a slice, indices
@@ -96,10 +93,7 @@ class Poses:
             "scores": (count,),
         }
         for name, shape in shapes.items():
-            array = np.array(getattr(self, name), dtype=np.float32)
-            _expect_shape(name, array, shape)
-            array.setflags(write=False)
-            object.__setattr__(self, name, array)
+            object.__setattr__(self, name, frozen_array(name, getattr(self, name), shape))
 
     def __repr__(self) -> str:
         height, width = self.image_size
@@ -142,26 +136,6 @@ class Poses:
         """
         return draw_poses(image, self)
 
-    def save(self, path: str | PathLike[str], image: ImageSource | None = None) -> None:
-        """Write the poses to a file: .json, .csv, or drawn on their `image` as .jpg or .png.
-
-        Raises InputError for another suffix, a missing image, and where nothing can be written.
-        """
-        target = Path(path)
-        suffix = target.suffix.lower()
-        check_writable_file(target, [Path(image)] if isinstance(image, str | PathLike) else [])
-        if suffix == ".json":
-            write_text(target, self.to_json())
-        elif suffix == ".csv":
-            write_text(target, self.to_csv())
-        elif suffix in (".jpg", ".jpeg", ".png") and image is not None:
-            save_drawing(self.draw(image), target)
-        else:
-            raise InputError(
-                f"expected a file that ends in .json or .csv, or in .jpg or .png with image=..., "
-                f"got {target}"
-            )
-
     def to_json(self, image_id: int = 1) -> str:
         """Return the JSON text of `to_coco`."""
         return json.dumps(self.to_coco(image_id), ensure_ascii=False, indent=1)
@@ -171,14 +145,12 @@ class Poses:
 
         Columns: subject, score, left, top, right, bottom, keypoint, x, y, keypoint_score.
         """
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(_CSV_COLUMNS)
+        rows: list[list[object]] = [[*_CSV_COLUMNS]]
         for row, pose in enumerate(self):
             subject = [row, f"{pose.score:.5f}", *(f"{edge:.3f}" for edge in pose.box.tolist())]
             for name, (x, y, score) in pose.to_dict().items():
-                table.writerow([*subject, name, f"{x:.3f}", f"{y:.3f}", f"{score:.5f}"])
-        return text.getvalue()
+                rows.append([*subject, name, f"{x:.3f}", f"{y:.3f}", f"{score:.5f}"])
+        return csv_text(rows)
 
     def to_supervision(self) -> "supervision.KeyPoints":
         """Return the poses as `supervision.KeyPoints`, for its trackers and annotators.
@@ -215,15 +187,37 @@ class Poses:
 
     def summary(self) -> str:
         """Describe the poses in a few words: how many persons, and the score of each."""
-        from hrnet.tasks.pose.show import summarise
-
-        return summarise(self)
+        count = len(self)
+        persons = "no persons" if count == 0 else "1 person" if count == 1 else f"{count} persons"
+        scores = " ".join(f"{score:.2f}" for score in self.scores.tolist()[:_LISTED_SCORES])
+        more = " ..." if count > _LISTED_SCORES else ""
+        whole = "" if self.boxes_given else " (the whole image)"
+        scored = f", score {scores}{more}" if count else ""
+        return f"{persons}{whole}{scored}"
 
     def tables(self, width: int) -> "Iterator[Table]":
-        """Yield tables of the keypoints for a terminal of `width` columns."""
-        from hrnet.tasks.pose.show import pose_tables
+        """Yield tables for a terminal of `width` columns: a row a keypoint, a column a person.
 
-        return pose_tables(self, width)
+        A cell holds x, y in pixels and the score.
+        """
+        names = max(len(printable(name)) for name in self.skeleton.names) + 4
+        step = max(1, (width - names) // _COLUMN_WIDTH)
+        for first in range(0, len(self), step):
+            yield self._table(range(first, min(first + step, len(self))))
+
+    def _table(self, rows: range) -> "Table":
+        from rich.table import Table
+
+        table = Table("keypoint", title="x, y in pixels and score 0..1", title_justify="left")
+        for row in rows:
+            table.add_column(f"person {row + 1}", justify="right", no_wrap=True)
+        for name in self.skeleton.names:
+            points = (self[row][name] for row in rows)
+            cells = (f"{x:.1f}, {y:.1f}  {score:.2f}" for x, y, score in points)
+            table.add_row(printable(name), *cells)
+        table.add_section()
+        table.add_row("mean score", *(f"{self.scores[row]:.2f}" for row in rows))
+        return table
 
     def _coco_entry(self, row: int, image_id: int, category_id: int) -> dict[str, object]:
         triples = np.column_stack([self.keypoints[row], self.keypoint_scores[row]])
@@ -239,4 +233,21 @@ class Poses:
         }
 
 
-_CSV_COLUMNS = "subject score left top right bottom keypoint x y keypoint_score".split()
+def draw_poses(image: ImageSource, poses: Poses) -> Image8:
+    """Return a copy of a picture, RGB (H, W, 3) uint8, with all its poses drawn on it.
+
+    With several subjects each gets its box and its number, counted from 1 as in the tables.
+    Raises InputError where the picture cannot be read or has another size than the poses' own.
+    """
+    canvas = np.array(read_own_picture(image, poses.image_size, "poses"))
+    for pose in poses:
+        draw_subject(
+            canvas,
+            pose.keypoints,
+            scores=pose.keypoint_scores,
+            box=pose.box,
+            skeleton=pose.skeleton,
+        )
+    if len(poses) < 2:
+        return canvas
+    return draw_boxes(canvas, poses.boxes, [str(row + 1) for row in range(len(poses))])

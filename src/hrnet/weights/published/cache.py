@@ -12,36 +12,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from hashlib import file_digest
 from pathlib import Path
-from typing import Protocol
 
 from hrnet.console import show_progress
 from hrnet.errors import InputError, one_line
 from hrnet.files import atomic_path, exclusive, is_file, make_writable_folder, read_json
 from hrnet.weights.published.download import check_is_no_text, download, mismatch
+from hrnet.weights.published.rows import PublishedWeight
 
 _SHA256 = re.compile("[0-9a-f]{64}")
 _LARGEST_NOTE = 10_000
-
-
-class Published(Protocol):
-    """The facts that the cache needs of published weights: a row of the catalogue.
-
-    url: "" where no program can fetch the file; page: where a person can. file_name: in the cache.
-    sha256: whole or its first digits, "" if unpublished; size_bytes: 0 if unknown.
-    """
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    @property
-    def page(self) -> str: ...
-    @property
-    def file_name(self) -> str: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def size_bytes(self) -> int: ...
 
 
 def cache_folder() -> Path:
@@ -76,12 +55,12 @@ def offline() -> bool:
     return os.environ.get("HRNET_OFFLINE", "").lower() not in ("", "0", "false", "no", "off")
 
 
-def raw_path(row: Published) -> Path:
+def raw_path(row: PublishedWeight) -> Path:
     """Return the path of a row's published file, which need not be there yet."""
     return cache_folder() / row.file_name
 
 
-def fetch(row: Published, *, progress: bool = True) -> Path:
+def fetch(row: PublishedWeight, *, progress: bool = True) -> Path:
     """Return the published file of a row, verified; download it if it is not in the cache.
 
     A file of that name that a user put into the cache folder is taken, if it is the right one.
@@ -98,7 +77,7 @@ def fetch(row: Published, *, progress: bool = True) -> Path:
     return path
 
 
-def verify(row: Published) -> str:
+def verify(row: PublishedWeight) -> str:
     """Read the file of a row again and return its SHA-256; InputError if it is not as published."""
     path = raw_path(row)
     if not is_file(path):
@@ -110,7 +89,7 @@ def verify(row: Published) -> str:
 
 
 def converted(
-    row: Published, convert: Callable[[Path, Path], object], *, version: int, progress: bool = True
+    row: PublishedWeight, convert: Callable[[Path, Path], object], *, version: int
 ) -> Path:
     """Return our safetensors file of a row, made by `convert(published file, new file)` once.
 
@@ -119,7 +98,7 @@ def converted(
     The file appears whole. Of two processes one converts and the other waits.
     """
     # A result of the same file and converter may be there already.
-    raw = fetch(row, progress=progress)
+    raw = fetch(row)
     digest = _remembered_sha256(raw)
     target = raw.with_name(f"{row.name}.{digest[:12]}.v{version}.safetensors")
     if is_file(target):
@@ -153,7 +132,7 @@ def _silent(done: int, total: int) -> None:
     """Report nothing."""
 
 
-def _expect_fetchable(row: Published, path: Path) -> None:
+def _expect_fetchable(row: PublishedWeight, path: Path) -> None:
     if not row.url:
         raise InputError(
             f"{row.name} cannot be downloaded by a program: get {row.file_name} from {row.page} "
@@ -167,7 +146,7 @@ def _expect_fetchable(row: Published, path: Path) -> None:
         )
 
 
-def _check(row: Published, path: Path, digest: str) -> None:
+def _check(row: PublishedWeight, path: Path, digest: str) -> None:
     wrong = mismatch(path.stat().st_size, digest, sha256=row.sha256, size=row.size_bytes)
     if wrong:
         again = f"`hrnet weights fetch {row.name}`" if row.url else f"get it from {row.page}"

@@ -151,6 +151,11 @@ def conv_norm(ours: str, conv: str, norm: str) -> list[Row]:
     return [(f"{ours}.conv", conv), (f"{ours}.norm", norm)]
 
 
+def conv_module(ours: str, theirs: str) -> list[Row]:
+    """Pair the two modules of one of our `ConvNorm`s with those of a ConvModule of mmcv."""
+    return conv_norm(ours, f"{theirs}.conv", f"{theirs}.bn")
+
+
 def prefixed(rows: Iterable[Row], prefix: str) -> tuple[Row, ...]:
     """Put a prefix before their names."""
     return tuple((ours, prefix + theirs) for ours, theirs in rows)

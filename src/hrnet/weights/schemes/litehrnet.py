@@ -4,14 +4,7 @@ Source of their names: state dictionaries of the official code of Yu et al. 2021
 LiteHRNet shares.
 """
 
-from hrnet.weights.schemes.keymap import Row
-
-_CONV_NORM = (("conv", "conv"), ("norm", "bn"))
-"""A ConvNorm of ours is a ConvModule there."""
-
-
-def _conv_norm(ours: str, theirs: str) -> list[Row]:
-    return [(f"{ours}.{mine}", f"{theirs}.{other}") for mine, other in _CONV_NORM]
+from hrnet.weights.schemes.keymap import Row, conv_module
 
 
 def _separable(ours: str, theirs: str) -> list[Row]:
@@ -25,12 +18,12 @@ def _block(ours: str, theirs: str) -> list[Row]:
     cross, their_cross = f"{ours}.{{}}.cross", f"{theirs}.{{}}.cross_resolution_weighting"
     spatial, their_spatial = f"{ours}.{{}}.spatial.{{}}", f"{theirs}.{{}}.spatial_weighting.{{}}"
     return [
-        *_conv_norm(f"{cross}.reduce", f"{their_cross}.conv1"),
-        *_conv_norm(f"{cross}.expand", f"{their_cross}.conv2"),
-        *_conv_norm(f"{ours}.{{}}.depthwise.{{}}", f"{theirs}.{{}}.depthwise_convs.{{}}"),
+        *conv_module(f"{cross}.reduce", f"{their_cross}.conv1"),
+        *conv_module(f"{cross}.expand", f"{their_cross}.conv2"),
+        *conv_module(f"{ours}.{{}}.depthwise.{{}}", f"{theirs}.{{}}.depthwise_convs.{{}}"),
         (f"{spatial}.reduce", f"{their_spatial}.conv1.conv"),
         (f"{spatial}.expand", f"{their_spatial}.conv2.conv"),
-        *_conv_norm(f"{ours}.{{}}.{{}}.last.{{}}", f"{theirs}.{{}}.{{}}.branch2.{{}}"),
+        *conv_module(f"{ours}.{{}}.{{}}.last.{{}}", f"{theirs}.{{}}.{{}}.branch2.{{}}"),
     ]
 
 
@@ -57,17 +50,17 @@ def _stage(number: int) -> list[Row]:
 
 
 _STEM: tuple[Row, ...] = (
-    *_conv_norm("backbone.stem.conv", "stem.conv1"),
-    *_conv_norm("backbone.stem.first.depthwise", "stem.branch1.0"),
-    *_conv_norm("backbone.stem.first.pointwise", "stem.branch1.1"),
-    *_conv_norm("backbone.stem.last.expand", "stem.expand_conv"),
-    *_conv_norm("backbone.stem.last.depthwise", "stem.depthwise_conv"),
-    *_conv_norm("backbone.stem.last.project", "stem.linear_conv"),
+    *conv_module("backbone.stem.conv", "stem.conv1"),
+    *conv_module("backbone.stem.first.depthwise", "stem.branch1.0"),
+    *conv_module("backbone.stem.first.pointwise", "stem.branch1.1"),
+    *conv_module("backbone.stem.last.expand", "stem.expand_conv"),
+    *conv_module("backbone.stem.last.depthwise", "stem.depthwise_conv"),
+    *conv_module("backbone.stem.last.project", "stem.linear_conv"),
 )
 
 _HEAD: tuple[Row, ...] = (
-    *_conv_norm("head.project.{}.depthwise", "head_layer.projects.{}.depthwise_conv"),
-    *_conv_norm("head.project.{}.pointwise", "head_layer.projects.{}.pointwise_conv"),
+    *conv_module("head.project.{}.depthwise", "head_layer.projects.{}.depthwise_conv"),
+    *conv_module("head.project.{}.pointwise", "head_layer.projects.{}.pointwise_conv"),
     ("head.conv", "final_layer"),
 )
 

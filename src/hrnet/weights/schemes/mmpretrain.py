@@ -5,7 +5,7 @@ Its ConvModules have no bias before a norm, where the official layers have one.
 
 from hrnet.weights.schemes import hrnet
 from hrnet.weights.schemes.hrnet import block, numbered
-from hrnet.weights.schemes.keymap import KeyMap, conv_norm, prefixed
+from hrnet.weights.schemes.keymap import KeyMap, conv_module, prefixed
 from hrnet.weights.schemes.official import HRNET_BODY
 
 KEY_MAPS: tuple[KeyMap, ...] = (
@@ -18,10 +18,8 @@ KEY_MAPS: tuple[KeyMap, ...] = (
             *prefixed(hrnet.BACKBONE, "backbone."),
             *block("head.increase.{}", "neck.increase_layers.{}.0", 3),
             *numbered("head.increase.{}.shortcut", "neck.increase_layers.{}.0.downsample"),
-            *conv_norm(
-                "head.down.{}", "neck.downsample_layers.{}.conv", "neck.downsample_layers.{}.bn"
-            ),
-            *conv_norm("head.final", "neck.final_layer.conv", "neck.final_layer.bn"),
+            *conv_module("head.down.{}", "neck.downsample_layers.{}"),
+            *conv_module("head.final", "neck.final_layer"),
             ("head.classifier", "head.fc"),
         ),
         required_keys=(f"backbone.{HRNET_BODY}", "head.fc.weight"),

@@ -7,15 +7,11 @@ from dataclasses import replace
 
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrnet
-from hrnet.weights.schemes.keymap import KeyMap, Row, conv_norm, prefixed
+from hrnet.weights.schemes.keymap import KeyMap, conv_module, prefixed
 from hrnet.weights.schemes.official import HRNET_BODY
 
 _BACKBONE = prefixed(hrnet.BACKBONE, "backbone.")
 _CONTEXT = "decode_head.1.object_context_block"
-
-
-def _module(ours: str, theirs: str) -> list[Row]:
-    return conv_norm(ours, f"{theirs}.conv", f"{theirs}.bn")
 
 
 _FCN = KeyMap(
@@ -25,7 +21,7 @@ _FCN = KeyMap(
     "segmentation",
     rows=(
         *_BACKBONE,
-        *_module("head.fuse", "decode_head.convs.0"),
+        *conv_module("head.fuse", "decode_head.convs.0"),
         ("head.classifier", "decode_head.conv_seg"),
     ),
     required_keys=(f"backbone.{HRNET_BODY}", "decode_head.conv_seg.weight"),
@@ -39,14 +35,14 @@ _OCR = replace(
     _FCN,
     rows=(
         *_BACKBONE,
-        *_module("head.aux.fuse", "decode_head.0.convs.0"),
+        *conv_module("head.aux.fuse", "decode_head.0.convs.0"),
         ("head.aux.classifier", "decode_head.0.conv_seg"),
-        *_module("head.pixels", "decode_head.1.bottleneck"),
-        *_module("head.context.query.{}", f"{_CONTEXT}.query_project.{{}}"),
-        *_module("head.context.key.{}", f"{_CONTEXT}.key_project.{{}}"),
-        *_module("head.context.value.0", f"{_CONTEXT}.value_project"),
-        *_module("head.context.out.0", f"{_CONTEXT}.out_project"),
-        *_module("head.join", f"{_CONTEXT}.bottleneck"),
+        *conv_module("head.pixels", "decode_head.1.bottleneck"),
+        *conv_module("head.context.query.{}", f"{_CONTEXT}.query_project.{{}}"),
+        *conv_module("head.context.key.{}", f"{_CONTEXT}.key_project.{{}}"),
+        *conv_module("head.context.value.0", f"{_CONTEXT}.value_project"),
+        *conv_module("head.context.out.0", f"{_CONTEXT}.out_project"),
+        *conv_module("head.join", f"{_CONTEXT}.bottleneck"),
         ("head.classifier", "decode_head.1.conv_seg"),
     ),
     required_keys=(f"backbone.{HRNET_BODY}", "decode_head.1.conv_seg.weight"),
