@@ -21,8 +21,8 @@ It has TAKES, a noun for the data that it takes, `fits(path)`, which is true for
 `own_experiment` with the parameters of the function here.
 """
 
-VARIANT = "small_hrnet_w16"
-"""The variant of the embedded model, whose weights are at hand without a download."""
+VARIANT, EMBEDDED = "small_hrnet_w16", "default"
+"""Variant and name of the embedded model, whose weights are at hand without a download."""
 
 VAL_SHARE = 0.1
 """The share of the pictures that is set apart where no validation data are given."""
@@ -73,15 +73,17 @@ def choose_training(
     """Choose start weights and schedule of an experiment, and apply the settings.
 
     count: training samples. same_labels: whether the embedded model predicts these labels.
-    published: names of published weights to start from without the variant, the first choice first.
+    published: names of published weights to start from without the variant, the first choice first;
+        `EMBEDDED` among them allows the embedded model, whose backbone fits pose networks alone.
     Returns the experiment and lines about it.
     """
     # The start weights follow the variant, and the schedule follows the start weights.
     wanted = override(usual, settings)
     is_given = any(line.startswith("train.init=") for line in settings)
     init, why_none = (None, "") if is_given else start_of(wanted.model.variant, published)
-    has_head = bool(wanted.train.init) if is_given else init == "default"
-    train = schedule(usual.train, count, is_known=has_head and same_labels)
+    has_head = bool(wanted.train.init) if is_given else init == EMBEDDED
+    epochs = wanted.train.epochs if any(s.startswith("train.epochs=") for s in settings) else None
+    train = schedule(usual.train, count, is_known=has_head and same_labels, epochs=epochs)
     train = train.model_copy(update={"init": init})
     experiment = override(usual.model_copy(update={"train": train}), settings)
     new_weights = [f"NEW WEIGHTS: {why_none}"] if why_none else []
@@ -93,8 +95,8 @@ def start_of(variant: str, published: Sequence[str]) -> tuple[str | None, str]:
 
     Returns their name and "", or None and the reason.
     """
-    if variant == VARIANT:
-        return "default", ""
+    if variant == VARIANT and EMBEDDED in published:
+        return EMBEDDED, ""
     known = {row.name: row for row in rows()}
     names = [f"{variant}-{name}" for name in published]
     name = next((name for name in names if name in known and known[name].url), None)
@@ -110,16 +112,16 @@ def start_of(variant: str, published: Sequence[str]) -> tuple[str | None, str]:
     return name, ""
 
 
-def schedule(train: T, count: int, *, is_known: bool) -> T:
+def schedule(train: T, count: int, *, is_known: bool, epochs: int | None = None) -> T:
     """Choose epochs, learning rate, EMA and precision for a number of samples.
 
     is_known: the start weights predict these labels, so the training is gentler and shorter; a high
-    learning rate lost more than few samples could teach.
+    learning rate lost more than few samples could teach. epochs: None to choose them too.
     """
     # epochs = samples to be seen / samples, within bounds
     least, most = _EPOCHS
     seen = _SEEN_SAMPLES // 4 if is_known else _SEEN_SAMPLES
-    epochs = min(most, max(least, round(seen / count)))
+    epochs = epochs or min(most, max(least, round(seen / count)))
     # The EMA spans a twentieth of the run: decay = 1 - 20 / steps, from 0.9 to 0.999.
     steps = epochs * max(1, count // _BATCH)
     decay = round(1 - max(0.001, min(0.1, 20 / steps)), 4)
@@ -150,5 +152,6 @@ def about_training(experiment: Experiment) -> list[str]:
         f"network: {model.variant} at {height}x{width} (height x width), {start}; "
         "--set model.variant=... takes another, see `hrnet models`",
         f"training: {epochs} of batches of {train.batch_size}, {train.optimizer} at {train.lr:g}, "
-        f"{train.precision}; every value can be changed by --set",
+        f"{train.precision}, evaluated every {train.evaluate_every} epochs and at the end; "
+        "every value can be changed by --set",
     ]

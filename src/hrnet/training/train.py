@@ -110,14 +110,14 @@ def _progress(experiment: Experiment, position: Position, folder: Path) -> str:
 def _best(position: Position) -> str:
     if not position.best_epoch:
         return (
-            f"no epoch was better than the weights it started from with {position.best:.4f}, which "
+            f"no evaluated epoch was better than the start weights with {position.best:.4f}, which "
             f"{BEST} holds; {LAST} is of the last epoch; a smaller train.lr may help"
         )
     if position.epoch == 1:
         return f"the only epoch reached {position.best:.4f} ({BEST})"
     return (
-        f"the best of {position.epoch} epochs was epoch {position.best_epoch} with "
-        f"{position.best:.4f} ({BEST}); {LAST} is of the last one"
+        f"of the evaluated epochs the best was epoch {position.best_epoch} of {position.epoch} "
+        f"with {position.best:.4f} ({BEST}); {LAST} is of the last one"
     )
 
 

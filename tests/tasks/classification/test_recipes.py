@@ -20,7 +20,7 @@ def test_hrnet_is_trained_as_published():
     rates = [lr_at(train, epoch * steps, steps_per_epoch=steps) for epoch in (0, 29, 30, 60, 90)]
     assert rates == pytest.approx([0.05, 0.05, 0.005, 5e-4, 5e-5])
     assert (augmentation.scale, augmentation.ratio) == ((0.08, 1), (3 / 4, 4 / 3))
-    assert (experiment.model.resize, experiment.model.interpolation) == (256, "bilinear")
+    assert (experiment.model.short_side, experiment.model.interpolation) == (256, "bilinear")
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     groups = make_optimizer(network, train).param_groups
     assert {group["weight_decay"] for group in groups} == {1e-4}
@@ -59,7 +59,7 @@ def test_own_pictures_are_split_by_class_and_small_ones_have_a_small_input(class
     assert experiment.task == "classification"
     assert experiment.data.path == tmp_path / "run" / "data" / "train.csv"
     assert experiment.model.input_size == (96, 96)  # short sides of 70 to 90
-    assert experiment.model.resize == 110
+    assert experiment.model.short_side == 110
     text = "\n".join(lines)
     assert "27 images to train on, 3 to measure on (10% of each class, set apart in" in text
     assert "classes: 3: cat, dog, owl" in text
@@ -72,6 +72,7 @@ def test_parts_of_a_folder_are_taken_as_they_are(class_folder, tmp_path):
     assert experiment.data.path == tmp_path / "pets" / "train"
     assert experiment.data.val == tmp_path / "pets" / "val"
     assert experiment.model.variant == "small_hrnet_w16"
+    assert experiment.train.init is None
     assert "9 images to train on, 3 to measure on (of" in lines[0]
     assert not (tmp_path / "run").exists()
 
@@ -84,7 +85,7 @@ def test_large_pictures_have_the_published_input(tmp_path):
             picture.save(tmp_path / "big" / name / f"{number}.png")
     experiment, _ = choose(tmp_path / "big", tmp_path)
     assert experiment.model.input_size == (224, 224)
-    assert experiment.model.resize == 256
+    assert experiment.model.short_side == 256
     assert experiment.run.cache_images
 
 
@@ -100,3 +101,29 @@ def test_what_is_a_folder_or_a_list_is_for_classification(tmp_path):
     assert fits(tmp_path / "folder.json")
     assert fits(tmp_path / "list.csv")
     assert not fits(tmp_path / "keypoints.json")
+
+
+def test_the_embedded_model_of_poses_is_no_start_for_classes(class_folder, tmp_path):
+    """Its backbone lacks the last exchange of the lower streams, which classification reads."""
+    data = class_folder(tmp_path / "pets", 10)
+    experiment, lines = own_experiment(
+        data, None, val=None, out=tmp_path / "run", settings=["model.variant=small_hrnet_w16"]
+    )
+    assert experiment.train.init is None
+    assert lines[-1].startswith("NEW WEIGHTS: no published weights of small_hrnet_w16")
+
+
+def test_what_follows_from_a_setting_follows_a_changed_one(class_folder, tmp_path):
+    data = class_folder(tmp_path / "pets", 10)
+    experiment, lines = choose(data, tmp_path, "model.input_size=[64,64]", "train.epochs=2")
+    assert experiment.model.short_side == 73
+    assert experiment.train.warmup_steps == 0
+    assert experiment.train.evaluate_every == 1
+    assert "evaluated every 1 epochs and at the end" in "\n".join(lines)
+
+
+def test_a_wrong_setting_leaves_nothing_behind(class_folder, tmp_path):
+    data = class_folder(tmp_path / "pets", 10)
+    with pytest.raises(InputError, match="unknown setting train.epoch;"):
+        choose(data, tmp_path, "train.epoch=2")
+    assert not (tmp_path / "run").exists()

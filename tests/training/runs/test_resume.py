@@ -126,7 +126,7 @@ def test_what_a_run_starts_from_is_measured_once(data, undisturbed, tmp_path, mo
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(module, "update", saves_and_falls_over)
         train(experiment, out)
-    assert "no epoch was better" not in capsys.readouterr().out
+    assert "no evaluated epoch" not in capsys.readouterr().out
     train(experiment, out, resume=True)
     assert [row["kind"] for row in rows_of(out)].count("start") == 1
     assert "before training" not in capsys.readouterr().out

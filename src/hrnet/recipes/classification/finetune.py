@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.config import RunConfig
+from hrnet.config import RunConfig, override
 from hrnet.data.class_folders import find_parts
 from hrnet.data.class_lists import LIST_SUFFIXES
 from hrnet.data.class_split import split_class_files
@@ -23,7 +23,6 @@ from hrnet.tasks.classification.config import (
     ClassTrain,
 )
 from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
-from hrnet.tasks.classification.spec import usual_resize
 
 TAKES = "a folder with a folder a class, or a list of pictures and classes (.csv or .txt)"
 
@@ -60,6 +59,9 @@ def own_experiment(
     first, found = find_parts(data)
     second = resolve(val) if val else found
     if second is None:
+        # Find wrong settings before anything is written.
+        whole = ClassData(path=first, images=images)
+        override(_usual(out.name, read_dataset(whole.training()), whole), settings)
         folder = out / "data"
         split_class_files(DataSource(first, images), folder, val=VAL_SHARE, force=True)
         part = ClassData(path=folder / "train.csv", val=folder / "val.csv")
@@ -95,9 +97,7 @@ def _usual(name: str, training: ClassificationDataset, part: ClassData) -> Class
     whole = float(np.prod(sizes, axis=1).mean()) * 3 * len(training.samples)
     return ClassificationExperiment(
         name=name,
-        model=ClassificationModelConfig(
-            variant=VARIANT, input_size=(side, side), resize=usual_resize(side)
-        ),
+        model=ClassificationModelConfig(variant=VARIANT, input_size=(side, side)),
         data=part,
         # Few pictures: larger parts of them than ImageNet's 8%, and changed colours.
         augmentation=ClassAugmentation(scale=(0.35, 1.0), colour=0.3),

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
+from hrnet.config import override
 from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
 from hrnet.data.split import split_dataset
+from hrnet.evaluation import expect_files
 from hrnet.files import is_file, is_folder, read_json, resolve
 from hrnet.geometry import Size
-from hrnet.recipes.finetune import VAL_SHARE, VARIANT, choose_training
+from hrnet.recipes.finetune import EMBEDDED, VAL_SHARE, VARIANT, choose_training
 from hrnet.skeleton import COCO_PERSON
 from hrnet.tasks.pose.config import (
     KeypointData,
@@ -21,7 +23,7 @@ from hrnet.tasks.pose.config import (
 
 TAKES = "a COCO keypoint file (.json)"
 
-_PUBLISHED = ("imagenet-backbone", "coco-256x192")
+_PUBLISHED = (EMBEDDED, "imagenet-backbone", "coco-256x192")
 
 
 def fits(path: Path) -> bool:
@@ -45,6 +47,10 @@ def own_experiment(
     images = resolve(images) if images else _images_of(annotations, content, category)
     whole = training = parse_keypoints(annotations, images, content, category)
     if val is None:
+        # Find wrong settings and missing pictures before anything is written.
+        usual = _usual(out.name, whole, validation=whole, images=images, category=category)
+        override(usual, settings)
+        expect_files([sample.image_path for sample in whole.samples])
         first, second = _parts(annotations, out, category)
         training = read_keypoints(first, images, category)
     validation = read_keypoints(second if val is None else resolve(val), images, category)

@@ -10,7 +10,7 @@ from hrnet.data.source import DataSource
 from hrnet.spec import MAX_SIDE, InputSize, NetworkSpec
 from hrnet.tasks import Dataset
 from hrnet.tasks.classification.dataset import ClassificationDataset
-from hrnet.tasks.classification.spec import ClassificationSpec, Interpolation
+from hrnet.tasks.classification.spec import ClassificationSpec, Interpolation, usual_resize
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Ratio = Annotated[float, Field(ge=0.05, le=20)]
@@ -21,15 +21,20 @@ class ClassificationModelConfig(ModelConfig):
 
     input_size: InputSize = (224, 224)
     """(height, width) of the input in pixels, multiples of 32."""
-    resize: int = Field(default=256, ge=32, le=MAX_SIDE)
+    resize: int | None = Field(default=None, ge=32, le=MAX_SIDE)
     """For predictions, the length in pixels of a picture's short side, before the input is cut
-    from its centre."""
+    from its centre; null: the longer side of input_size / 0.875, as 256 for 224."""
     interpolation: Interpolation = "bilinear"
     """bilinear or bicubic, of all resizing."""
 
+    @property
+    def short_side(self) -> int:
+        """The length in pixels of a picture's short side, by `resize` or by `input_size`."""
+        return self.resize or usual_resize(max(self.input_size))
+
     @model_validator(mode="after")
     def _check_resize(self) -> "ClassificationModelConfig":
-        if self.resize < max(self.input_size):
+        if self.resize is not None and self.resize < max(self.input_size):
             raise ValueError(
                 f"expected resize of at least the longer side {max(self.input_size)} of "
                 f"input_size, got {self.resize}"
@@ -147,7 +152,7 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> ClassificationSpec:
             **model.options.model_dump(),
         ),
         input_size=model.input_size,
-        resize=model.resize,
+        resize=model.short_side,
         interpolation=model.interpolation,
         class_names=dataset.class_names,
     )
