@@ -65,16 +65,20 @@ class BoxFile:
         A list of detections without an entry for a picture means that it holds none.
         Raises InputError where the file does not identify the picture.
         """
+        return self._find(image)[1]
+
+    def _find(self, image: PurePath) -> tuple[PurePath, ImageBoxes]:
+        """The name that lists a picture, or its own path in a file of ids, and its boxes."""
         if self.by_name is not None:
             name = self._listed_as(image)
-            return self.by_name[name.name][name]
+            return name, self.by_name[name.name][name]
         number = image_number(image)
         if number is None:
             raise InputError(
                 f"{image}: {self.path} names images by number, and this name is no COCO image's; "
                 "give the annotation file that lists ids and names with --images-of FILE"
             )
-        return (self.by_number or {}).get(number, ImageBoxes(np.zeros((0, 4)), number))
+        return image, (self.by_number or {}).get(number, ImageBoxes(np.zeros((0, 4)), number))
 
     def find_all(self, images: Sequence[Path]) -> dict[Path, ImageBoxes | InputError]:
         """Return the boxes of each picture, or the error of one that has none.
@@ -89,20 +93,19 @@ class BoxFile:
             )
         # Two pictures that fit one listed name are both refused: either could be meant.
         found: dict[Path, ImageBoxes | InputError] = {}
-        first: dict[PurePosixPath, Path] = {}
+        first: dict[PurePath, Path] = {}
         for image in images:
             try:
-                found[image] = self.find(image)
-                name = None if self.by_name is None else self._listed_as(image)
+                name, found[image] = self._find(image)
             except InputError as error:
-                found[image], name = error, None
-            other = image if name is None else first.setdefault(name, image)
-            if other != image:
-                for one in (image, other):
-                    found[one] = InputError(
-                        f"{one}: {self.path} lists {name}, which {other} and {image} could be; "
-                        "list them with their folders"
-                    )
+                found[image] = error
+                continue
+            other = first.setdefault(name, image)
+            for one in (image, other) if other != image else ():
+                found[one] = InputError(
+                    f"{one}: {self.path} lists {name}, which {other} and {image} could be; "
+                    "list them with their folders"
+                )
         return found
 
     def _listed_as(self, image: PurePath) -> PurePosixPath:

@@ -50,17 +50,15 @@ class FolderSearch:
             if base not in self._counted:  # a folder may be searched for several parts
                 self._counted.add(base)
                 self.others.update(others)
-            self._expect_pictures(folder, self._pictures + len(found))
+            # A folder of too many other files is given up early.
+            pictures, unread = self._pictures + len(found), self.others.total()
+            if unread > _OTHER_FILES + 10 * pictures or unread + pictures > _MOST_FILES:
+                raise InputError(
+                    f"expected a folder of pictures, but {folder} holds {pictures:,} pictures and "
+                    f"more than {unread:,} other files; name the folder of the pictures alone"
+                )
         self._pictures += len(found)
         return sorted(found)
-
-    def _expect_pictures(self, folder: Path, pictures: int) -> None:
-        others = self.others.total()
-        if others > _OTHER_FILES + 10 * pictures or others + pictures > _MOST_FILES:
-            raise InputError(
-                f"expected a folder of pictures, but {folder} holds {pictures:,} pictures and "
-                f"more than {others:,} other files; name the folder of the pictures alone"
-            )
 
     def count_others(self, source: Source, known: Sequence[str]) -> None:
         """Count the files that were not read; `known` are suffixes that the format itself uses."""
