@@ -1,9 +1,12 @@
 """Where the tests find what does not travel with the project, and the sample photo that does."""
 
+import importlib
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,6 +17,9 @@ from hrnet.cli import main
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.pose.spec import PoseSpec
+
+if TYPE_CHECKING:
+    import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -125,3 +131,22 @@ def spots() -> Callable[..., Image.Image]:
 def spot_points() -> np.ndarray:
     """The keypoints (3, 2) of a person drawn by `spots` without a move."""
     return SPOTS
+
+
+@pytest.fixture(scope="session")
+def timm() -> ModuleType:
+    """The module timm; declaring what a torchvision of another build lacks is enough for it."""
+    try:
+        return importlib.import_module("timm")
+    except RuntimeError as error:
+        assert "torchvision" in str(error)
+    import torch
+
+    LIBRARY.append(torch.library.Library("torchvision", "DEF"))
+    for operator in ("nms", "qnms"):
+        LIBRARY[0].define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return importlib.import_module("timm")
+
+
+LIBRARY: list["torch.library.Library"] = []
+"""Declarations end with the object that made them, so it is kept."""

@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError, one_line
-from hrnet.spec import InputSize, ModelSpec, NetworkOptions
+from hrnet.spec import InputSize, ModelSpec, NetworkOptions, NetworkSpec
 
 MAX_COUNT = 1_000_000_000
 """Of updates, epochs or samples: more than any training has."""
@@ -45,6 +45,11 @@ class ModelConfig(Part):
     """(height, width) of the input in pixels, multiples of 32."""
     options: NetworkOptions = NetworkOptions()
     """Choices within the architecture."""
+
+    def network(self, task: str, num_outputs: int) -> NetworkSpec:
+        """Describe the network that is trained for a task."""
+        options = self.options.model_dump()
+        return NetworkSpec(variant=self.variant, task=task, num_outputs=num_outputs, **options)
 
 
 class DataConfig(Part, ABC):

@@ -67,6 +67,16 @@ def table(
     )
 
 
+def long_table(
+    head: Sequence[str], rows: Sequence[Sequence[str]], *, most: int, numbers: Iterable[int] = ()
+) -> str:
+    """Return a table as `table` does; rows beyond the first `most` are behind a click."""
+    first = table(head, rows[:most], numbers=numbers)
+    if len(rows) <= most:
+        return first
+    return first + details(f"{len(rows) - most} more", table(head, rows[most:], numbers=numbers))
+
+
 def matrix(corner: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
     """Return a table of counts (N, N) with the same N names at its rows and columns.
 

@@ -100,7 +100,9 @@ def build_network(spec: NetworkSpec, config: Config | None = None) -> Network:
     # Look up the records, and refuse settings that the network does not have.
     family = FAMILIES[family_of(spec.variant)]
     if config is None:
-        config = _published_config(family, spec.variant)
+        if spec.variant not in family.variants:  # the name of a config of one's own
+            raise _unknown(spec.variant)
+        config = family.variants[spec.variant]
     head = _find_head(family, spec)
     _check_options(family, spec)
     num_outputs = _count_outputs(head, spec)
@@ -128,13 +130,6 @@ def family_of(variant: str) -> str:
 def _name_of(config: type) -> str:
     """Return the name that networks of one's own config have instead of a variant's."""
     return f"custom {config.__name__}"
-
-
-def _published_config(family: Family[Any], variant: str) -> Config:
-    if variant not in family.variants:
-        raise _unknown(variant)
-    config: Config = family.variants[variant]
-    return config
 
 
 def _unknown(variant: str) -> InputError:

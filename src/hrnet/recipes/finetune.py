@@ -1,12 +1,14 @@
 """A training on data of the user's own: start weights and schedule are chosen by their size."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
 from hrnet.config import Experiment, TrainConfig, override
 from hrnet.errors import InputError
+from hrnet.files import resolve
 from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.weights.catalog import find_model
 from hrnet.weights.published.rows import rows
@@ -18,7 +20,7 @@ FINETUNE: dict[str, str] = {
 """Task -> the module that chooses a training for data of one's own.
 
 It has TAKES, a noun for the data that it takes, `fits(path)`, which is true for such data, and
-`own_experiment` with the parameters of the function here.
+`choose(own)`, which returns what `own_experiment` returns, of an `OwnData`.
 """
 
 VARIANT, EMBEDDED = "small_hrnet_w16", "default"
@@ -35,6 +37,18 @@ _BATCH = 32
 
 E = TypeVar("E", bound=Experiment)
 T = TypeVar("T", bound=TrainConfig)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """The arguments of `own_experiment`, with absolute paths, so that a run resumes anywhere."""
+
+    data: Path
+    images: Path | None
+    val: Path | None
+    out: Path
+    category: str | None
+    settings: Sequence[str]
 
 
 def own_experiment(
@@ -59,9 +73,15 @@ def own_experiment(
     modules = [import_module(name) for name in FINETUNE.values()]
     for module in modules:
         if module.fits(data):
-            chosen: tuple[Experiment, list[str]] = module.own_experiment(
-                data, images, val=val, out=out, category=category, settings=settings
+            own = OwnData(
+                data=resolve(data),
+                images=resolve(images) if images else None,
+                val=resolve(val) if val else None,
+                out=resolve(out),
+                category=category,
+                settings=settings,
             )
+            chosen: tuple[Experiment, list[str]] = module.choose(own)
             return chosen
     takes = " or ".join(module.TAKES for module in modules)
     raise InputError(f"expected --data with {takes}, got {data}; check the path")

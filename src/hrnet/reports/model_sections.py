@@ -2,7 +2,7 @@
 
 from itertools import islice
 
-from hrnet.markup import Section, bar, details, section, share, table, text, tiles
+from hrnet.markup import Section, bar, long_table, section, share, text, tiles
 from hrnet.reports.evaluated import Evaluated
 
 MAX_TILES = 3
@@ -19,17 +19,12 @@ def metrics(found: Evaluated) -> Section:
         (f"<b>{text(name)}</b>", share(value), bar(value), text(found.meanings.get(name, "")))
         for name, value in named.items()
     ]
-    first, rest = (
-        table(("metric", "0..1", "", "meaning"), some, numbers=(1,))
-        for some in (rows[:MAX_ROWS], rows[MAX_ROWS:])
-    )
     return section(
         "metrics",
         "Metrics",
         tiles((name, share(value)) for name, value in islice(named.items(), MAX_TILES)),
         f'<ul class="protocol">{"".join(f"<li>{text(line)}</li>" for line in lines)}</ul>',
-        first,
-        details(f"{len(rows) - MAX_ROWS} more", rest) if len(rows) > MAX_ROWS else "",
+        long_table(("metric", "0..1", "", "meaning"), rows, most=MAX_ROWS, numbers=(1,)),
         "<p>Compare metrics only with those of the same pictures, boxes and flip test. "
         "A dash stands where nothing could count.</p>",
     )

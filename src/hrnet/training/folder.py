@@ -27,14 +27,10 @@ def expect_no_run(folder: Path) -> None:
         raise InputError(
             f"the folder {folder} cannot be read: {error.strerror}; name a new folder for --out"
         ) from None
-    others = [name for name in others if not _is_leftover(name)]
+    # Temporary files are leftovers of a process that was killed while it wrote.
+    others = [name for name in others if not (name.startswith(".") and name.endswith(".tmp"))]
     if others:
         raise InputError(f"{folder} holds other things ({others[0]}); name a new folder for --out")
-
-
-def _is_leftover(name: str) -> bool:
-    """Return True for a temporary file, of a process that was killed while it wrote."""
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _remove_leftovers(folder: Path) -> None:

@@ -12,7 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from hrnet.config import Experiment, TrainConfig
+from hrnet.config import Experiment
 from hrnet.errors import InputError, one_line
 from hrnet.tasks import get_task
 from hrnet.training.loader import Batch, normalised
@@ -95,6 +95,7 @@ def _backward(run: Run, batch: Batch, experiment: Experiment) -> float:
         tensor.to(run.world.device, non_blocking=True).chunk(parts)
         for tensor in (batch.inputs, *batch.targets.values())
     )
+    loss_of: Loss = import_module(get_task(run.spec.task).network).LOSSES[experiment.train.loss]
     total = 0.0
     for number, part in enumerate(inputs):
         part_targets = {
@@ -104,8 +105,7 @@ def _backward(run: Run, batch: Batch, experiment: Experiment) -> float:
         is_last = number == len(inputs) - 1
         with _alone(run.forward) if run.world.size > 1 and not is_last else nullcontext():
             outputs = _forward(run, part, experiment)
-            loss = _loss_of(run, experiment.train)(outputs, part_targets)
-            loss = loss * (len(part) / len(batch.inputs))
+            loss = loss_of(outputs, part_targets) * (len(part) / len(batch.inputs))
             run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total
@@ -125,12 +125,6 @@ def _forward(run: Run, inputs: Tensor, experiment: Experiment) -> Outputs:
     if isinstance(outputs, Tensor):
         return outputs.float()
     return tuple(output.float() for output in outputs)
-
-
-def _loss_of(run: Run, config: TrainConfig) -> Loss:
-    """Return the loss of that name from the task's network module."""
-    loss: Loss = import_module(get_task(run.spec.task).network).LOSSES[config.loss]
-    return loss
 
 
 def save_batch(batch: Batch, folder: Path, *, names: Sequence[str], run: Run) -> str:

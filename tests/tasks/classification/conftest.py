@@ -1,13 +1,10 @@
-"""A small classification model in memory, labelled pictures, and timm where it can be imported."""
+"""A small classification model in memory, and labelled pictures."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
 from hrnet.spec import NetworkSpec
@@ -47,21 +44,3 @@ def class_folder() -> MakeFolder:
         return root
 
     return make
-
-
-@pytest.fixture(scope="session")
-def timm() -> ModuleType:
-    """The module timm; declaring what a torchvision of another build lacks is enough for it."""
-    try:
-        return importlib.import_module("timm")
-    except RuntimeError as error:
-        assert "torchvision" in str(error)
-    LIBRARY.extend([torch.library.Library("torchvision", "DEF")])
-    for operator in ("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",):
-        LIBRARY[0].define(operator)
-        LIBRARY[0].define(f"q{operator}")
-    return importlib.import_module("timm")
-
-
-LIBRARY: list[torch.library.Library] = []
-"""Declarations end with the object that made them, so it is kept."""

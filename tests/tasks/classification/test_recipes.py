@@ -124,6 +124,6 @@ def test_what_follows_from_a_setting_follows_a_changed_one(class_folder, tmp_pat
 
 def test_a_wrong_setting_leaves_nothing_behind(class_folder, tmp_path):
     data = class_folder(tmp_path / "pets", 10)
-    with pytest.raises(InputError, match="unknown setting train.epoch;"):
+    with pytest.raises(InputError, match=r"unknown setting train\.epoch;"):
         choose(data, tmp_path, "train.epoch=2")
     assert not (tmp_path / "run").exists()

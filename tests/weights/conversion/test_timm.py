@@ -1,8 +1,5 @@
 """timm's HRNet and ours, both ways: the same tensors, and the same answers."""
 
-import importlib
-from types import ModuleType
-
 import pytest
 import torch
 
@@ -11,29 +8,6 @@ from hrnet.weights.load import load_network
 from hrnet.weights.schemes import to_upstream
 
 from . import files
-
-OPERATORS = (
-    "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-)
-"""What torchvision, which timm imports, misses where it was built for another torch."""
-
-
-@pytest.fixture(scope="module")
-def timm() -> ModuleType:
-    """The module timm. Declaring what a torchvision of another build lacks is enough for it."""
-    try:
-        return importlib.import_module("timm")
-    except RuntimeError as error:
-        assert "torchvision" in str(error)
-    LIBRARY.extend([torch.library.Library("torchvision", "DEF")])
-    for operator in OPERATORS:
-        LIBRARY[0].define(operator)
-    return importlib.import_module("timm")
-
-
-LIBRARY: list[torch.library.Library] = []
-"""Declarations end with the object that made them, so it is kept."""
 
 
 @pytest.mark.parametrize(

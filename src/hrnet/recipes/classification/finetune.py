@@ -11,10 +11,10 @@ from hrnet.data.class_lists import LIST_SUFFIXES
 from hrnet.data.class_split import split_class_files
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError, printable
-from hrnet.files import is_folder, resolve
+from hrnet.files import is_folder
 from hrnet.geometry import Size
 from hrnet.images import read_header
-from hrnet.recipes.finetune import VAL_SHARE, choose_training
+from hrnet.recipes.finetune import VAL_SHARE, OwnData, choose_training
 from hrnet.tasks.classification.config import (
     ClassAugmentation,
     ClassData,
@@ -41,51 +41,42 @@ def fits(path: Path) -> bool:
     return is_folder(path) or path.suffix.lower() in LIST_SUFFIXES
 
 
-def own_experiment(
-    data: Path,
-    images: Path | None,
-    *,
-    val: Path | None,
-    out: Path,
-    category: str | None = None,
-    settings: Sequence[str] = (),
-) -> tuple[ClassificationExperiment, list[str]]:
+def choose(own: OwnData) -> tuple[ClassificationExperiment, list[str]]:
     """Choose a training for pictures of any classes, see `recipes.finetune`."""
-    if category is not None:
-        raise InputError(f"expected no category for classes, got {category:.60}; leave it out")
-    data, out = resolve(data), resolve(out)  # so that it resumes from anywhere
-    images = None if images is None else resolve(images)
+    if own.category is not None:
+        raise InputError(f"expected no category for classes, got {own.category:.60}; leave it out")
     # Take the parts that the data have, or deal out the pictures of each class.
-    first, found = find_parts(data)
-    second = resolve(val) if val else found
+    first, found = find_parts(own.data)
+    second, folder = own.val or found, own.out / "data"
     if second is None:
+<<<<<<< HEAD
         # Find wrong settings before anything is written.
         whole = ClassData(path=first, images=images)
         override(_usual(out.name, read_dataset(whole.training()), whole), settings)
         folder = out / "data"
         split_class_files(DataSource(first, images), folder, val=VAL_SHARE, force=True)
+=======
+        split_class_files(DataSource(first, own.images), folder, val=VAL_SHARE, force=True)
+>>>>>>> trimb
         part = ClassData(path=folder / "train.csv", val=folder / "val.csv")
     else:
-        part = ClassData(path=first, images=images, val=second)
+        part = ClassData(path=first, images=own.images, val=second)
     training = read_dataset(part.training())
     source = part.validation()
     assert source is not None
     validation = read_dataset(source)
     # Network, augmentation and schedule.
     experiment, lines = choose_training(
-        _usual(out.name, training, part),
+        _usual(own.out.name, training, part),
         count=len(training.samples),
         same_labels=False,
         published=_PUBLISHED,
-        settings=settings,
+        settings=own.settings,
     )
     # Describe the choices.
     counts = f"{len(training.samples)} images to train on, {len(validation.samples)} to measure on"
-    where = (
-        f"{VAL_SHARE:.0%} of each class, set apart in {out / 'data'}"
-        if second is None
-        else f"of {second}"
-    )
+    apart = f"{VAL_SHARE:.0%} of each class, set apart in {folder}"
+    where = apart if second is None else f"of {second}"
     return experiment, [f"data: {counts} ({where})", _about_classes(training), *lines]
 
 

@@ -1,6 +1,5 @@
 """A pose training on the user's own COCO keypoint file, chosen from what it holds."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +7,16 @@ import numpy as np
 from hrnet.config import override
 from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
 from hrnet.data.split import split_dataset
+<<<<<<< HEAD
 from hrnet.evaluation import expect_files
 from hrnet.files import is_file, is_folder, read_json, resolve
 from hrnet.geometry import Size
 from hrnet.recipes.finetune import EMBEDDED, VAL_SHARE, VARIANT, choose_training
+=======
+from hrnet.files import is_file, is_folder, read_json
+from hrnet.geometry import Size
+from hrnet.recipes.finetune import VAL_SHARE, VARIANT, OwnData, choose_training
+>>>>>>> trimb
 from hrnet.skeleton import COCO_PERSON
 from hrnet.tasks.pose.config import (
     KeypointData,
@@ -31,18 +36,11 @@ def fits(path: Path) -> bool:
     return path.suffix.lower() == ".json" and not is_folder(path)
 
 
-def own_experiment(
-    annotations: Path,
-    images: Path | None,
-    *,
-    val: Path | None,
-    out: Path,
-    category: str | None = None,
-    settings: Sequence[str] = (),
-) -> tuple[PoseExperiment, list[str]]:
+def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     """Choose a training for a COCO keypoint file of any keypoints, see `recipes.finetune`."""
-    annotations, out = resolve(annotations), resolve(out)  # so that it resumes from anywhere
+    category, folder = own.category, own.out / "data"
     # Read the file, and split it where no validation data are given.
+<<<<<<< HEAD
     content = read_json(annotations, "annotations")
     images = resolve(images) if images else _images_of(annotations, content, category)
     whole = training = parse_keypoints(annotations, images, content, category)
@@ -54,24 +52,30 @@ def own_experiment(
         first, second = _parts(annotations, out, category)
         training = read_keypoints(first, images, category)
     validation = read_keypoints(second if val is None else resolve(val), images, category)
+=======
+    content = read_json(own.data, "annotations")
+    images = own.images or _images_of(own.data, content, category)
+    whole = training = parse_keypoints(own.data, images, content, category)
+    if own.val is None:  # the same command makes the same files again
+        split_dataset(own.data, folder, val=VAL_SHARE, category=category, force=True)
+        training = read_keypoints(folder / "train.json", images, category)
+    validation = read_keypoints(own.val or folder / "val.json", images, category)
+>>>>>>> trimb
     # Network, augmentation and schedule.
     experiment, lines = choose_training(
-        _usual(out.name, training, validation=validation, images=images, category=category),
+        _usual(own.out.name, training, validation=validation, images=images, category=category),
         count=len(training.samples),
         same_labels=whole.skeleton.names == COCO_PERSON.names,
         published=_PUBLISHED,
-        settings=settings,
+        settings=own.settings,
     )
     # Describe what was chosen.
     counts = [
         f"{len(one.samples)} subjects in {len({s.image_id for s in one.samples})} images"
         for one in (training, validation)
     ]
-    source = (
-        f"of {validation.path}"
-        if val
-        else f"{VAL_SHARE:.0%} of the images, set apart in {out / 'data'}"
-    )
+    apart = f"{VAL_SHARE:.0%} of the images, set apart in {folder}"
+    source = f"of {validation.path}" if own.val else apart
     data = f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})"
     return experiment, [data, *_about_keypoints(whole), *lines]
 
@@ -112,13 +116,6 @@ def _images_of(annotations: Path, content: object, category: str | None) -> Path
         if is_file(first.image_path):
             return folder
     return beside
-
-
-def _parts(annotations: Path, out: Path, category: str | None) -> tuple[Path, Path]:
-    """Split the annotations into two files; the same command makes the same ones again."""
-    folder = out / "data"
-    split_dataset(annotations, folder, val=VAL_SHARE, category=category, force=True)
-    return folder / "train.json", folder / "val.json"
 
 
 def _input_size(dataset: KeypointDataset) -> Size:

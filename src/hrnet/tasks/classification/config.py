@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from hrnet.config import DataConfig, Experiment, ModelConfig, Part, TrainConfig
 from hrnet.data.source import DataSource
-from hrnet.spec import MAX_SIDE, InputSize, NetworkSpec
+from hrnet.spec import MAX_SIDE, InputSize
 from hrnet.tasks import Dataset
 from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.spec import ClassificationSpec, Interpolation, usual_resize
@@ -145,12 +145,7 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> ClassificationSpec:
     model = experiment.model
     return ClassificationSpec(
         name=experiment.name,
-        network=NetworkSpec(
-            variant=model.variant,
-            task="classification",
-            num_outputs=len(dataset.class_names),
-            **model.options.model_dump(),
-        ),
+        network=model.network("classification", len(dataset.class_names)),
         input_size=model.input_size,
         resize=model.short_side,
         interpolation=model.interpolation,

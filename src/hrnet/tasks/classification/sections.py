@@ -9,9 +9,9 @@ from hrnet.images import read_image
 from hrnet.markup import (
     Section,
     bar,
-    details,
     gallery,
     jpeg_uri,
+    long_table,
     matrix,
     percent,
     section,
@@ -79,16 +79,12 @@ def _classes(found: Comparison) -> Section:
         for index, accuracy in ordered
     ]
     head = ("class", "pictures", "accuracy", "", "most often taken for")
-    first, rest = (
-        table(head, part, numbers=(1, 2)) for part in (rows[:_MAX_ROWS], rows[_MAX_ROWS:])
-    )
     return section(
         "classes",
         "Class by class",
         tiles([("classes", str(len(rows))), ("pictures", f"{len(found.truth):,}")]),
         "<p>The classes with the lowest accuracy come first.</p>",
-        first,
-        details(f"{len(rows) - _MAX_ROWS} more", rest) if len(rows) > _MAX_ROWS else "",
+        long_table(head, rows, most=_MAX_ROWS, numbers=(1, 2)),
     )
 
 

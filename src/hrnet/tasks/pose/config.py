@@ -10,7 +10,7 @@ from hrnet.codecs.heatmap import CodecKind
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.data.augment import Augmentation
 from hrnet.data.source import DataSource
-from hrnet.spec import ModelSpec, NetworkSpec
+from hrnet.spec import ModelSpec
 from hrnet.tasks import Dataset
 from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.spec import PoseSpec
@@ -114,12 +114,7 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
     model, skeleton = experiment.model, dataset.keypoints.skeleton
     return PoseSpec(
         name=experiment.name,
-        network=NetworkSpec(
-            variant=model.variant,
-            task="pose",
-            num_outputs=skeleton.num_keypoints,
-            **model.options.model_dump(),
-        ),
+        network=model.network("pose", skeleton.num_keypoints),
         input_size=model.input_size,
         codec=model.codec,
         sigma=model.sigma,

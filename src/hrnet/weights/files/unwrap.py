@@ -97,10 +97,6 @@ def _rank(place: _Place) -> tuple[bool, bool]:
     return not place.has_head, bool(_SECOND & set(re.split(r"[\W_]", place.before.lower())))
 
 
-def _is_named(value: object) -> TypeGuard[Mapping[str, object]]:
-    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
-
-
 def _clean(name: str) -> str:
     """Remove from a name the parts that wrappers add."""
     return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
@@ -123,7 +119,9 @@ def _tensors(content: Mapping[str, object], source: str) -> State:
 
 def _is_entered(value: object, key: str, depth: int) -> TypeGuard[Mapping[str, object]]:
     """Return True where an entry may hold the network: a dictionary, but no training's state."""
-    return _is_named(value) and key not in _REASONS and depth < _MAX_DEPTH
+    if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+        return False
+    return key not in _REASONS and depth < _MAX_DEPTH
 
 
 def _leaves(

@@ -156,18 +156,19 @@ def split_official(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 def join_mmpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Bring names of mmpose 1.x to those of `BACKBONE`; its qkv is joined already."""
-    return {
-        _rename(name, (("attn.attn.proj.", "attn.attn.out_proj."), (".ffn.", ".mlp."))): value
-        for name, value in state.items()
-        if not name.endswith(_INDEX)
-    }
+    joined: dict[str, Tensor] = {}
+    for name, value in state.items():
+        if not name.endswith(_INDEX):
+            ours = name.replace("attn.attn.proj.", "attn.attn.out_proj.").replace(".ffn.", ".mlp.")
+            joined[ours] = value
+    return joined
 
 
 def split_mmpose(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Undo `join_mmpose`, with the relative_position_index beside each table."""
     split: dict[str, Tensor] = {}
     for name, value in state.items():
-        theirs = _rename(name, (("attn.attn.out_proj.", "attn.attn.proj."), (".mlp.", ".ffn.")))
+        theirs = name.replace("attn.attn.out_proj.", "attn.attn.proj.").replace(".mlp.", ".ffn.")
         split |= _with_index(theirs, value)
     return split
 
@@ -178,9 +179,3 @@ def _with_index(name: str, value: Tensor) -> dict[str, Tensor]:
         return {name: value}
     index = relative_position_index(table_window(value)).to(value.device)
     return {name: value, name.removesuffix(_TABLE) + _INDEX: index}
-
-
-def _rename(name: str, changes: tuple[tuple[str, str], ...]) -> str:
-    for old, new in changes:
-        name = name.replace(old, new)
-    return name

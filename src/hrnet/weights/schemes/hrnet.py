@@ -31,10 +31,8 @@ def _stage(number: int) -> list[Row]:
     """Rows of stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
     ours, theirs = f"backbone.stages.stage{number}", f"stage{number}"
     move, new = f"transition{number - 1}", number - 1
-    paths, fuse = (
-        f"{ours}.module{{}}.exchange.paths.{{}}.{{}}",
-        f"{theirs}.{{}}.fuse_layers.{{}}.{{}}",
-    )
+    paths = f"{ours}.module{{}}.exchange.paths.{{}}.{{}}"
+    fuse = f"{theirs}.{{}}.fuse_layers.{{}}.{{}}"
     return [
         *block(f"{ours}.module{{}}.streams.{{}}.{{}}", f"{theirs}.{{}}.branches.{{}}.{{}}", 2),
         *numbered(f"{paths}.project", fuse),  # up: one convolution

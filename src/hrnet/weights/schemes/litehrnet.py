@@ -29,16 +29,10 @@ def _block(ours: str, theirs: str) -> list[Row]:
 
 def _stage(number: int) -> list[Row]:
     """Rows of stage 2, 3 or 4, which is stage 0, 1 or 2 there, with its transition."""
-    ours, theirs, move = (
-        f"backbone.stages.stage{number}",
-        f"stage{number - 2}",
-        f"transition{number - 2}",
-    )
-    paths, fuse = (
-        f"{ours}.module{{}}.exchange.paths.{{}}.{{}}",
-        f"{theirs}.{{}}.fuse_layers.{{}}.{{}}",
-    )
-    new = number - 1
+    ours, theirs = f"backbone.stages.stage{number}", f"stage{number - 2}"
+    move, new = f"transition{number - 2}", number - 1
+    paths = f"{ours}.module{{}}.exchange.paths.{{}}.{{}}"
+    fuse = f"{theirs}.{{}}.fuse_layers.{{}}.{{}}"
     return [
         *_separable(f"{ours}.transition.{new}", f"{move}.{new}.0"),  # a chain of one
         *(_separable(f"{ours}.transition.0", f"{move}.0") if number == 2 else ()),
