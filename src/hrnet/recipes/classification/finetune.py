@@ -49,15 +49,10 @@ def choose(own: OwnData) -> tuple[ClassificationExperiment, list[str]]:
     first, found = find_parts(own.data)
     second, folder = own.val or found, own.out / "data"
     if second is None:
-<<<<<<< HEAD
         # Find wrong settings before anything is written.
-        whole = ClassData(path=first, images=images)
-        override(_usual(out.name, read_dataset(whole.training()), whole), settings)
-        folder = out / "data"
-        split_class_files(DataSource(first, images), folder, val=VAL_SHARE, force=True)
-=======
+        whole = ClassData(path=first, images=own.images)
+        override(_usual(own.out.name, read_dataset(whole.training()), whole), own.settings)
         split_class_files(DataSource(first, own.images), folder, val=VAL_SHARE, force=True)
->>>>>>> trimb
         part = ClassData(path=folder / "train.csv", val=folder / "val.csv")
     else:
         part = ClassData(path=first, images=own.images, val=second)

@@ -7,16 +7,10 @@ import numpy as np
 from hrnet.config import override
 from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
 from hrnet.data.split import split_dataset
-<<<<<<< HEAD
 from hrnet.evaluation import expect_files
-from hrnet.files import is_file, is_folder, read_json, resolve
-from hrnet.geometry import Size
-from hrnet.recipes.finetune import EMBEDDED, VAL_SHARE, VARIANT, choose_training
-=======
 from hrnet.files import is_file, is_folder, read_json
 from hrnet.geometry import Size
-from hrnet.recipes.finetune import VAL_SHARE, VARIANT, OwnData, choose_training
->>>>>>> trimb
+from hrnet.recipes.finetune import EMBEDDED, VAL_SHARE, VARIANT, OwnData, choose_training
 from hrnet.skeleton import COCO_PERSON
 from hrnet.tasks.pose.config import (
     KeypointData,
@@ -40,27 +34,18 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     """Choose a training for a COCO keypoint file of any keypoints, see `recipes.finetune`."""
     category, folder = own.category, own.out / "data"
     # Read the file, and split it where no validation data are given.
-<<<<<<< HEAD
-    content = read_json(annotations, "annotations")
-    images = resolve(images) if images else _images_of(annotations, content, category)
-    whole = training = parse_keypoints(annotations, images, content, category)
-    if val is None:
-        # Find wrong settings and missing pictures before anything is written.
-        usual = _usual(out.name, whole, validation=whole, images=images, category=category)
-        override(usual, settings)
-        expect_files([sample.image_path for sample in whole.samples])
-        first, second = _parts(annotations, out, category)
-        training = read_keypoints(first, images, category)
-    validation = read_keypoints(second if val is None else resolve(val), images, category)
-=======
     content = read_json(own.data, "annotations")
     images = own.images or _images_of(own.data, content, category)
     whole = training = parse_keypoints(own.data, images, content, category)
-    if own.val is None:  # the same command makes the same files again
+    if own.val is None:
+        # Find wrong settings and missing pictures before anything is written.
+        usual = _usual(own.out.name, whole, validation=whole, images=images, category=category)
+        override(usual, own.settings)
+        expect_files([sample.image_path for sample in whole.samples])
+        # The same command makes the same files again.
         split_dataset(own.data, folder, val=VAL_SHARE, category=category, force=True)
         training = read_keypoints(folder / "train.json", images, category)
     validation = read_keypoints(own.val or folder / "val.json", images, category)
->>>>>>> trimb
     # Network, augmentation and schedule.
     experiment, lines = choose_training(
         _usual(own.out.name, training, validation=validation, images=images, category=category),
