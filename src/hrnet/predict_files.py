@@ -23,7 +23,7 @@ from hrnet.files import (
 )
 from hrnet.images import read_image
 from hrnet.predict import BATCH_SIZE, Model
-from hrnet.tasks import Job, Result
+from hrnet.tasks import Job, Result, get_task
 
 _LONGEST_NAME = 255
 """Bytes in a file's name, on every usual file system."""
@@ -89,10 +89,14 @@ def predict_files(
     written where no picture could be read. Where Ctrl-C or an error ends the run before, it holds
     the results so far. Raises InputError where it cannot be written.
     """
+    kind = model.spec.task
+    if boxes is not None and not get_task(kind).without_boxes:
+        raise InputError(
+            f"expected no boxes for a model of {kind}, which takes whole pictures; leave them out"
+        )
     listed = boxes.inputs if isinstance(boxes, BoxFile) else ()
     outputs.check([*paths, *listed])
     ids = image_ids(paths, boxes if isinstance(boxes, BoxFile) else None)
-    kind = model.spec.task
     drawings = Drawings(outputs.folder, [*paths, *listed], kind) if outputs.folder else None
     jobs, early = _jobs(paths, boxes)
     stream = model.stream(jobs.values(), flip_test=flip_test, batch_size=batch_size)

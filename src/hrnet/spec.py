@@ -205,4 +205,4 @@ def first_problem(error: ValidationError) -> str:
     """Say in a few words which field does not fit, and why."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"]) or "description"
-    return f"{where}: {first['msg']}"
+    return f"{where}: {first['msg'].removeprefix('Value error, ')}"

@@ -6,7 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from hrnet.data.class_folders import find_parts, read_classes
+from hrnet.data.class_folders import _check_names, find_parts, read_classes
+from hrnet.data.class_lists import Labelled
 from hrnet.data.findings import Findings
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
@@ -214,3 +215,29 @@ def test_names_that_are_not_utf_8_are_read(pictures):
 def test_samples_go_to_other_processes(pictures):
     samples = read(pictures("cat/1.png", "dog/1.png")).samples
     assert list(pickle.loads(pickle.dumps(samples))) == list(samples)
+
+
+def test_a_class_that_is_a_link_to_nothing_is_noted(pictures):
+    root = pictures("cat/1.png", "dog/1.png")
+    (root / "cow").symlink_to("gone")
+    assert read(root).notes == (
+        "links that lead nowhere, instead of to a class: 1 (cow); left out",
+    )
+
+
+@pytest.mark.parametrize("name", ["x" * 201, "\u3000"])
+def test_a_name_that_no_model_can_have_is_an_error(name):
+    findings = Findings()
+    _check_names([Labelled("1.png", "cat"), Labelled("2.png", name)], (), findings)
+    assert [one.what for one in findings.errors] == [
+        "class names of over 200 letters, or of spaces alone"
+    ]
+
+
+def test_too_many_classes_are_an_error():
+    findings = Findings()
+    labelled = [Labelled(f"{number}.png", str(number)) for number in range(30_001)]
+    _check_names(labelled, (), findings)
+    assert [one.line for one in findings.errors] == [
+        "expected at most 30000 classes: 30001; take fewer"
+    ]

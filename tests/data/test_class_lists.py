@@ -132,7 +132,9 @@ def test_a_file_of_names_gives_the_order(root, name):
     assert list(by_name.samples) == list(by_index.samples)
     with pytest.raises(InputError, match=r"that are not in classes.txt: 1 \(cow\); add them"):
         read(root, f"{head}a.png{space}cow\nb.png{space}dog\n", name)
-    with pytest.raises(InputError, match=r"class indices that are not below 3: 1 \(3\); correct"):
+    with pytest.raises(
+        InputError, match=r"class indices that are not from 0 to 2: 1 \(3\); correct"
+    ):
         read(root, f"{head}a.png{space}3\nb.png{space}0\n", name)
 
 
@@ -145,7 +147,7 @@ def test_a_file_of_names_that_is_wrong_is_one_line(root, names):
 
 def test_an_index_beyond_all_classes_makes_no_million_names(root):
     huge = "9" * 5000
-    with pytest.raises(InputError, match="class indices that are not below 100000: 1"):
+    with pytest.raises(InputError, match="class indices that are not from 0 to 29999: 1"):
         read(root, f"a.png {huge}\nb.png 1\n", "val.txt")
 
 
@@ -163,3 +165,20 @@ def test_a_hundred_thousand_rows_are_read_in_seconds(root):
     assert time.perf_counter() - start < 10
     assert len(dataset.samples) == 30
     assert findings.errors[-1].count == 50_060
+
+
+def test_negative_indices_are_no_classes(root):
+    with pytest.raises(InputError, match=r"not from 0 to 29999: 1 \(-1\); correct"):
+        read(root, "a.png -1\nb.png 1\n", "val.txt")
+
+
+def test_a_quote_that_does_not_end_is_refused(root):
+    """Else it would take the rest of the file as one class name."""
+    with pytest.raises(InputError, match="expected a CSV file, got a broken one"):
+        read(root, 'file,class\na.png,cat\nb.png,"dog\nc.png,dog\n', "train.csv")
+
+
+@pytest.mark.parametrize("name", ["val.json", "val.png", "val"])
+def test_a_file_of_another_kind_is_no_list(root, name):
+    with pytest.raises(InputError, match=r"or a list of pictures and classes .*got .*val.*; name"):
+        read(root, "a.png cat\nb.png dog\n", name)

@@ -12,6 +12,9 @@ from hrnet.errors import InputError
 from hrnet.geometry import Size
 from hrnet.spec import ModelSpec
 
+MOST_CLASSES, LONGEST_NAME = 30_000, 200
+"""Classes of a model and letters of a name; ImageNet-21k has 21,841 classes."""
+
 
 @dataclass(frozen=True, slots=True)
 class ClassSample:

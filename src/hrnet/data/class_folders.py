@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from hrnet.data.class_dataset import ClassDataset, SampleList
+from hrnet.data.class_dataset import LONGEST_NAME, MOST_CLASSES, ClassDataset, SampleList
 from hrnet.data.class_lists import LIST_SUFFIXES, Labelled, read_list
 from hrnet.data.findings import Findings
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError, printable
-from hrnet.files import is_file, is_folder, resolve
+from hrnet.files import exists, is_file, is_folder, resolve
 from hrnet.images import SUFFIXES
 
 TRAIN_NAMES: Final = ("train", "training")
@@ -95,11 +95,12 @@ def read_classes(source: DataSource, findings: Findings | None = None) -> ClassD
 _HIDDEN = "hidden files and folders"
 _OTHER = "files of no kind that is read"
 _BESIDE = "pictures beside the folders of the classes"
+_NOWHERE = "links that lead nowhere, instead of to a class"
 _LINK = "links to folders within a class, or to a folder above"
 _EMPTY = "folders without a picture"
 _DANGLING = "pictures that are broken links or no files"
 _UNREADABLE = "folders that cannot be read"
-_LEFT_OUT = (_HIDDEN, _OTHER, _BESIDE, _LINK, _EMPTY)
+_LEFT_OUT = (_HIDDEN, _OTHER, _BESIDE, _NOWHERE, _LINK, _EMPTY)
 """Kinds of entries that are no pictures of a class; the others are errors."""
 
 _Kinds = defaultdict[str, list[str]]
@@ -116,7 +117,9 @@ def _read_folder(root: Path, findings: Findings) -> list[Labelled]:
     above = {resolve(root), *resolve(root).parents}
     # A class may be a link, to put a data set together; below it no link is followed.
     for entry in _entries(root, "", kinds):
-        if entry.name.startswith(".") or not is_folder(Path(entry)):
+        if entry.is_symlink() and not exists(Path(entry)):
+            kinds[_NOWHERE].append(entry.name)  # perhaps a whole class
+        elif entry.name.startswith(".") or not is_folder(Path(entry)):
             kind = _kind(entry)
             kinds[_BESIDE if kind == "picture" else kind].append(entry.name)
         elif entry.is_symlink() and resolve(Path(entry)) in above:
@@ -180,6 +183,14 @@ def _check_names(
         found = f"found 1 ({next(iter(counts))})" if counts else "found none"
         hint = "put the pictures of each class into a folder of its own, or give a list"
         findings.state("error", "expected pictures of at least two classes", found, hint)
+    if len(names) > MOST_CLASSES:
+        hint = "take fewer"
+        findings.state("error", f"expected at most {MOST_CLASSES} classes", f"{len(names)}", hint)
+    findings.error(
+        f"class names of over {LONGEST_NAME} letters, or of spaces alone",
+        [repr(name) for name in names if len(name) > LONGEST_NAME or not name.strip()],
+        "rename them",
+    )
     findings.warning(
         "classes without a picture",
         [name for name in names if not counts[name]],

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from hrnet.data.class_dataset import MOST_CLASSES
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder, read_text
@@ -33,9 +34,6 @@ FILE_COLUMNS: Final = (
 )
 CLASS_COLUMNS: Final = ("class", "class_name", "label", "category", "target")
 """Names of the two columns, in lower case; where a header has several, the first here counts."""
-
-MOST_CLASSES: Final = 100_000
-"""An index beyond this is no class but another number, such as an id."""
 
 _DIGITS = 9
 """Python refuses to read a number of thousands of digits."""
@@ -66,6 +64,11 @@ def read_list(
     folder: the paths are relative to it. Missing pictures and pictures of two classes are errors.
     Raises InputError where the file is no such list at all.
     """
+    if is_file(path) and path.suffix.lower() not in LIST_SUFFIXES:
+        raise InputError(
+            f"expected a folder with a folder a class, or a list of pictures and classes "
+            f"({', '.join(LIST_SUFFIXES)}), got {path}; name one of them"
+        )
     is_csv = path.suffix.lower() in CSV_SUFFIXES
     lines = _csv_lines(path) if is_csv else _text_lines(path)
     if not is_folder(folder):
@@ -86,7 +89,7 @@ def _csv_lines(path: Path) -> list[_Line]:
     try:
         # The separator is the one by which the header has both columns.
         for separator in ",;\t":
-            rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+            rows = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
             header = [name.strip().lower() for name in next(rows, [])]
             file = next((header.index(name) for name in FILE_COLUMNS if name in header), None)
             label = next((header.index(name) for name in CLASS_COLUMNS if name in header), None)
@@ -130,7 +133,7 @@ def _classes(
 ) -> tuple[dict[str, str], tuple[str, ...]]:
     """Return the class name of each label, and all class names in their order."""
     names = _read_class_names(path)
-    are_indices = bool(labels) and all(one.isascii() and one.isdigit() for one in labels)
+    are_indices = bool(labels) and all(map(_is_whole, labels))
     # Names are taken as they are; so are numbers in a CSV that no file gives names to.
     if names and labels <= set(names):
         return {label: label for label in labels}, names
@@ -145,14 +148,19 @@ def _classes(
         return {label: label for label in labels & set(names)}, names
     # Indices count the given names, or name the classes themselves.
     end = len(names) or MOST_CLASSES
+    short = {label: int(label) for label in labels if len(label) <= _DIGITS}
+    indices = {label: index for label, index in short.items() if 0 <= index < end}
     findings.error(
-        f"class indices that are not below {end}",
-        sorted(one for one in labels if len(one) > _DIGITS or int(one) >= end),
+        f"class indices that are not from 0 to {end - 1}",
+        sorted(labels - indices.keys()),
         f"correct them, or {CLASSES_FILE}",
     )
-    indices = {label: int(label) for label in labels if len(label) <= _DIGITS and int(label) < end}
     names = names or tuple(map(str, range(1 + max(indices.values(), default=-1))))
     return {label: names[index] for label, index in indices.items()}, names
+
+
+def _is_whole(label: str) -> bool:
+    return label.isascii() and label.removeprefix("-").isdigit()
 
 
 def _read_class_names(path: Path) -> tuple[str, ...]:

@@ -249,7 +249,10 @@ TASKS: dict[str, str] = {
 def get_task(name: str) -> TaskParts:
     """Return a task by its name; InputError for an unknown one."""
     if name not in TASKS:
-        raise InputError(f"expected a task of {', '.join(TASKS)}, got {name:.60}")
+        raise InputError(
+            f"expected a task of {', '.join(TASKS)}, got {name:.60}; a newer version of hrnet may "
+            "have it"
+        )
     parts: TaskParts = import_module(TASKS[name]).TASK
     return parts
 

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 import torch
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from hrnet.errors import InputError
+from hrnet.errors import InputError, printable
 from hrnet.files import exists, read_bytes, write_text
 from hrnet.geometry import Image8
 from hrnet.run_folder import LOG
@@ -66,7 +66,8 @@ class TensorBoard:
     def picture(self, name: str, picture: Image8, step: int) -> None:
         """Write a picture (H, W, 3)."""
         with writing(self._folder):
-            self._writer.add_image(name, picture, step, dataformats="HWC")
+            # File names may hold surrogates, which the event files cannot.
+            self._writer.add_image(printable(name), picture, step, dataformats="HWC")
 
     def close(self) -> None:
         """Write what is left and end the file."""

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+from pydantic import ValidationError
 from torch.utils.data import DataLoader
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
 from hrnet.evaluation import expect_files
-from hrnet.spec import ModelSpec
+from hrnet.spec import ModelSpec, first_problem
 from hrnet.tasks import Dataset, get_task
 from hrnet.training.distributed import World
 from hrnet.training.loader import Batch, EpochBatches, TrainingSet, make_loader
@@ -42,7 +43,10 @@ def prepare(experiment: Experiment, world: World) -> TrainingData:
     # Read both data sets; the labels of the first decide what the network predicts.
     parts = get_task(experiment.task)
     training = parts.make.dataset(experiment.data.training())
-    spec = parts.make_spec(experiment, training)
+    try:
+        spec = parts.make_spec(experiment, training)
+    except ValidationError as error:
+        raise InputError(f"{training.path}: {first_problem(error)}; correct the data") from None
     source = experiment.data.validation()
     validation = parts.make.dataset(source) if source else None
     if validation:

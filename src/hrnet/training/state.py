@@ -5,8 +5,9 @@ Random numbers of a step follow from the seed and the step, so no generator's st
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, fields
+from itertools import zip_longest
 from pathlib import Path
 
 import torch
@@ -30,6 +31,7 @@ def save_state(path: Path, run: Run) -> None:
         "format": _FORMAT,
         "position": json.dumps(asdict(run.position)),
         "scaler": json.dumps(run.scaler.state_dict()),
+        "labels": json.dumps(run.spec.labels),
     }
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         file.write(save(tensors, header))
@@ -59,6 +61,7 @@ def load_state(path: Path, run: Run) -> None:
     if header.get("format") != _FORMAT:
         raise InputError(f"{path} is not the state of a training of this version; start a new run")
     # Check everything before anything is changed.
+    _expect_labels(path, header, run.spec.labels)
     position, scaler = _position(path, header), _scaler(path, header, run)
     parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
     for key, value in tensors.items():
@@ -81,6 +84,26 @@ def _damaged(path: Path, reason: str) -> InputError:
     return InputError(
         f"{path} is damaged: {reason}; put back a copy of it, or start a new run with "
         "--config experiment.json"
+    )
+
+
+def _expect_labels(path: Path, header: dict[str, str], labels: Sequence[str]) -> None:
+    """Raise InputError where the labels of the data changed, in number or order."""
+    if "labels" not in header:  # written by an earlier version
+        return
+    saved = parse_json(header["labels"], f"the labels in {path}")
+    if not isinstance(saved, list):
+        raise _damaged(path, "its labels are no list")
+    if saved == list(labels):
+        return
+    old, new = (
+        next((str(one) for one, other in pairs if one != other), "none")
+        for pairs in (zip_longest(saved, labels), zip_longest(labels, saved))
+    )
+    raise InputError(
+        f"expected the {len(saved)} labels that the run began with, in their order, got "
+        f"{len(labels)}: the first change is {new:.60} in place of {old:.60}; restore the data, or "
+        "start a new run"
     )
 
 

@@ -49,7 +49,7 @@ def update(
     _seed(run, experiment.train.seed)
     set_lr(run.optimizer, lr)
     run.optimizer.zero_grad(set_to_none=True)
-    with _memory(position.step):
+    with _in_one_line(position.step):
         own = _backward(run, batch, experiment)
     # The mean over all ranks, each of which has an equal share.
     sums = torch.tensor([own, float(stop)], dtype=torch.float64)
@@ -68,10 +68,18 @@ def update(
 
 
 @contextmanager
-def _memory(step: int) -> Iterator[None]:
-    """Turn exhausted memory into one line; torch has no one type for it on all devices."""
+def _in_one_line(step: int) -> Iterator[None]:
+    """Turn exhausted memory, and a single value in a batch norm, into an InputError."""
     try:
         yield
+    except ValueError as error:  # one sample, in a stage of 1x1 pixels
+        if "more than 1 value per channel" not in str(error):
+            raise
+        raise InputError(
+            "batch norms need more than one sample for so small an input; take a larger "
+            "train.batch_size, a smaller train.accumulate or a larger model.input_size"
+        ) from None
+    # torch has no one type for exhausted memory on all devices.
     except RuntimeError as error:
         if not any(words in str(error) for words in ("out of memory", "can't allocate memory")):
             raise

@@ -164,6 +164,7 @@ def test_an_unknown_policy_is_found_before_the_training(timm, spec):
         ({"ratio": (2, 1)}, "expected ratio as"),
         ({"scale": (0, 1)}, "greater than 0"),
         ({"randaugment": "original"}, "pattern"),
+        ({"randaugment": "rand-m9-n1000000000"}, "at most 20 operations"),
         ({"flip": 2}, "less than or equal to 1"),
     ],
 )

@@ -1,5 +1,6 @@
 """The settings of a classification training."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,6 +14,9 @@ from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.spec import ClassificationSpec, Interpolation, usual_resize
 
 Share = Annotated[float, Field(gt=0, le=1)]
+_MOST_OPERATIONS = 20
+"""Of RandAugment, on a picture; published trainings have 2."""
+
 Ratio = Annotated[float, Field(ge=0.05, le=20)]
 
 
@@ -105,6 +109,13 @@ class ClassAugmentation(Part):
             least, most = getattr(self, name)
             if least > most:
                 raise ValueError(f"expected {name} as [least, most], got [{least:g}, {most:g}]")
+        # timm would draw and apply any number of operations: memory and time have no end.
+        counts = re.findall(r"-n([0-9]+)", self.randaugment or "")
+        if any(len(count) > 2 or int(count) > _MOST_OPERATIONS for count in counts):
+            raise ValueError(
+                f"expected randaugment of at most {_MOST_OPERATIONS} operations, as in rand-m9-n2, "
+                f"got {self.randaugment}"
+            )
         return self
 
     @property

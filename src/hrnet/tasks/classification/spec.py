@@ -7,13 +7,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from hrnet.data.class_dataset import LONGEST_NAME, MOST_CLASSES
 from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec, NetworkSpec
 from hrnet.tasks.classification.imagenet import imagenet_names
 
 Interpolation = Literal["bilinear", "bicubic"]
-
-MOST_CLASSES, LONGEST_NAME = 30_000, 200
-"""Classes of a model and letters of a name; ImageNet-21k has 21,841 classes."""
 
 _CENTRE_SHARE = 0.875
 """The usual share of the resized short side that the crop takes: 224 of 256 pixels."""

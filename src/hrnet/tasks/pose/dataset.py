@@ -9,7 +9,7 @@ from hrnet.data.coco import KeypointDataset, Sample, read_keypoints
 from hrnet.data.coco_evaluation import ScoredBoxes, annotated_boxes, read_detections
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
-from hrnet.files import sha256_of
+from hrnet.files import is_folder, sha256_of
 from hrnet.geometry import Size
 from hrnet.images import expect_size
 from hrnet.metrics.coco import MAX_POSES, expect_pycocotools
@@ -150,6 +150,11 @@ def read_dataset(source: DataSource) -> PoseDataset:
     Raises InputError with one line for the first error in them.
     """
     expect_pycocotools()
+    if is_folder(source.path):
+        raise InputError(
+            f"expected keypoints in a COCO keypoint file, got the folder {source.path}; name a "
+            "file, or take a model that classifies"
+        )
     if source.images is None:
         raise InputError(
             f"expected the image folder of {source.path}, got none; add --images DIR (images=...)"
