@@ -44,7 +44,7 @@ from torch import Tensor, nn
 from torch.profiler import profile
 
 from hrnet.config import RunConfig, override
-from hrnet.data.coco import Sample
+from hrnet.data.coco import PoseSample
 from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size, warp_affine
 from hrnet.images import read_image
@@ -53,7 +53,7 @@ from hrnet.tasks.pose.augment import draw_crop
 from hrnet.tasks.pose.config import KeypointData, PoseExperiment, PoseModelConfig, PoseTrain
 from hrnet.tasks.pose.network import mse
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.tasks.pose.task import Pose
+from hrnet.tasks.pose.task import PoseTask
 from hrnet.training.distributed import World, process_group
 from hrnet.training.loader import Batch, EpochBatches, TrainingSet, loaded, make_loader
 from hrnet.training.optim import set_training
@@ -102,7 +102,7 @@ class Ours:
         self.run = start(experiment, data.spec, world=world)
         self.samples = TrainingSet(
             data.training.samples,
-            Pose(data.spec, experiment),
+            PoseTask(data.spec, experiment),
             seed=train.seed,
             cache=experiment.run.cache_images,
         )
@@ -188,7 +188,7 @@ class Plain:
     def _sample(self, epoch: int, position: int) -> tuple[Tensor, Tensor, Tensor]:
         spec, config = self.like.spec, self.like.experiment
         sample = self.like.samples.samples[position]
-        assert isinstance(sample, Sample)
+        assert isinstance(sample, PoseSample)
         picture = read_image(sample.image_path)
         matrix, points, weights = draw_crop(
             sample,

@@ -12,7 +12,7 @@ from PIL import Image
 from hrnet.data.boxes import read_boxes
 from hrnet.errors import InputError
 from hrnet.predict import load
-from hrnet.predict_files import Drawings, Outputs, image_ids, predict_files
+from hrnet.predict_files import Destination, Drawings, image_ids, predict_files
 from hrnet.tasks.pose.result import Poses
 
 
@@ -25,7 +25,7 @@ def test_json_is_coco_results_with_names(model, spots, tmp_path: Path) -> None:
     paths = [tmp_path / "photo.png", tmp_path / "zwei.png"]
     for path in paths:
         spots().save(path)
-    outputs = Outputs(tmp_path / "out", tmp_path / "out" / "k.json")
+    outputs = Destination(tmp_path / "out", tmp_path / "out" / "k.json")
     results = list(
         predict_files(model, paths, boxes=[[20, 10, 70, 100], [0, 0, 240, 160]], outputs=outputs)
     )
@@ -56,7 +56,7 @@ def test_the_json_loads_into_pycocotools(model, spots, tmp_path: Path) -> None:
     spots().save(tmp_path / "000000000007.png")
     list(
         predict_files(
-            model, [tmp_path / "000000000007.png"], outputs=Outputs(None, tmp_path / "k.json")
+            model, [tmp_path / "000000000007.png"], outputs=Destination(None, tmp_path / "k.json")
         )
     )
     coco.dataset = {"images": [{"id": 7}], "annotations": [], "categories": []}
@@ -66,7 +66,7 @@ def test_the_json_loads_into_pycocotools(model, spots, tmp_path: Path) -> None:
 
 def test_nobody_in_the_picture_is_an_empty_list(model, spots, tmp_path: Path) -> None:
     spots().save(tmp_path / "a.png")
-    outputs = Outputs(None, tmp_path / "k.json")
+    outputs = Destination(None, tmp_path / "k.json")
     list(predict_files(model, [tmp_path / "a.png"], boxes=np.zeros((0, 4)), outputs=outputs))
     assert json.loads((tmp_path / "k.json").read_text()) == []
 
@@ -78,7 +78,7 @@ def test_no_picture_overwrites_another_or_a_source(model, spots, tmp_path: Path)
         spots().save(tmp_path / name)
     before = (tmp_path / "a_pose.jpg").read_bytes()
     paths = [tmp_path / name for name in names]
-    results = list(predict_files(model, paths, outputs=Outputs(tmp_path)))
+    results = list(predict_files(model, paths, outputs=Destination(tmp_path)))
     assert [result.drawing.name for result in results] == [
         "a_pose_2.jpg",
         "a_pose_3.jpg",
@@ -93,7 +93,7 @@ def test_a_stopped_run_leaves_the_old_json(model, spots, tmp_path: Path) -> None
     for path in paths:
         spots().save(path)
     (tmp_path / "k.json").write_text("old")
-    results = predict_files(model, paths, outputs=Outputs(None, tmp_path / "k.json"))
+    results = predict_files(model, paths, outputs=Destination(None, tmp_path / "k.json"))
     next(results)
     results.close()
     assert (tmp_path / "k.json").read_text() == "old"
@@ -110,7 +110,7 @@ def test_a_disk_too_full_for_drawings_costs_no_keypoints(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", refuse)
-    outputs = Outputs(tmp_path / "out", tmp_path / "k.json")
+    outputs = Destination(tmp_path / "out", tmp_path / "k.json")
     results = list(predict_files(model, [tmp_path / "a.png", tmp_path / "b.png"], outputs=outputs))
     for result, name in zip(results, "ab", strict=True):
         assert f"{name}_pose.jpg cannot be written: No space left" in str(result.undrawn)
@@ -127,7 +127,7 @@ def test_a_picture_that_cannot_be_drawn_stops_no_other(model, spots, tmp_path: P
         spots().save(tmp_path / name)
     Image.new("L", (2, 70_000)).save(tmp_path / "tall.png")
     paths = [tmp_path / name for name in ("a.png", "tall.png", long, "b.png")]
-    outputs = Outputs(tmp_path / "out", tmp_path / "k.json")
+    outputs = Destination(tmp_path / "out", tmp_path / "k.json")
     blocked, *drawn = predict_files(model, paths, boxes=[[0, 0, 2, 100]], outputs=outputs)
     assert "a_pose.jpg cannot be written: Is a directory" in str(blocked.undrawn)
     assert [result.undrawn for result in drawn] == [None] * 3
@@ -142,7 +142,7 @@ def test_a_picture_that_cannot_be_drawn_stops_no_other(model, spots, tmp_path: P
 def test_names_that_are_not_utf_8_stay_in_the_json(model, spots, tmp_path: Path) -> None:
     path = tmp_path / os.fsdecode(b"a\xff.png")
     spots().save(path)
-    outputs = Outputs(tmp_path / "out", tmp_path / "k.json")
+    outputs = Destination(tmp_path / "out", tmp_path / "k.json")
     (result,) = predict_files(model, [path], outputs=outputs)
     assert result.drawing == tmp_path / "out" / os.fsdecode(b"a\xff_pose.jpg")
     (entry,) = json.loads((tmp_path / "k.json").read_text("utf-8"))
@@ -155,7 +155,7 @@ def test_what_ends_a_run_keeps_the_results_so_far(model, spots, tmp_path: Path, 
     for path in paths:
         spots().save(path)
     (tmp_path / "k.json").write_text("old")
-    results = predict_files(model, paths, outputs=Outputs(None, tmp_path / "k.json"))
+    results = predict_files(model, paths, outputs=Destination(None, tmp_path / "k.json"))
     done = [next(results), next(results)]
     with pytest.raises(end):
         results.throw(end())
@@ -184,7 +184,7 @@ def test_a_disk_that_is_full_halfway_keeps_whole_entries(
         model,
         [tmp_path / name for name in ("a.png", "b.png", "c.png")],
         boxes=[[20, 10, 70, 100]] * 2,
-        outputs=Outputs(None, tmp_path / "k.json"),
+        outputs=Destination(None, tmp_path / "k.json"),
     )
     with pytest.raises(InputError, match=r"cannot be written on \(No space left"):
         list(results)

@@ -46,7 +46,7 @@ class FileResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class Destination:
     """Where results go; None for what is not wanted.
 
     folder: for one drawn picture each. json_file: for the entries of all.
@@ -77,7 +77,7 @@ def predict_files(
     paths: Sequence[Path],
     *,
     boxes: BoxFile | ArrayLike | None = None,
-    outputs: Outputs = Outputs(),
+    outputs: Destination = Destination(),
     flip_test: bool = False,
     batch_size: int = BATCH_SIZE,
 ) -> Generator[FileResult, None, None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrnet.data.coco import Sample
+from hrnet.data.coco import PoseSample
 from hrnet.errors import InputError
 from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, invert_affine, warp_affine
 from hrnet.skeleton import COCO_PERSON, Skeleton
@@ -24,14 +24,14 @@ PLAIN = Skeleton(("a", "b", "c"))
 NOTHING = dict.fromkeys(("flip", "scale", "rotation_deg", "half_body"), 0.0)
 
 
-def make_sample(keypoints, visibility=None, box=(40.0, 30.0, 60.0, 90.0)) -> Sample:
+def make_sample(keypoints, visibility=None, box=(40.0, 30.0, 60.0, 90.0)) -> PoseSample:
     points = np.asarray(keypoints, dtype=float)
     seen = np.full(len(points), 2) if visibility is None else np.asarray(visibility)
-    return Sample(Path("x.jpg"), 1, 1, np.asarray(box), points, seen, (200, 160))
+    return PoseSample(Path("x.jpg"), 1, 1, np.asarray(box), points, seen, (200, 160))
 
 
 @pytest.fixture
-def person() -> Sample:
+def person() -> PoseSample:
     """17 keypoints: the upper body lies around (60, 50), the lower around (80, 110)."""
     points = np.random.default_rng(1).uniform(-8, 8, (17, 2))
     points[:11] += (60, 50)

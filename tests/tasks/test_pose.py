@@ -13,7 +13,7 @@ from hrnet.spec import NetworkSpec
 from hrnet.tasks import Crop
 from hrnet.tasks.pose.crops import check_boxes, crop_matrices, whole_image_box
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.tasks.pose.task import Pose
+from hrnet.tasks.pose.task import PoseTask
 
 SIDES = Skeleton(("left_hand", "right_hand", "head"), flip_pairs=((0, 1),))
 CODECS = ("classic", "dark", "udp")
@@ -46,7 +46,7 @@ def test_locate_undoes_the_crop(
     matrices = crop_matrices([[left, top, width, height]], spec)
     heatmaps, _ = spec.heatmap_codec.encode(apply_affine(points, matrices), np.ones((1, 3)))
     crop = Crop(None, np.zeros((128, 96, 3), np.uint8), matrices[0])
-    ((found, scores),) = Pose(spec).postprocess((heatmaps,), [crop])
+    ((found, scores),) = PoseTask(spec).postprocess((heatmaps,), [crop])
     scale = 1 / matrices[0, 0, 0]  # picture pixels in a crop pixel
     bound = {"classic": 2.1, "dark": 0.3, "udp": 0.3}[codec]
     assert np.abs(found - points).max() <= bound * scale
@@ -76,7 +76,7 @@ def test_the_flip_test_averages_with_the_mirrored_answer(codec: str) -> None:
         mirrored = np.pad(mirrored[..., :-1], ((0, 0), (0, 0), (0, 0), (1, 0)), mode="edge")
     answers = iter([heatmaps, mirrored])
     images = np.zeros((2, 3, 128, 96), dtype=np.float32)
-    (result,) = infer(lambda _: (next(answers),), Pose(spec), images, flip_test=True)
+    (result,) = infer(lambda _: (next(answers),), PoseTask(spec), images, flip_test=True)
     start = 0 if codec == "udp" else 1  # the shift leaves the first column as it was
     np.testing.assert_allclose(result[..., start:], heatmaps[..., start:], atol=1e-6)
 
@@ -89,7 +89,7 @@ def test_the_flip_test_shows_the_network_the_mirror_image() -> None:
         return (np.zeros((1, 3, 32, 24), dtype=np.float32),)
 
     images = np.random.default_rng(0).random((1, 3, 128, 96), dtype=np.float32)
-    infer(network, Pose(make_spec()), images, flip_test=True)
+    infer(network, PoseTask(make_spec()), images, flip_test=True)
     np.testing.assert_array_equal(seen[1], images[..., ::-1])
 
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from hrnet.data.augment import distort
-from hrnet.data.coco import Sample
+from hrnet.data.coco import PoseSample
 from hrnet.errors import InputError
 from hrnet.geometry import warp_affine
 from hrnet.images import read_image
@@ -24,7 +24,7 @@ from hrnet.tasks.pose.config import (
     PoseModelConfig,
 )
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.tasks.pose.task import Pose
+from hrnet.tasks.pose.task import PoseTask
 from hrnet.training.loader import Batch, EpochBatches, TrainingSet, loaded, make_loader, normalised
 
 COUNT = 7
@@ -38,7 +38,7 @@ SPEC = PoseSpec(
 
 
 @pytest.fixture(scope="module")
-def samples(tmp_path_factory) -> list[Sample]:
+def samples(tmp_path_factory) -> list[PoseSample]:
     """Seven subjects in four pictures of noise, all with another visibility."""
     folder = tmp_path_factory.mktemp("pictures")
     rng = np.random.default_rng(0)
@@ -50,7 +50,7 @@ def samples(tmp_path_factory) -> list[Sample]:
         points = rng.uniform(15, 60, (5, 2))
         seen = np.array([2, 1, 2, index % 3, 0])
         box = np.array([10.0, 12, 50, 55])
-        found.append(Sample(path, index // 2, index, box, points, seen, (80, 100)))
+        found.append(PoseSample(path, index // 2, index, box, points, seen, (80, 100)))
     return found
 
 
@@ -63,7 +63,7 @@ def make_dataset(
         data=KeypointData(annotations=Path("a.json"), images=Path()),
         augmentation=augmentation or PoseAugmentation(),
     )
-    task = Pose(spec, experiment)
+    task = PoseTask(spec, experiment)
     return TrainingSet(samples, task, seed=seed, cache=cache, skip_broken=skip_broken)
 
 
@@ -224,7 +224,7 @@ def test_a_broken_picture_comes_as_its_error(samples, tmp_path, workers):
     path = tmp_path / "broken.jpg"
     path.write_bytes(b"\xff\xd8\xff\xe0 no more")
     last = samples[-1]
-    broken = Sample(
+    broken = PoseSample(
         Path(path), 99, 99, last.box_xywh, last.keypoints, last.visibility, last.image_size
     )
     (batch,) = epoch_of([*samples, broken], batch_size=100, workers=workers)

@@ -159,7 +159,7 @@ def test_state_for_a_function_of_torch(read):
     "made", [call(name("collections", "OrderedDict")), tensor(), b"}", b"]"], ids=repr
 )
 def test_state_for_an_allowed_object(read, made):
-    """State that would replace a class or a method is dropped; the value stays plain data."""
+    """StateDict that would replace a class or a method is dropped; the value stays plain data."""
     state = b"}" + text("__class__") + SYSTEM + b"s" + text("__setstate__") + SYSTEM + b"s"
     value = read(made + state + b"b")
     assert type(value) in (collections.OrderedDict, torch.Tensor, dict, list)

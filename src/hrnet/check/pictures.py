@@ -16,7 +16,7 @@ from hrnet.files import is_file
 from hrnet.geometry import Size
 from hrnet.images import read_header, read_image
 
-State = Literal["good", "missing", "broken", "size", "unturned", "turned"]
+FileState = Literal["good", "missing", "broken", "size", "unturned", "turned"]
 
 MAX_THREADS = 8
 """Decoders work outside the interpreter's lock; each thread holds one picture."""
@@ -50,7 +50,7 @@ def check_pictures(
     """
     _files_by_folded_name.cache_clear()  # folders change from one check to the next
     listed = list({one.path: one for one in pictures}.values())
-    states: dict[State, dict[str, bool]] = {}
+    states: dict[FileState, dict[str, bool]] = {}
     workers = min(MAX_THREADS, cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         # The pool holds all that it is given at once, so a million pictures come in parts.
@@ -66,7 +66,7 @@ def check_pictures(
     _judge(states, folder, findings)
 
 
-def _look(listed: PictureFile) -> tuple[State, str]:
+def _look(listed: PictureFile) -> tuple[FileState, str]:
     """Return the state of one picture, and its name with what is wrong with it."""
     path, name = listed.path, listed.name
     if not is_file(path):
@@ -80,7 +80,7 @@ def _look(listed: PictureFile) -> tuple[State, str]:
     if listed.size is None:  # nothing in the annotations depends on it
         return "good", name
     if listed.size != actual:
-        state: State = "unturned" if listed.size == header.stored_size else "size"
+        state: FileState = "unturned" if listed.size == header.stored_size else "size"
         return state, f"{name} is {_as_text(actual)}, not {_as_text(listed.size)}"
     return ("turned" if header.turned and header.size == header.stored_size else "good"), name
 
@@ -107,9 +107,11 @@ def _as_text(size: Size) -> str:
     return f"{size[1]}x{size[0]}"
 
 
-def _judge(states: Mapping[State, Mapping[str, bool]], folder: Path, findings: Findings) -> None:
+def _judge(
+    states: Mapping[FileState, Mapping[str, bool]], folder: Path, findings: Findings
+) -> None:
     # Pictures that no sample needs stop no training.
-    kinds: tuple[tuple[State, str, str], ...] = (
+    kinds: tuple[tuple[FileState, str, str], ...] = (
         ("missing", f"images that are not in {folder}", "add them, or give another --images"),
         ("broken", "images that cannot be decoded", "get the files again"),
     )

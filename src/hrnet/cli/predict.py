@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from hrnet.data.boxes import BoxFile
-    from hrnet.predict_files import FileResult, Outputs
+    from hrnet.predict_files import Destination, FileResult
 
 EXAMPLES = """\b
 Examples:
@@ -93,20 +93,20 @@ def predict(
     from hrnet.data.boxes import BoxFile
     from hrnet.images import find_images, list_left_out
     from hrnet.predict import load
-    from hrnet.predict_files import Outputs, predict_files
+    from hrnet.predict_files import Destination, predict_files
     from hrnet.tasks import get_task
 
     # Find the images, and check all inputs and outputs before any work is done.
     paths, errors, left_out = find_images(sources, recursive=recursive)
     attempted = len(paths) + len(errors)
     printed = json_file == STDOUT
-    Outputs(out, None if printed else json_file).check([*paths, Path(model)])
+    Destination(out, None if printed else json_file).check([*paths, Path(model)])
     where = parse_boxes(boxes, images_of)
     notes = where.notes if isinstance(where, BoxFile) else ()
     loaded = load(model, device=device, engine=engine, threads=threads)
     task = get_task(loaded.spec.task)
     file = None if printed else json_file or (out / f"{task.results}.json" if out else None)
-    outputs = Outputs(out, file)
+    outputs = Destination(out, file)
     outputs.check([*paths, Path(model)])
 
     # Predict. With --json - stdout holds the JSON alone, and everything else goes to stderr.
@@ -181,7 +181,7 @@ def _show(
     return shown
 
 
-def _print_written(outputs: "Outputs", results: str) -> None:
+def _print_written(outputs: "Destination", results: str) -> None:
     for what, path in (("images", outputs.folder), (results, outputs.json_file)):
         if path is not None:
             typer.echo(f"{what} written to {printable(path)}")

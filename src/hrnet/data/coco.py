@@ -45,7 +45,7 @@ longer side, it grows by this at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class PoseSample:
     """One labelled subject in one picture.
 
     box_xywh: (4,) pixels, the box to crop. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not
@@ -104,7 +104,7 @@ class KeypointDataset:
     described: CategorySkeleton
     category_ids: frozenset[int]
     image_paths: Mapping[int, Path]
-    samples: tuple[Sample, ...]
+    samples: tuple[PoseSample, ...]
     subjects: tuple[Subject, ...]
     notes: tuple[str, ...]
 
@@ -242,7 +242,7 @@ def extent_box(triples: Floats, size: Size, margin: float = DEFAULT_MARGIN) -> F
 
 def _sample(
     one: CocoAnnotation, image: CocoImage, subject: Subject, paths: Mapping[int, Path]
-) -> Sample | None:
+) -> PoseSample | None:
     """Make a training sample; None for subjects that do not count and boxes outside the picture.
 
     Data sets such as MPII give the crop. Such a `crop_box` may stick out of the picture, and
@@ -252,7 +252,7 @@ def _sample(
     box = clamp_box(subject.box_xywh, image.size)
     if box is None or not subject.counts or subject.image_id not in paths:
         return None
-    return Sample(
+    return PoseSample(
         image_path=paths[subject.image_id],
         image_id=subject.image_id,
         annotation_id=subject.annotation_id,
@@ -268,7 +268,7 @@ def _sample(
 def _note_addresses(
     images: Sequence[CocoImage],
     paths: Mapping[int, Path],
-    samples: Sequence[Sample | None],
+    samples: Sequence[PoseSample | None],
     findings: Findings,
 ) -> None:
     used = {sample.image_id for sample in samples if sample is not None}
@@ -300,7 +300,7 @@ def _note_made_up(
 
 def _note_left_out(
     subjects: Sequence[Subject],
-    samples: Sequence[Sample | None],
+    samples: Sequence[PoseSample | None],
     names: Sequence[str],
     findings: Findings,
 ) -> None:

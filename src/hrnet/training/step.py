@@ -21,10 +21,10 @@ from hrnet.training.run import Run
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-Outputs = Tensor | tuple[Tensor, ...]
+TensorOutputs = Tensor | tuple[Tensor, ...]
 """The outputs of a network for a batch, in float32."""
 
-Loss = Callable[[Outputs, Mapping[str, Tensor]], Tensor]
+Loss = Callable[[TensorOutputs, Mapping[str, Tensor]], Tensor]
 """Outputs and targets to one number; a mean over the batch, so that parts of it add up."""
 
 
@@ -124,12 +124,12 @@ def _alone(forward: nn.Module) -> torch.autograd.graph.saved_tensors_hooks:
     return forward.no_sync()  # type: ignore[operator,no-any-return]
 
 
-def _forward(run: Run, inputs: Tensor, experiment: Experiment) -> Outputs:
+def _forward(run: Run, inputs: Tensor, experiment: Experiment) -> TensorOutputs:
     """Return the outputs of the network for uint8 inputs, in float32."""
     images = normalised(inputs, run.spec, channels_last=experiment.run.channels_last)
     half = _HALF.get(experiment.train.precision)
     with torch.autocast(inputs.device.type, dtype=half, enabled=half is not None):
-        outputs: Outputs = run.forward(images)
+        outputs: TensorOutputs = run.forward(images)
     if isinstance(outputs, Tensor):
         return outputs.float()
     return tuple(output.float() for output in outputs)

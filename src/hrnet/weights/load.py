@@ -12,7 +12,7 @@ from hrnet.weights.catalog import find_checkpoint
 from hrnet.weights.checkpoint import as_checkpoint, compare, fill
 from hrnet.weights.files.unwrap import expect_whole
 from hrnet.weights.schemes import BACKBONES
-from hrnet.weights.schemes.keymap import NEW_HEAD, Dropped, State, Taken, drop_lower_rows
+from hrnet.weights.schemes.keymap import NEW_HEAD, Dropped, StateDict, Taken, drop_lower_rows
 from hrnet.weights.schemes.recognise import fitting_key_maps, in_words, recognise
 from hrnet.weights.source import open_source, read_raw
 
@@ -96,13 +96,13 @@ def _backbone(model: Network, path: Path) -> Taken:
     )
 
 
-def _own_backbone(state: State) -> Taken:
+def _own_backbone(state: StateDict) -> Taken:
     backbone = {name: value for name, value in state.items() if name.startswith(_BACKBONE)}
     count = len(state) - len(backbone)
     return Taken(backbone, dropped=(Dropped("tensors of the head", count, NEW_HEAD),))
 
 
-def _foreign_backbone(model: Network, state: State, path: Path) -> Taken:
+def _foreign_backbone(model: Network, state: StateDict, path: Path) -> Taken:
     family = family_of(model.spec.variant)
     fitting = [one for one in BACKBONES if one.fits(state)]
     key_map = next((one for one in fitting if one.family == family), None)

@@ -11,7 +11,7 @@ from hrnet.weights.checkpoint import FLOATS, FORMAT, as_checkpoint, read_safeten
 from hrnet.weights.files.torchfile import read_torch_file
 from hrnet.weights.files.unwrap import expect_whole, unwrap
 from hrnet.weights.published.rows import PublishedWeight, row_of_file
-from hrnet.weights.schemes.keymap import Dropped, State, Taken
+from hrnet.weights.schemes.keymap import Dropped, StateDict, Taken
 from hrnet.weights.schemes.recognise import recognise
 
 OURS = "hrnet"
@@ -31,7 +31,7 @@ class Source:
     scheme: str
     writers: str
     network: NetworkSpec
-    state: State
+    state: StateDict
     mapped: int
     model: ModelSpec | None = None
     dropped: tuple[Dropped, ...] = ()

@@ -10,7 +10,7 @@ from hrnet.data.class_dataset import ClassSample
 from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.sections import MAX_MATRIX, METRIC_MEANING, report_sections
-from hrnet.tasks.classification.task import Classification
+from hrnet.tasks.classification.task import ClassificationTask
 
 from .conftest import make_spec
 
@@ -31,7 +31,7 @@ def sections_of(tmp_path):
             row = np.full(len(names), (1 - score) / (len(names) - 1))
             row[index] = score
             rows.append(Labels(row, names, (70, 80)))
-        task = Classification(make_spec(names))
+        task = ClassificationTask(make_spec(names))
         pairs = list(zip(dataset.jobs, rows, strict=True))
         return {one.name: one.content for one in report_sections(task, pairs, dataset)}
 

@@ -22,7 +22,7 @@ from hrnet.tasks.classification.crops import centre_crop
 from hrnet.tasks.classification.dataset import ClassificationDataset
 from hrnet.tasks.classification.evaluation import details
 from hrnet.tasks.classification.result import Labels
-from hrnet.tasks.classification.task import Classification
+from hrnet.tasks.classification.task import ClassificationTask
 
 from .conftest import NAMES, make_spec
 
@@ -65,7 +65,7 @@ def picture(seed: int, height: int = 90, width: int = 120) -> np.ndarray:
 
 
 def test_scores_are_the_softmax_of_the_logits(spec):
-    task = Classification(spec)
+    task = ClassificationTask(spec)
     page = task.preprocess(picture(0), None)
     crops = list(page.crops())
     assert not page.done
@@ -97,7 +97,7 @@ def test_boxes_are_refused(spec):
 
 @pytest.mark.parametrize("logits", [np.zeros((1, 4)), np.zeros((2, 3)), np.full((1, 3), np.nan)])
 def test_outputs_that_do_not_fit_are_refused(spec, logits):
-    task = Classification(spec)
+    task = ClassificationTask(spec)
     crops = list(task.preprocess(picture(0), None).crops())
     with pytest.raises(InputError, match="export it again"):
         list(task.postprocess((logits.astype(np.float32),), crops))
@@ -108,7 +108,7 @@ def test_outputs_that_do_not_fit_are_refused(spec, logits):
 
 def test_a_batch_without_randomness_is_the_resized_pictures(spec):
     pictures = [picture(seed, 96, 96) for seed in range(3)]
-    task = Classification(make_spec(resize=64), experiment())
+    task = ClassificationTask(make_spec(resize=64), experiment())
     inputs, targets = task.batch([sample(i) for i in (2, 0, 1)], pictures, rngs(3))
     for crop, image in zip(inputs, pictures, strict=True):
         np.testing.assert_array_equal(crop, centre_crop(image, task.spec)[0])
@@ -117,13 +117,13 @@ def test_a_batch_without_randomness_is_the_resized_pictures(spec):
 
 
 def test_smoothed_targets_add_up_to_one(spec):
-    task = Classification(spec, experiment(label_smoothing=0.3))
+    task = ClassificationTask(spec, experiment(label_smoothing=0.3))
     _, targets = task.batch([sample(0)], [picture(0)], rngs(1))
     np.testing.assert_allclose(targets["classes"], [[0.8, 0.1, 0.1]], rtol=1e-6)
 
 
 def test_flips_and_crops_follow_the_samples_generator_alone(spec):
-    task = Classification(spec, experiment(ClassAugmentation(colour=0.3, grey=0.2)))
+    task = ClassificationTask(spec, experiment(ClassAugmentation(colour=0.3, grey=0.2)))
     pictures, samples = [picture(seed) for seed in range(4)], [sample(i % 3) for i in range(4)]
     together, _ = task.batch(samples, pictures, rngs(4))
     for number, image in enumerate(pictures):
@@ -134,9 +134,9 @@ def test_flips_and_crops_follow_the_samples_generator_alone(spec):
 
 def test_a_share_of_crops_is_mirrored(spec):
     image = picture(3, 96, 96)
-    task = Classification(spec, experiment(PLAIN.model_copy(update={"flip": 0.25})))
+    task = ClassificationTask(spec, experiment(PLAIN.model_copy(update={"flip": 0.25})))
     batch, _ = task.batch([sample(0)] * 200, [image] * 200, rngs(200))
-    straight, _ = Classification(spec, experiment()).batch([sample(0)], [image], rngs(1))
+    straight, _ = ClassificationTask(spec, experiment()).batch([sample(0)], [image], rngs(1))
     mirrored = (batch == straight[0][:, ::-1]).all(axis=(1, 2, 3)).mean()
     assert 0.15 < mirrored < 0.35
     assert (batch == straight[0]).all(axis=(1, 2, 3)).mean() == 1 - mirrored
@@ -148,13 +148,13 @@ def test_a_missing_timm_is_found_before_the_training(monkeypatch, spec, fields):
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(InputError, match=r"pip install 'hrnet\[timm\]', or set them off"):
-        Classification(spec, experiment(ClassAugmentation(**fields)))
-    Classification(spec, experiment(ClassAugmentation(mixup=1, mix_probability=0)))
+        ClassificationTask(spec, experiment(ClassAugmentation(**fields)))
+    ClassificationTask(spec, experiment(ClassAugmentation(mixup=1, mix_probability=0)))
 
 
 def test_an_unknown_policy_is_found_before_the_training(timm, spec):
     with pytest.raises(InputError, match="got 'rand-q7'"):
-        Classification(spec, experiment(ClassAugmentation(randaugment="rand-q7")))
+        ClassificationTask(spec, experiment(ClassAugmentation(randaugment="rand-q7")))
 
 
 @pytest.mark.parametrize(
@@ -184,10 +184,12 @@ def labels_of(names: list[str], spec) -> list[Labels]:
 def test_metrics_are_by_class_name_and_the_first_is_top_1(class_folder, tmp_path):
     """The model has other classes too, in another order."""
     spec = make_spec(("owl", "cow", "dog", "cat", "emu", "fox"))
-    dataset = Classification.dataset(DataSource(class_folder(tmp_path / "pets", 2)))
+    dataset = ClassificationTask.dataset(DataSource(class_folder(tmp_path / "pets", 2)))
     dataset.expect_labels_of(spec)
     found = labels_of(["cat", "dog", "dog", "dog", "cow", "owl"], spec)
-    metrics = Classification(spec).evaluate(list(zip(dataset.jobs, found, strict=True)), dataset)
+    metrics = ClassificationTask(spec).evaluate(
+        list(zip(dataset.jobs, found, strict=True)), dataset
+    )
     assert next(iter(metrics)) == "top-1"
     assert metrics == {
         "top-1": pytest.approx(4 / 6),
@@ -200,35 +202,35 @@ def test_metrics_are_by_class_name_and_the_first_is_top_1(class_folder, tmp_path
 
 
 def test_a_part_of_the_pictures_is_measured_alone(class_folder, tmp_path, spec):
-    dataset = Classification.dataset(DataSource(class_folder(tmp_path / "pets", 2)))
+    dataset = ClassificationTask.dataset(DataSource(class_folder(tmp_path / "pets", 2)))
     pairs = list(zip(dataset.jobs[4:], labels_of(["owl", "cat"], spec), strict=True))
-    metrics = Classification(spec).evaluate(pairs, dataset)
+    metrics = ClassificationTask(spec).evaluate(pairs, dataset)
     assert (metrics["top-1"], metrics["class mean"]) == (0.5, 0.5)
-    assert Classification(spec).evaluate([], dataset) == {"top-1": -1.0, "class mean": -1.0}
-    six = Classification(make_spec((*NAMES, "cow", "emu", "fox")))
+    assert ClassificationTask(spec).evaluate([], dataset) == {"top-1": -1.0, "class mean": -1.0}
+    six = ClassificationTask(make_spec((*NAMES, "cow", "emu", "fox")))
     assert six.evaluate([], dataset) == {"top-1": -1.0, "top-5": -1.0, "class mean": -1.0}
 
 
 @pytest.mark.parametrize("count", [3, 5, 6])
 def test_top_5_is_of_more_than_5_classes(count, class_folder, tmp_path):
     spec = make_spec((*NAMES, "cow", "emu", "fox")[:count])
-    dataset = Classification.dataset(DataSource(class_folder(tmp_path / "pets", 1)))
+    dataset = ClassificationTask.dataset(DataSource(class_folder(tmp_path / "pets", 1)))
     pairs = list(zip(dataset.jobs, labels_of(["cat", "dog", "owl"], spec), strict=True))
-    assert ("top-5" in Classification(spec).evaluate(pairs, dataset)) == (count > 5)
+    assert ("top-5" in ClassificationTask(spec).evaluate(pairs, dataset)) == (count > 5)
 
 
 def test_folders_of_wordnet_ids_have_the_english_names(class_folder, tmp_path):
     root = class_folder(tmp_path / "pets", 1)
     for name, wordnet_id in zip(NAMES, ("n02123045", "n02085620", "n01622779"), strict=True):
         (root / name).rename(root / wordnet_id)
-    dataset = Classification.dataset(DataSource(root))
+    dataset = ClassificationTask.dataset(DataSource(root))
     assert dataset.class_names == ("great grey owl", "Chihuahua", "tabby")
     assert [job.index for job in dataset.jobs] == [0, 1, 2]
     assert dataset.facts()["metric"].startswith("top-1")
 
 
 def test_a_model_of_other_classes_is_refused(class_folder, tmp_path):
-    dataset = Classification.dataset(DataSource(class_folder(tmp_path / "pets", 1)))
+    dataset = ClassificationTask.dataset(DataSource(class_folder(tmp_path / "pets", 1)))
     with pytest.raises(InputError, match="1 others"):
         dataset.expect_labels_of(make_spec(("cat", "dog", "cow")))
     dataset.check_result(Job("x"), labels_of(["cat"], make_spec())[0])
@@ -236,10 +238,10 @@ def test_a_model_of_other_classes_is_refused(class_folder, tmp_path):
 
 def test_details_have_each_class_and_each_confusion(class_folder, tmp_path):
     spec = make_spec(("owl", "cow", "dog", "cat", "emu", "fox"))
-    dataset = Classification.dataset(DataSource(class_folder(tmp_path / "pets", 2)))
+    dataset = ClassificationTask.dataset(DataSource(class_folder(tmp_path / "pets", 2)))
     found = labels_of(["cat", "dog", "dog", "dog", "cow", "owl"], spec)
     pairs = list(zip(dataset.jobs, found, strict=True))
-    assert details(Classification(spec), pairs, dataset) == {
+    assert details(ClassificationTask(spec), pairs, dataset) == {
         "classes": [
             {"class": "owl", "images": 2, "accuracy": 0.5},
             {"class": "dog", "images": 2, "accuracy": 1.0},
@@ -261,5 +263,5 @@ def test_many_classes_have_no_metric_each(spec):
         samples=tuple(ClassSample(Path(name), name, i, name) for i, name in enumerate(names)),
     )
     pairs = [(job, Labels(row, names, (9, 9))) for job, row in zip(dataset.jobs, eye, strict=True)]
-    task = Classification(make_spec(names))
+    task = ClassificationTask(make_spec(names))
     assert task.evaluate(pairs, dataset) == {"top-1": 1.0, "top-5": 1.0, "class mean": 1.0}

@@ -11,7 +11,7 @@ from torch import Tensor
 from hrnet.models import Network, build_network
 from hrnet.spec import NetworkSpec
 
-State = dict[str, Tensor]
+StateDict = dict[str, Tensor]
 
 
 class Foreign:
@@ -42,15 +42,15 @@ def outputs(model: torch.nn.Module, size: tuple[int, int] = (64, 64)) -> Tensor:
     return torch.cat([part.flatten() for part in parts])
 
 
-def prefixed(state: State, prefix: str) -> State:
+def prefixed(state: StateDict, prefix: str) -> StateDict:
     return {prefix + name: value for name, value in state.items()}
 
 
-def bare(state: State) -> object:
+def bare(state: StateDict) -> object:
     return state
 
 
-def pose_checkpoint(state: State) -> object:
+def pose_checkpoint(state: StateDict) -> object:
     """checkpoint.pth of leoxiaobin's training."""
     return {
         "epoch": 210,
@@ -62,16 +62,16 @@ def pose_checkpoint(state: State) -> object:
     }
 
 
-def in_state_dict(state: State) -> object:
+def in_state_dict(state: StateDict) -> object:
     return {"state_dict": state}
 
 
-def full_model(state: State) -> object:
+def full_model(state: StateDict) -> object:
     """The segmentation code saves the network and its loss as one module."""
     return prefixed(state, "model.") | {"loss.criterion.weight": torch.ones(19)}
 
 
-def openmmlab(state: State) -> object:
+def openmmlab(state: StateDict) -> object:
     return {
         "meta": {"epoch": 210, "dataset_meta": {"names": Foreign()}},
         "state_dict": state,
@@ -81,16 +81,16 @@ def openmmlab(state: State) -> object:
     }
 
 
-def swin(state: State) -> object:
+def swin(state: StateDict) -> object:
     """HRFormer's classification training, which is that of Swin."""
     return {"model": state, "optimizer": {}, "lr_scheduler": {}, "epoch": 299, "config": Foreign()}
 
 
-def openseg(state: State) -> object:
+def openseg(state: StateDict) -> object:
     return {"state_dict": prefixed(state, "module."), "config_dict": {}, "optimizer": {}}
 
 
-def snapshot(state: State) -> object:
+def snapshot(state: StateDict) -> object:
     """DeepLabCut's."""
     return {"model": state, "metadata": {"epoch": 200, "metrics": {"mAP": 90.0}}}
 
@@ -102,7 +102,7 @@ class Case:
     scheme: str
     variant: str
     options: dict[str, object]
-    wrap: Callable[[State], object] = bare
+    wrap: Callable[[StateDict], object] = bare
     writers: str = ""
     old: bool = False
 

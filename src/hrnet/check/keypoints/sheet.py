@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from hrnet.check.sheet import add_caption, font, save_sheet
-from hrnet.data.coco import KeypointDataset, Sample
+from hrnet.data.coco import KeypointDataset, PoseSample
 from hrnet.drawing import MIDDLE
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, Image8, Size, apply_affine, box_to_crop, crop_matrix, warp_affine
@@ -72,13 +72,13 @@ def draw_sheets(dataset: KeypointDataset, folder: Path, seed: int = 0) -> list[P
     return [sheet, twins]
 
 
-def _sample(usable: Sequence[Sample], seed: int) -> list[Sample]:
+def _sample(usable: Sequence[PoseSample], seed: int) -> list[PoseSample]:
     """Subjects that training takes, in the file's order."""
     order = np.random.default_rng(seed).permutation(len(usable))[:MAX_TILES]
     return [usable[index] for index in sorted(order.tolist())]
 
 
-def _tile_size(samples: Sequence[Sample], side: int) -> Size:
+def _tile_size(samples: Sequence[PoseSample], side: int) -> Size:
     """Height and width of all tiles: upright, square or lying, as most of the boxes are."""
     shapes = [one.box_xywh[2] / one.box_xywh[3] for one in samples]
     aspect = float(np.median(shapes)) if shapes else 1.0
@@ -86,7 +86,7 @@ def _tile_size(samples: Sequence[Sample], side: int) -> Size:
     return side, round(side * width)
 
 
-def _tile(sample: Sample, size: Size) -> _Tile | None:
+def _tile(sample: PoseSample, size: Size) -> _Tile | None:
     """A subject's crop; None where its picture cannot be read, which has its own finding."""
     try:
         picture = read_image(sample.image_path)
@@ -119,7 +119,7 @@ def _mirrored(tile: _Tile, skeleton: Skeleton) -> _Tile:
     return _Tile(pixels, points, tile.scores[order], box, "mirrored")
 
 
-def _twins(chosen: Sequence[Sample], skeleton: Skeleton) -> list[Image.Image]:
+def _twins(chosen: Sequence[PoseSample], skeleton: Skeleton) -> list[Image.Image]:
     """The best labelled of the subjects, each followed by its twin."""
     best = sorted(chosen, key=lambda one: -int((one.visibility > 0).sum()))[:MAX_TWINS]
     size = _tile_size(chosen, TWIN_PX)

@@ -13,18 +13,18 @@ from hrnet.models.heads.streams import JoinedHead
 
 
 @dataclass(frozen=True, slots=True)
-class Outputs:
+class OutputCount:
     """The number of outputs of a head: the usual one, and the largest one that is accepted."""
 
     usual: int
     most: int
 
 
-KEYPOINTS = Outputs(usual=17, most=10_000)
+KEYPOINTS = OutputCount(usual=17, most=10_000)
 """17 as in COCO."""
-PIXEL_CLASSES = Outputs(usual=19, most=1_000_000)
+PIXEL_CLASSES = OutputCount(usual=19, most=1_000_000)
 """19 as in Cityscapes."""
-IMAGE_CLASSES = Outputs(usual=1000, most=1_000_000)
+IMAGE_CLASSES = OutputCount(usual=1000, most=1_000_000)
 """1000 as in ImageNet."""
 
 
@@ -42,7 +42,7 @@ class Head:
     """
 
     make: Callable[[tuple[int, ...], int, bool], nn.Module]
-    outputs: Outputs | None
+    outputs: OutputCount | None
     num_streams: int | None = None
     align_corners: bool = True
     he_init: bool = False

@@ -38,16 +38,16 @@ MPII = KeypointData(
         --heads data/mpii/annot/gt_valid.mat --out data/mpii/annotations/valid.json
 """
 
-Dataset = Literal["coco", "mpii"]
+DatasetName = Literal["coco", "mpii"]
 
-DATA: dict[Dataset, KeypointData] = {"coco": COCO_2017, "mpii": MPII}
+DATA: dict[DatasetName, KeypointData] = {"coco": COCO_2017, "mpii": MPII}
 
 MPII_SIZE = (256, 256)
 
 
 def experiment(
     variant: str,
-    dataset: Dataset,
+    dataset: DatasetName,
     *,
     input_size: Size,
     augmentation: PoseAugmentation,

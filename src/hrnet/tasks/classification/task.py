@@ -65,7 +65,7 @@ class ClassificationPage:
         return Labels(self._scores, self._spec.class_names, self._image_size)
 
 
-class Classification:
+class ClassificationTask:
     """Image classification: one class for a whole picture."""
 
     def __init__(self, spec: ModelSpec, experiment: Experiment | None = None) -> None:
@@ -162,7 +162,7 @@ class Classification:
 
 TASK = TaskParts(
     name="classification",
-    make=Classification,
+    make=ClassificationTask,
     spec=ClassificationSpec,
     experiment=ClassificationExperiment,
     make_spec=make_spec,

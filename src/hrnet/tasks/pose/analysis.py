@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.coco import KeypointDataset, Sample
+from hrnet.data.coco import KeypointDataset, PoseSample
 from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
 from hrnet.markup import jpeg_uri
@@ -21,7 +21,7 @@ from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
-from hrnet.tasks.pose.task import Pose
+from hrnet.tasks.pose.task import PoseTask
 
 MAX_EXAMPLES = 12
 """At most so many of the worst and of the best subjects are shown."""
@@ -84,7 +84,7 @@ class _Matched:
     predicted, truth: (N, K, 2). scores, labelled: (N, K). areas: (N,).
     """
 
-    samples: Sequence[Sample]
+    samples: Sequence[PoseSample]
     predicted: Floats
     scores: Floats
     truth: Floats
@@ -92,7 +92,7 @@ class _Matched:
     areas: Floats
 
 
-def analyse(task: Pose, pairs: Sequence[tuple[Job, Result]], dataset: PoseDataset) -> Analysis:
+def analyse(task: PoseTask, pairs: Sequence[tuple[Job, Result]], dataset: PoseDataset) -> Analysis:
     """Compare the poses in all annotated boxes with the truth.
 
     pairs: the pictures of the data set, in order, and the poses found in them.

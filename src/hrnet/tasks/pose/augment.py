@@ -8,7 +8,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from hrnet.data.augment import draw_matrix
-from hrnet.data.coco import Sample
+from hrnet.data.coco import PoseSample
 from hrnet.geometry import Floats, apply_affine, box_to_crop
 from hrnet.skeleton import Skeleton
 from hrnet.tasks.pose.config import PoseAugmentation
@@ -18,7 +18,7 @@ _HALF_BODY_PADDING = 1.5
 
 
 def draw_crop(
-    sample: Sample, spec: PoseSpec, *, augmentation: PoseAugmentation, rng: Generator
+    sample: PoseSample, spec: PoseSpec, *, augmentation: PoseAugmentation, rng: Generator
 ) -> tuple[Floats, Floats, NDArray[np.float32]]:
     """Draw the crop of a subject.
 
@@ -51,7 +51,7 @@ def draw_crop(
     return matrix, points, labelled[order].astype(np.float32)
 
 
-def _half_body(sample: Sample, skeleton: Skeleton, rng: Generator) -> Floats | None:
+def _half_body(sample: PoseSample, skeleton: Skeleton, rng: Generator) -> Floats | None:
     """Box (4,) xywh around the labelled upper or lower keypoints; None where too few are labelled.
 
     The official code chooses by a normal number below 0.5, so the upper half comes in 69% of cases.

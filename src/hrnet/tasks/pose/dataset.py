@@ -5,7 +5,7 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
-from hrnet.data.coco import KeypointDataset, Sample, read_keypoints
+from hrnet.data.coco import KeypointDataset, PoseSample, read_keypoints
 from hrnet.data.coco_evaluation import ScoredBoxes, annotated_boxes, read_detections
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
@@ -41,7 +41,7 @@ class PoseDataset:
         return self.keypoints.notes
 
     @property
-    def samples(self) -> tuple[Sample, ...]:
+    def samples(self) -> tuple[PoseSample, ...]:
         return self.keypoints.samples
 
     @property

@@ -8,7 +8,7 @@ from hrnet.metrics.pckh import GROUPS, MAIN, STRICT
 from hrnet.tasks import Dataset, Job, Result, Task
 from hrnet.tasks.pose.analysis import Analysis, Example, KeypointMetrics, analyse
 from hrnet.tasks.pose.dataset import PoseDataset
-from hrnet.tasks.pose.task import Pose
+from hrnet.tasks.pose.task import PoseTask
 
 METRIC_MEANING: dict[str, str] = {
     MAIN: "keypoints within half the head size of the truth",
@@ -32,7 +32,7 @@ def report_sections(
     task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset
 ) -> list[Section]:
     """Return the sections of a pose model; no examples where no subject has enough labels."""
-    assert isinstance(task, Pose)
+    assert isinstance(task, PoseTask)
     assert isinstance(dataset, PoseDataset)
     found = analyse(task, pairs, dataset)
     return [_keypoints(found), *([_examples(found)] if found.worst else [])]

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 from hrnet.codecs.heatmap import flip_heatmaps
 from hrnet.config import Experiment
 from hrnet.data.augment import distort
-from hrnet.data.coco import Sample as Subject
+from hrnet.data.coco import PoseSample
 from hrnet.data.coco_evaluation import ScoredBoxes
 from hrnet.data.source import DataSource
 from hrnet.geometry import (
@@ -48,7 +48,7 @@ from hrnet.tasks.pose.evaluation import ImagePoses, evaluate_poses, head_figures
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
 
-Part = tuple[NDArray[np.float32], NDArray[np.float32]]
+Located = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Keypoints (K, 2) in pixels of the picture and scores (K,) in 0..1 of one crop."""
 
 
@@ -65,7 +65,7 @@ class PosePage:
             if boxes is None
             else check_boxes(boxes, self._image_size)
         )
-        self._parts: list[Part] = []
+        self._parts: list[Located] = []
 
     def crops(self) -> Iterator[Crop]:
         """Cut the crop of each box."""
@@ -76,7 +76,7 @@ class PosePage:
 
     def add(self, part: object) -> None:
         """Take the keypoints of the next crop."""
-        self._parts.append(cast(Part, part))  # as `postprocess` gave it
+        self._parts.append(cast(Located, part))  # as `postprocess` gave it
 
     @property
     def done(self) -> bool:
@@ -98,7 +98,7 @@ class PosePage:
         )
 
 
-class Pose:
+class PoseTask:
     """Top-down pose estimation: each box of a picture is one subject."""
 
     def __init__(self, spec: ModelSpec, experiment: Experiment | None = None) -> None:
@@ -125,7 +125,7 @@ class Pose:
         shift = not self.spec.heatmap_codec.unbiased
         return (flip_heatmaps(heatmaps, self.spec.skeleton.flip_order, shift=shift),)
 
-    def postprocess(self, outputs: Outputs, crops: Sequence[Crop]) -> Iterable[Part]:
+    def postprocess(self, outputs: Outputs, crops: Sequence[Crop]) -> Iterable[Located]:
         """Read the keypoints and their scores from the heatmaps of each crop."""
         (heatmaps,) = self._expect_fit(outputs, len(crops))
         points, scores = self.spec.heatmap_codec.decode(heatmaps)
@@ -148,7 +148,7 @@ class Pose:
         spec, codec = self.spec, self.spec.heatmap_codec
         crops, points, weights = [], [], []
         for sample, picture, rng in zip(samples, pictures, rngs, strict=True):
-            assert isinstance(sample, Subject)
+            assert isinstance(sample, PoseSample)
             matrix, located, weight = draw_crop(
                 sample, spec, augmentation=self._augmentation, rng=rng
             )
@@ -193,7 +193,7 @@ class Pose:
 
 TASK = TaskParts(
     name="pose",
-    make=Pose,
+    make=PoseTask,
     spec=PoseSpec,
     experiment=PoseExperiment,
     make_spec=make_spec,

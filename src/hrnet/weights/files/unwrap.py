@@ -13,7 +13,7 @@ from torch import Tensor
 
 from hrnet.errors import InputError, one_line
 from hrnet.weights.schemes import BACKBONES, KEY_MAPS
-from hrnet.weights.schemes.keymap import Dropped, State, Taken
+from hrnet.weights.schemes.keymap import Dropped, StateDict, Taken
 
 _WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
 """Parts of names that DataParallel, torch.compile and the like put between others."""
@@ -102,9 +102,9 @@ def _clean(name: str) -> str:
     return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
 
 
-def _tensors(content: Mapping[str, object], source: str) -> State:
+def _tensors(content: Mapping[str, object], source: str) -> StateDict:
     """Return all tensors of a file, the keys of nested dictionaries joined by dots."""
-    tensors: State = {}
+    tensors: StateDict = {}
     for count, (name, value) in enumerate(_leaves(content)):
         if count > _MAX_ENTRIES:
             raise InputError(f"{source} has more than {_MAX_ENTRIES:,} entries, as no network has")
@@ -158,7 +158,7 @@ def _places(names: Collection[str]) -> list[_Place]:
 class _File:
     """A file: its tensors, the prefix of the chosen network, and those of others."""
 
-    tensors: State
+    tensors: StateDict
     chosen: str
     others: tuple[str, ...]
 

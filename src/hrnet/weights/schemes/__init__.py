@@ -16,7 +16,7 @@ from hrnet.weights.schemes import (
     mmsegmentation,
     official,
 )
-from hrnet.weights.schemes.keymap import KeyMap, State
+from hrnet.weights.schemes.keymap import KeyMap, StateDict
 
 KEY_MAPS: tuple[KeyMap, ...] = (
     *official.KEY_MAPS,
@@ -32,7 +32,7 @@ BACKBONES: tuple[KeyMap, ...] = backbones.KEY_MAPS
 """Backbones without a head, or with one that is not ours."""
 
 
-def to_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> State:
+def to_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> StateDict:
     """Bring a state dict of ours to the names of a scheme, such as "mmpose 1.x".
 
     Where their layers have no bias before a norm, ours goes into the norm's running mean, which
@@ -41,7 +41,7 @@ def to_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> 
     return _find_key_map(spec, scheme).to_foreign(state)
 
 
-def from_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> State:
+def from_upstream(state: Mapping[str, Tensor], spec: NetworkSpec, scheme: str) -> StateDict:
     """Bring a state dict with the names of a scheme to ours; InputError for other names."""
     return _find_key_map(spec, scheme).from_foreign(state).state
 

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from hrnet.errors import InputError
 from hrnet.weights.schemes.hrnet import STEM, numbered
-from hrnet.weights.schemes.keymap import Row, conv_norm
+from hrnet.weights.schemes.keymap import NameRule, conv_norm
 
 _INDEX = "relative_position_index"
 _TABLE = "relative_position_bias_table"
@@ -28,7 +28,7 @@ _PARTS = ("q", "k", "v")
 _ATTENTION = re.compile(r"(?P<layer>.*attn\.attn)\.(?P<part>\w+)(?:\.(?P<tensor>weight|bias))?")
 
 
-def _block(ours: str, theirs: str) -> list[Row]:
+def _block(ours: str, theirs: str) -> list[NameRule]:
     """Rows of a transformer block, with queries, keys and values already joined."""
     layers = [
         ("expand", "fc1", "norm1"),
@@ -51,7 +51,7 @@ def _block(ours: str, theirs: str) -> list[Row]:
     ]
 
 
-def _stage(number: int) -> list[Row]:
+def _stage(number: int) -> list[NameRule]:
     """Rows of stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
     ours, theirs = f"backbone.stages.stage{number}", f"stage{number}.{{}}"
     move, new = f"transition{number - 1}", number - 1
@@ -66,7 +66,7 @@ def _stage(number: int) -> list[Row]:
     ]
 
 
-BACKBONE: tuple[Row, ...] = (*STEM, *(row for number in (2, 3, 4) for row in _stage(number)))
+BACKBONE: tuple[NameRule, ...] = (*STEM, *(row for number in (2, 3, 4) for row in _stage(number)))
 """Ours and the official names, whose files may have a prefix such as `backbone.` in front."""
 
 

@@ -5,10 +5,10 @@ Source of their names: state dictionaries of the official code of Sun et al. 201
 the names of the classification repository throughout.
 """
 
-from hrnet.weights.schemes.keymap import Row, conv_norm
+from hrnet.weights.schemes.keymap import NameRule, conv_norm
 
 
-def block(ours: str, theirs: str, num_convs: int) -> list[Row]:
+def block(ours: str, theirs: str, num_convs: int) -> list[NameRule]:
     """Rows of a residual block: convN and bnN are neighbours there, inside convN here."""
     return [
         row
@@ -17,17 +17,17 @@ def block(ours: str, theirs: str, num_convs: int) -> list[Row]:
     ]
 
 
-def numbered(ours: str, theirs: str) -> list[Row]:
+def numbered(ours: str, theirs: str) -> list[NameRule]:
     """Rows of a convolution and its norm, numbers 0 and 1 of a Sequential there."""
     return conv_norm(ours, f"{theirs}.0", f"{theirs}.1")
 
 
-def nested(ours: str, theirs: str, first: int = 0) -> list[Row]:
+def nested(ours: str, theirs: str, first: int = 0) -> list[NameRule]:
     """Rows as `numbered`, where norm and activation are a Sequential of their own."""
     return conv_norm(ours, f"{theirs}.{first}", f"{theirs}.{first + 1}.0")
 
 
-def _stage(number: int) -> list[Row]:
+def _stage(number: int) -> list[NameRule]:
     """Rows of stage 2, 3 or 4. The transition to stage 2 is their transition1, and so on."""
     ours, theirs = f"backbone.stages.stage{number}", f"stage{number}"
     move, new = f"transition{number - 1}", number - 1
@@ -42,17 +42,17 @@ def _stage(number: int) -> list[Row]:
     ]
 
 
-STEM: tuple[Row, ...] = (
+STEM: tuple[NameRule, ...] = (
     *(row for n in (1, 2) for row in conv_norm(f"backbone.stem.{n - 1}", f"conv{n}", f"bn{n}")),
     *block("backbone.stem.2.{}", "layer1.{}", 3),
     *numbered("backbone.stem.2.{}.shortcut", "layer1.{}.downsample"),
 )
 """The stem, which HRFormer shares."""
 
-BACKBONE: tuple[Row, ...] = (*STEM, *(row for number in (2, 3, 4) for row in _stage(number)))
+BACKBONE: tuple[NameRule, ...] = (*STEM, *(row for number in (2, 3, 4) for row in _stage(number)))
 """The backbone of every variant and task."""
 
-POSE: tuple[Row, ...] = (("head.conv", "final_layer"),)
+POSE: tuple[NameRule, ...] = (("head.conv", "final_layer"),)
 
 _INCREASE = (
     *block("head.increase.{}", "incre_modules.{}.0", 3),
@@ -61,23 +61,26 @@ _INCREASE = (
     ("head.classifier", "classifier"),
 )
 
-CLASSIFICATION: tuple[Row, ...] = (*_INCREASE, *numbered("head.down.{}", "downsamp_modules.{}"))
+CLASSIFICATION: tuple[NameRule, ...] = (
+    *_INCREASE,
+    *numbered("head.down.{}", "downsamp_modules.{}"),
+)
 
-CLASSIFICATION_DEPTHWISE: tuple[Row, ...] = (
+CLASSIFICATION_DEPTHWISE: tuple[NameRule, ...] = (
     *_INCREASE,
     *numbered("head.down.{}.0", "downsamp_modules.{}"),
     *conv_norm("head.down.{}.1", "downsamp_modules.{}.2", "downsamp_modules.{}.3"),
 )
 """HRFormer's head, with a depthwise and a 1x1 convolution in each step."""
 
-SEGMENTATION: tuple[Row, ...] = (
+SEGMENTATION: tuple[NameRule, ...] = (
     *numbered("head.fuse", "last_layer"),
     ("head.classifier", "last_layer.3"),
 )
 
 _CONTEXT = "ocr_distri_head.object_context_block"
 
-CONTEXT: tuple[Row, ...] = (
+CONTEXT: tuple[NameRule, ...] = (
     *nested("head.context.query.0", f"{_CONTEXT}.f_pixel"),
     *nested("head.context.query.1", f"{_CONTEXT}.f_pixel", 2),
     *nested("head.context.key.0", f"{_CONTEXT}.f_object"),
@@ -89,14 +92,14 @@ CONTEXT: tuple[Row, ...] = (
 )
 """The part of the OCR head that HRFormer shares."""
 
-OCR: tuple[Row, ...] = (
+OCR: tuple[NameRule, ...] = (
     *numbered("head.aux.fuse", "aux_head"),
     ("head.aux.classifier", "aux_head.3"),
     *numbered("head.pixels", "conv3x3_ocr"),
     *CONTEXT,
 )
 
-DETECTION: tuple[Row, ...] = (
+DETECTION: tuple[NameRule, ...] = (
     ("head.reduce", "neck.reduction_conv.0"),
     ("head.smooth.{}", "neck.fpn_conv.{}"),
 )

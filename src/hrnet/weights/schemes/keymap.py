@@ -15,8 +15,8 @@ from torch import Tensor
 from hrnet.errors import InputError
 from hrnet.spec import NetworkOptions
 
-Row = tuple[str, str]
-State = dict[str, Tensor]
+NameRule = tuple[str, str]
+StateDict = dict[str, Tensor]
 
 NEW_HEAD = "the head stays new"
 OFFICIAL = "official"
@@ -39,7 +39,7 @@ class Taken:
     num_made: how many of its tensors were not in the file.
     """
 
-    state: State
+    state: StateDict
     dropped: tuple[Dropped, ...] = ()
     made: tuple[str, ...] = ()
     num_made: int = 0
@@ -68,15 +68,15 @@ class KeyMap:
     writers: str
     family: str
     task: str
-    rows: tuple[Row, ...]
+    rows: tuple[NameRule, ...]
     required_keys: tuple[str, ...]
     output_layer: str = ""
     options: NetworkOptions = field(default_factory=NetworkOptions)
     bias_free: tuple[str, ...] = ()
     ignored_prefixes: tuple[tuple[str, str], ...] = ()
     lower_rows: bool = False
-    prepare: Callable[[State], Taken] | None = None
-    finish: Callable[[State], State] | None = None
+    prepare: Callable[[StateDict], Taken] | None = None
+    finish: Callable[[StateDict], StateDict] | None = None
 
     def fits(self, names: Iterable[str]) -> bool:
         """Return True where all required keys are among the names of a file."""
@@ -113,7 +113,7 @@ class KeyMap:
             num_made=len(biases) + len(counters),
         )
 
-    def to_foreign(self, ours: Mapping[str, Tensor]) -> State:
+    def to_foreign(self, ours: Mapping[str, Tensor]) -> StateDict:
         """Bring a state dict of ours to their names; InputError for a tensor without a row."""
         state, unknown = _rename(_without_biases(ours, self.bias_free), self.rows)
         if unknown:
@@ -121,21 +121,21 @@ class KeyMap:
         return self.finish(state) if self.finish else state
 
 
-def _no_place(unknown: State, count: int) -> InputError:
+def _no_place(unknown: StateDict, count: int) -> InputError:
     return InputError(
         f"{len(unknown)} of {count} tensors have no place in this kind of network, "
         f"such as {next(iter(unknown))!r}"
     )
 
 
-def _rename(state: Mapping[str, Tensor], rows: Sequence[Row]) -> tuple[State, State]:
+def _rename(state: Mapping[str, Tensor], rows: Sequence[NameRule]) -> tuple[StateDict, StateDict]:
     """Rename from the first to the second name of a row; return tensors with and without a row."""
     patterns = [
         (re.compile(re.escape(old).replace(r"\{\}", r"(\d+)") + r"\.(\w+)"), new + ".{}")
         for old, new in rows
     ]
-    renamed: State = {}
-    unknown: State = {}
+    renamed: StateDict = {}
+    unknown: StateDict = {}
     for name, value in state.items():
         found = ((pattern.fullmatch(name), new) for pattern, new in patterns)
         new_name = next((new.format(*match.groups()) for match, new in found if match), None)
@@ -146,22 +146,22 @@ def _rename(state: Mapping[str, Tensor], rows: Sequence[Row]) -> tuple[State, St
     return renamed, unknown
 
 
-def conv_norm(ours: str, conv: str, norm: str) -> list[Row]:
+def conv_norm(ours: str, conv: str, norm: str) -> list[NameRule]:
     """Pair the two modules of one of our `ConvNorm`s with theirs."""
     return [(f"{ours}.conv", conv), (f"{ours}.norm", norm)]
 
 
-def conv_module(ours: str, theirs: str) -> list[Row]:
+def conv_module(ours: str, theirs: str) -> list[NameRule]:
     """Pair the two modules of one of our `ConvNorm`s with those of a ConvModule of mmcv."""
     return conv_norm(ours, f"{theirs}.conv", f"{theirs}.bn")
 
 
-def prefixed(rows: Iterable[Row], prefix: str) -> tuple[Row, ...]:
+def prefixed(rows: Iterable[NameRule], prefix: str) -> tuple[NameRule, ...]:
     """Put a prefix before their names."""
     return tuple((ours, prefix + theirs) for ours, theirs in rows)
 
 
-def drop_lower_rows(state: State) -> tuple[State, list[Dropped]]:
+def drop_lower_rows(state: StateDict) -> tuple[StateDict, list[Dropped]]:
     """Leave out the last exchange's paths to all but the highest stream, by our names."""
     path = re.compile(r"backbone\.stages\.stage4\.module(\d+)\.exchange\.paths\.(\d+)\..+")
     found = {name: path.fullmatch(name) for name in state}
@@ -177,7 +177,7 @@ def drop_lower_rows(state: State) -> tuple[State, list[Dropped]]:
 
 def _without_prefixes(
     state: Mapping[str, Tensor], prefixes: Sequence[tuple[str, str]]
-) -> tuple[State, list[Dropped]]:
+) -> tuple[StateDict, list[Dropped]]:
     kept, dropped = dict(state), []
     for prefix, reason in prefixes:
         names = [name for name in kept if name.startswith(prefix)]
@@ -188,7 +188,7 @@ def _without_prefixes(
     return kept, dropped
 
 
-def _missing_counters(state: State) -> State:
+def _missing_counters(state: StateDict) -> StateDict:
     counters = (
         f"{name.removesuffix('running_var')}num_batches_tracked"
         for name in state
@@ -204,7 +204,7 @@ def _places(state: Mapping[str, Tensor], convs: Sequence[str]) -> list[str]:
     return [name for name in parents if any(pattern.fullmatch(name) for pattern in patterns)]
 
 
-def _missing_biases(state: State, convs: Sequence[str]) -> State:
+def _missing_biases(state: StateDict, convs: Sequence[str]) -> StateDict:
     return {
         f"{place}.conv.bias": torch.zeros_like(state[f"{place}.norm.running_mean"])
         for place in _places(state, convs)
@@ -212,7 +212,7 @@ def _missing_biases(state: State, convs: Sequence[str]) -> State:
     }
 
 
-def _without_biases(state: Mapping[str, Tensor], convs: Sequence[str]) -> State:
+def _without_biases(state: Mapping[str, Tensor], convs: Sequence[str]) -> StateDict:
     """Move biases before a norm into its running mean, which computes the same."""
     result = dict(state)
     for place in _places(state, convs):

@@ -4,16 +4,16 @@ Source of their names: state dictionaries of the official code of Yu et al. 2021
 LiteHRNet shares.
 """
 
-from hrnet.weights.schemes.keymap import Row, conv_module
+from hrnet.weights.schemes.keymap import NameRule, conv_module
 
 
-def _separable(ours: str, theirs: str) -> list[Row]:
+def _separable(ours: str, theirs: str) -> list[NameRule]:
     """Rows of depthwise and 1x1 convolution with norms, numbers 0 to 3 of a Sequential there."""
     parts = ("depthwise.conv", "depthwise.norm", "pointwise.conv", "pointwise.norm")
     return [(f"{ours}.{part}", f"{theirs}.{number}") for number, part in enumerate(parts)]
 
 
-def _block(ours: str, theirs: str) -> list[Row]:
+def _block(ours: str, theirs: str) -> list[NameRule]:
     """Rows of a module's blocks of both kinds; naive ones are counted within each stream."""
     cross, their_cross = f"{ours}.{{}}.cross", f"{theirs}.{{}}.cross_resolution_weighting"
     spatial, their_spatial = f"{ours}.{{}}.spatial.{{}}", f"{theirs}.{{}}.spatial_weighting.{{}}"
@@ -27,7 +27,7 @@ def _block(ours: str, theirs: str) -> list[Row]:
     ]
 
 
-def _stage(number: int) -> list[Row]:
+def _stage(number: int) -> list[NameRule]:
     """Rows of stage 2, 3 or 4, which is stage 0, 1 or 2 there, with its transition."""
     ours, theirs = f"backbone.stages.stage{number}", f"stage{number - 2}"
     move, new = f"transition{number - 2}", number - 1
@@ -43,7 +43,7 @@ def _stage(number: int) -> list[Row]:
     ]
 
 
-_STEM: tuple[Row, ...] = (
+_STEM: tuple[NameRule, ...] = (
     *conv_module("backbone.stem.conv", "stem.conv1"),
     *conv_module("backbone.stem.first.depthwise", "stem.branch1.0"),
     *conv_module("backbone.stem.first.pointwise", "stem.branch1.1"),
@@ -52,13 +52,13 @@ _STEM: tuple[Row, ...] = (
     *conv_module("backbone.stem.last.project", "stem.linear_conv"),
 )
 
-_HEAD: tuple[Row, ...] = (
+_HEAD: tuple[NameRule, ...] = (
     *conv_module("head.project.{}.depthwise", "head_layer.projects.{}.depthwise_conv"),
     *conv_module("head.project.{}.pointwise", "head_layer.projects.{}.pointwise_conv"),
     ("head.conv", "final_layer"),
 )
 
-OFFICIAL_LITE: tuple[Row, ...] = (
+OFFICIAL_LITE: tuple[NameRule, ...] = (
     *_STEM,
     *(row for number in (2, 3, 4) for row in _stage(number)),
     *_HEAD,

@@ -3,11 +3,11 @@
 from dataclasses import replace
 
 from hrnet.weights.schemes import hrnet
-from hrnet.weights.schemes.keymap import KeyMap, Row, prefixed
+from hrnet.weights.schemes.keymap import KeyMap, NameRule, prefixed
 from hrnet.weights.schemes.official import DETECTOR, HRNET_BODY
 
 
-def _rows(smooth: str) -> tuple[Row, ...]:
+def _rows(smooth: str) -> tuple[NameRule, ...]:
     return (
         *prefixed(hrnet.BACKBONE, "backbone."),
         ("head.reduce", "neck.reduction_conv.conv"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrformer, hrnet
-from hrnet.weights.schemes.keymap import KeyMap, Row, conv_norm, prefixed
+from hrnet.weights.schemes.keymap import KeyMap, NameRule, conv_norm, prefixed
 from hrnet.weights.schemes.official import (
     HRNET_BODY,
     LITE_BACKBONE,
@@ -24,7 +24,7 @@ _HRNET = prefixed(hrnet.BACKBONE, "backbone.")
 _IGNORED = (("data_preprocessor.", "the normalisation of pixels, which the description holds"),)
 
 
-def _v2(fuse: tuple[str, str], last: str) -> tuple[Row, ...]:
+def _v2(fuse: tuple[str, str], last: str) -> tuple[NameRule, ...]:
     """The head over all streams, of the models for hands and faces."""
     return (*conv_norm("head.fuse", *fuse), ("head.classifier", last))
 

@@ -13,7 +13,15 @@ from torch import Tensor
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrformer, hrnet
 from hrnet.weights.schemes.hrnet import nested
-from hrnet.weights.schemes.keymap import OFFICIAL, Dropped, KeyMap, Row, State, Taken, prefixed
+from hrnet.weights.schemes.keymap import (
+    OFFICIAL,
+    Dropped,
+    KeyMap,
+    NameRule,
+    StateDict,
+    Taken,
+    prefixed,
+)
 from hrnet.weights.schemes.litehrnet import OFFICIAL_LITE
 
 HRNET_BODY = "stage2.0.branches.0.0.conv1.weight"
@@ -27,7 +35,7 @@ DETECTOR = tuple(
 )
 """Parts of files of whole detectors beside backbone and pyramid."""
 
-LITE_BACKBONE: tuple[Row, ...] = tuple(row for row in OFFICIAL_LITE if row[0] != "head.conv")
+LITE_BACKBONE: tuple[NameRule, ...] = tuple(row for row in OFFICIAL_LITE if row[0] != "head.conv")
 """With the head's separable convolutions, which are part of the backbone there."""
 
 POSE_HEAD = "keypoint_head.final_layer"
@@ -35,7 +43,7 @@ POSE_HEAD = "keypoint_head.final_layer"
 
 
 def without_index(
-    join: Callable[[Mapping[str, Tensor]], State],
+    join: Callable[[Mapping[str, Tensor]], StateDict],
 ) -> Callable[[Mapping[str, Tensor]], Taken]:
     """Read HRFormer's attention by `join` and report the indices that it leaves out."""
 

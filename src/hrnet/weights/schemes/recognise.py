@@ -12,7 +12,7 @@ from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 from hrnet.weights.checkpoint import Misfit, compare, expected_state
 from hrnet.weights.schemes import BACKBONES, KEY_MAPS
 from hrnet.weights.schemes.hrformer import table_window
-from hrnet.weights.schemes.keymap import KeyMap, State, Taken
+from hrnet.weights.schemes.keymap import KeyMap, StateDict, Taken
 
 _WIDTH = "backbone.stages.stage2.module0.exchange.paths.0.1.project.conv.weight"
 """A tensor whose first dimension is the width of the highest stream, in every family."""
@@ -118,7 +118,7 @@ def _candidates(key_map: KeyMap, width: int) -> list[str]:
 
 
 def _network(
-    key_map: KeyMap, variant: str, state: State, options: NetworkOptions, source: str
+    key_map: KeyMap, variant: str, state: StateDict, options: NetworkOptions, source: str
 ) -> NetworkSpec:
     """Describe a variant with the options of the mapping, of the caller and of the tensors."""
     settings = key_map.options.model_dump(exclude_none=True)
@@ -135,7 +135,7 @@ def _network(
         ) from None
 
 
-def _num_outputs(key_map: KeyMap, state: State) -> int:
+def _num_outputs(key_map: KeyMap, state: StateDict) -> int:
     ours = next(ours for ours, theirs in key_map.rows if theirs == key_map.output_layer)
     return _first_side(state[f"{ours}.weight"])
 
@@ -145,7 +145,7 @@ def _first_side(value: Tensor) -> int:
     return value.shape[0] if value.dim() else 0
 
 
-def _window(variant: str, state: State) -> dict[str, int]:
+def _window(variant: str, state: StateDict) -> dict[str, int]:
     """Return the side of HRFormer's windows, where it is not the variant's own."""
     config = hrformer.VARIANTS.get(variant)
     table = next((value for name, value in state.items() if name.endswith(_TABLE)), None)
@@ -156,7 +156,7 @@ def _window(variant: str, state: State) -> dict[str, int]:
 
 
 def _misfit_error(
-    key_map: KeyMap, network: NetworkSpec, state: State, misfit: Misfit, source: str
+    key_map: KeyMap, network: NetworkSpec, state: StateDict, misfit: Misfit, source: str
 ) -> InputError:
     expected = expected_state(network)
     name = misfit.names[0]
