@@ -92,7 +92,7 @@ def predict_files(
     kind = model.spec.task
     if boxes is not None and not get_task(kind).without_boxes:
         raise InputError(
-            f"expected no boxes for a model of {kind}, which takes whole pictures; leave them out"
+            f"expected no boxes: {model.spec.name:.60} takes whole pictures; leave them out"
         )
     listed = boxes.inputs if isinstance(boxes, BoxFile) else ()
     outputs.check([*paths, *listed])

@@ -75,7 +75,7 @@ def test_results_are_written_and_drawn(run, model, pets, tmp_path):
 def test_boxes_are_refused_in_one_line(run, model, pets):
     code, _, err = run("predict", pets / "cat" / "0.png", "--model", model, "--boxes", "1,2,3,4")
     assert code == 2
-    assert "expected no boxes: pets classifies whole pictures; leave them out" in err
+    assert "expected no boxes: pets takes whole pictures; leave them out" in err
     assert len(err.splitlines()) == 1
 
 
@@ -121,3 +121,31 @@ def test_in_python_labels_come_out(model, pets):
     labels = hrnet.load(model).predict(pets / "owl" / "0.png")
     assert labels.name == "owl"
     assert labels.top(2)[0] == ("owl", pytest.approx(labels.score))
+
+
+def test_boxes_for_many_pictures_are_refused_once(run, model, pets, tmp_path):
+    """No picture is read, and no file of results is written."""
+    boxes = tmp_path / "boxes.json"
+    boxes.write_text('{"other.png": [[1, 2, 3, 4]]}')
+    for value in ("1,2,30,40", boxes):
+        code, out, err = run(
+            *("predict", pets / "dog", pets / "cat", "--model", model, "--boxes", value),
+            *("--json", tmp_path / "out.json"),
+        )
+        assert (code, out) == (2, "")
+        assert err.count("\n") == 1
+        assert "expected no boxes: pets takes whole pictures; leave them out" in err
+    assert not (tmp_path / "out.json").exists()
+
+
+def test_a_pose_model_refuses_a_folder_of_classes(run, pets):
+    code, _, err = run("evaluate", "default", "--data", pets, "--images", pets)
+    assert code == 2
+    assert "expected keypoints in a COCO keypoint file, got the folder" in err
+
+
+def test_a_classification_model_refuses_a_keypoint_file(run, model, tmp_path):
+    (tmp_path / "my.json").write_text('{"images": [], "annotations": [], "categories": []}')
+    code, _, err = run("evaluate", model, "--data", tmp_path / "my.json")
+    assert code == 2
+    assert "or a list of pictures and classes" in err

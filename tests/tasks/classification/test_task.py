@@ -91,7 +91,7 @@ def test_a_model_predicts_pictures_with_and_without_flip_test(spec):
 
 def test_boxes_are_refused(spec):
     model = Model(ColourEngine(), spec)
-    with pytest.raises(InputError, match="expected no boxes: pets classifies whole pictures"):
+    with pytest.raises(InputError, match="expected no boxes: pets takes whole pictures"):
         model.predict(picture(0), boxes=[[0, 0, 10, 10]])
 
 

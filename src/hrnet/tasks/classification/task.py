@@ -85,7 +85,7 @@ class ClassificationTask:
         """Open a picture; raises InputError where boxes are given."""
         if boxes is not None:
             raise InputError(
-                f"expected no boxes: {self.spec.name:.60} classifies whole pictures; leave them out"
+                f"expected no boxes: {self.spec.name:.60} takes whole pictures; leave them out"
             )
         return ClassificationPage(image, self.spec)
 
