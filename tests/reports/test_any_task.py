@@ -39,7 +39,7 @@ def test_a_task_without_sections_has_its_metrics_alone(made, without_sections):
 
 def test_many_metrics_are_behind_a_click(made, monkeypatch):
     classes = {f"class/{name}": 0.25 for name in range(40)}
-    monkeypatch.setattr(pose.Pose, "evaluate", lambda *_: {"top-1": 0.75, **classes})
+    monkeypatch.setattr(pose.PoseTask, "evaluate", lambda *_: {"top-1": 0.75, **classes})
     page = report(made.folder).path.read_text(encoding="utf-8")
     metrics = page.split('id="metrics"')[1].split("</section>")[0]
     shown, hidden = metrics.split("<details>")

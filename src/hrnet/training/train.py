@@ -216,13 +216,13 @@ def _train_epoch(
                     f"{lr:.2g}; {kept}, lower train.lr or add train.warmup_steps"
                 ) from None
             clock.samples += len(batch.inputs) * run.world.size
-            if stopped:
-                _stop(run, journal, request)
-                return None
-            # Bar, log and state, each at its interval.
+            # Bar, log and state, each at its interval; the log has the row of a last step too.
             _show(position, experiment.train.epochs, journal=journal, clock=clock)
             if is_main and position.step % config.log_every == 0:
                 _add_row(position, journal, {**_row("step", position, loss, lr), **clock.lap()})
+            if stopped:
+                _stop(run, journal, request)
+                return None
             if is_main and time.monotonic() - saved > 60 * config.checkpoint_minutes:
                 save_state(state, run)
                 saved = time.monotonic()

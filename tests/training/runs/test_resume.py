@@ -295,6 +295,20 @@ def test_sigterm_saves_and_ends_well(data, undisturbed, tmp_path):
     expect_same_run(undisturbed, out)
 
 
+def test_the_step_that_a_run_stops_at_has_its_row(data, undisturbed, tmp_path, monkeypatch):
+    out, update = tmp_path / "run", module.update
+
+    def stops(run, batch, **options):
+        return update(run, batch, **(options | {"stop": run.position.step == 2}))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "update", stops)
+        train(settings(data), out)
+    assert rows_of(out)[-1]["step"] == 3  # a multiple of log_every
+    train(settings(data), out, resume=True)
+    expect_same_run(undisturbed, out)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="other systems have no process groups")
 def test_sigterm_to_the_whole_group_spares_the_workers(data, undisturbed, tmp_path):
