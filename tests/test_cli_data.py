@@ -49,7 +49,7 @@ def test_check_prints_counts_pairs_and_sigmas(run, pets):
         "bones: none",
         "mirror pairs, inferred from the names: left_eye - right_eye",
         "without a partner, mirrored in their place: nose",
-        "kinds of errors: 0, of warnings: 0",
+        "errors: none, warnings: none",
     ):
         assert words in out
 
@@ -75,7 +75,7 @@ def test_check_lists_errors_and_ends_with_2(run, pets, tmp_path):
     report = tmp_path / "report"
     code, out, err = run("data", "check", file, "--images", images, "--report", report)
     assert code == 2
-    assert "kinds of errors: 2, of warnings: 0" in out
+    assert "errors: 2 kinds, warnings: none" in out
     lines = err.splitlines()
     assert lines[0] == f"hrnet: errors in {file}:"
     assert all(line.startswith("  annotations ") for line in lines[1:])
@@ -234,7 +234,7 @@ def test_classes_are_split_and_checked(run, flowers, tmp_path):
         ["rose", "8", "33.3%", "2"],
         ["3", "│", "│", "6"],
     ]
-    assert "kinds of errors: 0, of warnings: 0" in text
+    assert "errors: none, warnings: none" in text
     assert sorted(path.name for path in report.iterdir()) == ["check.json", "contact_sheet.jpg"]
     # The other way round, by naming both parts.
     code, again, _ = run("data", "check", out / "train.csv", "--val", out / "val.csv")

@@ -72,15 +72,16 @@ class Model:
         *,
         flip_test: bool = False,
     ) -> Result | list[Result]:
-        """Find the keypoints of every box in a picture, or in each of a list of pictures.
+        """Predict on a picture, or on each of a list of pictures.
 
         image: a path, a Pillow image, an RGB array (H, W, 3) uint8, or a list of them.
         boxes: (N, 4) as left, top, width, height in pixels of the picture as people see it (EXIF
-            applied); for a list of pictures a list of as many. None takes the whole picture as one
-            person.
+            applied), for pose; for a list of pictures a list of as many. None takes the whole
+            picture as one person.
         flip_test: also look at the mirrored crop and average; twice the time, a little better.
-        Returns Poses in pixels of the picture, one subject a box in the order of the boxes; a list
-        for a list. A subject's score is the mean of its keypoint scores.
+        Returns the result of the model's task, a list for a list. Pose: `hrnet.Poses` in pixels of
+        the picture, one subject a box in the order of the boxes; a subject's score is the mean of
+        its keypoint scores. Classification: `hrnet.Labels`.
         Raises InputError for the first picture or box that cannot be used.
         """
         many = isinstance(image, (list, tuple))

@@ -53,7 +53,7 @@ def test_a_kind_of_data_is_one_entry(words, tmp_path):
     result = run.check_data(DataSource(words))
     console = Console(file=StringIO(), record=True)
     run.print_result(console, result)
-    assert console.export_text() == "3 words\nkinds of errors: 0, of warnings: 1\n"
+    assert console.export_text() == "3 words\nerrors: none, warnings: 1 kind\n"
     files = run.write_report(result, tmp_path / "report", seed=7)
     assert [file.name for file in files] == ["check.json", "mirrored.jpg"]
     assert json.loads(files[0].read_text()) == {

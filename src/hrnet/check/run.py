@@ -51,7 +51,8 @@ def print_result(console: Console, result: CheckResult) -> None:
     """Print counts and warnings, and the numbers of findings; the errors are for the caller."""
     result.print_facts(console)
     errors, warnings = len(result.errors), len(result.warnings)
-    print_text(console, f"kinds of errors: {errors}, of warnings: {warnings}")
+    counts = (f"{n} kind{'s' * (n > 1)}" if n else "none" for n in (errors, warnings))
+    print_text(console, "errors: {}, warnings: {}".format(*counts))
 
 
 def expect_writable(folder: Path, source: DataSource) -> None:

@@ -72,7 +72,7 @@ Likelihood = Annotated[
     float | None,
     typer.Option(
         metavar="SHARE",
-        help="yolo, deeplabcut: keypoints that a network scored below this are not labelled "
+        help="yolo, deeplabcut: keypoints that a network scored below this count as unlabelled "
         "(default: 0.6 for deeplabcut, none for yolo).",
     ),
 ]
@@ -140,7 +140,8 @@ def split(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Keypoints: a key of the images, such as video_id; equal values stay together.",
+            help="Keypoints: a key of the images, such as video_id; images with the same value "
+            "stay in one part.",
         ),
     ] = None,
     category: Annotated[
@@ -222,7 +223,10 @@ def import_source(
     likelihood: Likelihood = None,
     margin: Annotated[
         float,
-        typer.Option(metavar="SHARE", help="Growth of boxes made of keypoints, on each side."),
+        typer.Option(
+            metavar="SHARE",
+            help="Growth of boxes made of keypoints on each side, as a share of the longer side.",
+        ),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:

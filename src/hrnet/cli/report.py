@@ -30,7 +30,7 @@ def report(
         typer.Option(
             "--data",
             "-d",
-            metavar="FILE",
+            metavar="FILE|DIR",
             help="Labelled data to evaluate on (default: the run's validation data).",
         ),
     ] = None,

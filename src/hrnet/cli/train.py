@@ -73,7 +73,9 @@ Config = Annotated[
 ]
 Resume = Annotated[
     Path | None,
-    typer.Option(metavar="RUN", help="Continue a run that was stopped or killed, or has ended."),
+    typer.Option(
+        metavar="RUN", help="Continue a run. A finished one trains on with --set train.epochs=N."
+    ),
 ]
 Settings = Annotated[
     list[str] | None,
