@@ -22,7 +22,6 @@ from hrnet.run_folder import STATE
 from hrnet.tasks import read_experiment
 from hrnet.training import train as module
 from hrnet.training.state import save_state
-from hrnet.training.stop import stop_request
 from hrnet.training.train import train
 
 from .discs import differ, experiment_of, rows_of, write_discs
@@ -321,20 +320,6 @@ def test_sigterm_to_the_whole_group_spares_the_workers(data, undisturbed, tmp_pa
     assert "stopped at step" in output
     train(read_experiment(out / "experiment.json"), out, resume=True)
     expect_same_run(undisturbed, out)
-
-
-def test_a_second_signal_acts_as_usual():
-    # A job that a shell started in the background ignores SIGINT.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    said: list[str] = []
-    with stop_request(said.append) as request:
-        signal.raise_signal(signal.SIGINT)
-        assert request.name == "SIGINT"
-        assert len(said) == 1
-        assert "SIGINT: stopping after this step" in said[0]
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-    signal.signal(signal.SIGINT, before)
 
 
 def test_a_dead_worker_ends_in_one_line_and_a_state(data, undisturbed, tmp_path, monkeypatch):
