@@ -224,8 +224,7 @@ def import_source(
     margin: Annotated[
         float,
         typer.Option(
-            metavar="SHARE",
-            help="Growth of boxes made of keypoints on each side, as a share of the longer side.",
+            metavar="SHARE", help="Growth of boxes made of keypoints, of the longer side."
         ),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
