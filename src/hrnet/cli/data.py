@@ -223,9 +223,7 @@ def import_source(
     likelihood: Likelihood = None,
     margin: Annotated[
         float,
-        typer.Option(
-            metavar="SHARE", help="Growth of boxes made of keypoints, of the longer side."
-        ),
+        typer.Option(metavar="SHARE", help="Growth of boxes made of keypoints, by longer side."),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
