@@ -223,7 +223,7 @@ def import_source(
     likelihood: Likelihood = None,
     margin: Annotated[
         float,
-        typer.Option(metavar="SHARE", help="Growth of boxes made of keypoints, by longer side."),
+        typer.Option(metavar="SHARE", help="Growth of boxes made of keypoints, on each side."),
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
