@@ -23,15 +23,16 @@ from predict_many import listed_pictures
 from hrnet import predict
 from hrnet.data.boxes import read_boxes
 from hrnet.errors import InputError, one_line
+from hrnet.tasks.pose import task
 
 STEPS = {
     "read_image": "read a picture",
     "warp_affine": "cut a crop",
     "normalise": "normalise",
     "network": "network",
-    "locate": "decode heatmaps",
+    "postprocess": "decode heatmaps",
 }
-"""Function of `hrnet.predict`, or the engine -> what it does."""
+"""Function of a step, see `watched_model` -> what it does."""
 OTHER, ALL = "other", "all"
 
 P = ParamSpec("P")
@@ -70,9 +71,11 @@ class Watch:
 def watched_model(name: str, threads: int, watch: Watch) -> predict.Model:
     """Load a model whose steps are timed."""
     model = predict.load(name, threads=threads)
-    for step in STEPS.keys() - {"network"}:
-        setattr(predict, step, watch.timed(step, getattr(predict, step)))
-    return predict.Model(watch.timed("network", model._engine), model.spec)
+    for module, step in ((predict, "read_image"), (predict, "normalise"), (task, "warp_affine")):
+        setattr(module, step, watch.timed(step, getattr(module, step)))
+    watched = predict.Model(watch.timed("network", model._engine), model.spec)
+    watched.task.postprocess = watch.timed("postprocess", watched.task.postprocess)
+    return watched
 
 
 def measure(asked: argparse.Namespace) -> tuple[int, int, list[dict[str, float]]]:

@@ -28,7 +28,7 @@ from hrnet.data.boxes import BoxFile, read_boxes
 from hrnet.errors import InputError, one_line
 from hrnet.images import find_images
 from hrnet.predict import load
-from hrnet.predict_files import JSON_NAME, Destination, predict_files
+from hrnet.predict_files import Destination, predict_files
 from hrnet.tasks.pose.result import Poses
 
 WAYS = {"keypoints only": False, "keypoints and pictures": True}
@@ -93,7 +93,7 @@ def measure(task: Task, draw: bool) -> Measured:
     model = load(task.model) if task.threads is None else load(task.model, threads=task.threads)
     load_s, loaded_mb = time.perf_counter() - start, peak_mb()
     with tempfile.TemporaryDirectory() as folder:
-        outputs = Destination(Path(folder) if draw else None, Path(folder) / JSON_NAME)
+        outputs = Destination(Path(folder) if draw else None, Path(folder) / "keypoints.json")
         start = time.perf_counter()
         results = predict_files(
             model, paths, boxes=boxes, outputs=outputs, flip_test=task.flip_test
