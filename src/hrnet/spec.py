@@ -52,24 +52,40 @@ LEAST, MOST = 1e-3, 1e3
 class NetworkOptions(BaseModel):
     """Choices within an architecture; None takes that of the published networks for the task."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    head: str | None = None
-    """v1 (reads the highest stream), v2 (all streams joined), ocr (object context), or ocr_v3
-    (HRFormer's, with grouped 7x7 convolutions), as the task allows."""
-    upsampling: Literal["nearest", "bilinear"] | None = None
-    """Up-sampling from a lower stream to a higher one: nearest or bilinear."""
-    align_corners: bool | None = None
-    """Corner alignment of bilinear up-sampling, between streams and in heads: true or false."""
-    relative_position: Literal["table", "none", "t5"] | None = None
-    """HRFormer's position bias: table (one a layer), none, or t5 (one for all)."""
-    window: int | None = Field(default=None, le=MAX_WINDOW)
-    """Side of HRFormer's attention windows, in tokens."""
-    drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = None
-    """Share of samples for which training skips HRFormer's last block, less for earlier ones;
-    predictions do not change."""
-    exchange: Literal["official", "textbook"] | None = None
-    """Sum over Lite-HRNet's streams: official (as in its code) or textbook (as in its paper)."""
+    # Descriptions as docstrings, as in `config`, would be read from the source at each start.
+    head: str | None = Field(
+        default=None,
+        description="v1 (reads the highest stream), v2 (all streams joined), ocr (object context), "
+        "or ocr_v3 (HRFormer's, with grouped 7x7 convolutions), as the task allows.",
+    )
+    upsampling: Literal["nearest", "bilinear"] | None = Field(
+        default=None,
+        description="Up-sampling from a lower stream to a higher one: nearest or bilinear.",
+    )
+    align_corners: bool | None = Field(
+        default=None,
+        description="Corner alignment of bilinear up-sampling, between streams and in heads: true "
+        "or false.",
+    )
+    relative_position: Literal["table", "none", "t5"] | None = Field(
+        default=None,
+        description="HRFormer's position bias: table (one a layer), none, or t5 (one for all).",
+    )
+    window: int | None = Field(
+        default=None, le=MAX_WINDOW, description="Side of HRFormer's attention windows, in tokens."
+    )
+    drop_path: Annotated[float, AfterValidator(_check_drop_path)] | None = Field(
+        default=None,
+        description="Share of samples for which training skips HRFormer's last block, less for "
+        "earlier ones; predictions do not change.",
+    )
+    exchange: Literal["official", "textbook"] | None = Field(
+        default=None,
+        description="Sum over Lite-HRNet's streams: official (as in its code) or textbook (as in "
+        "its paper).",
+    )
 
     def over(self, defaults: "NetworkOptions") -> "NetworkOptions":
         """Return these options, with those of `defaults` where these are None."""

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from hrnet.config import Experiment
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import read_text
@@ -29,6 +28,8 @@ from hrnet.spec import ModelSpec, NetworkSpec, check_length
 
 if TYPE_CHECKING:
     from rich.table import Table
+
+    from hrnet.config import Experiment
 
 Outputs = tuple[NDArray[np.float32], ...]
 """What a network returns for a batch: one array or several, the batch first."""
@@ -199,7 +200,7 @@ class TaskSections(Protocol):
 class MakeTask(Protocol):
     """The class of a `Task`."""
 
-    def __call__(self, spec: ModelSpec, experiment: Experiment | None = None) -> Task: ...
+    def __call__(self, spec: ModelSpec, experiment: "Experiment | None" = None) -> Task: ...
 
     def dataset(self, source: DataSource) -> Dataset:
         """Read labelled data, see `Task.dataset`; training reads them before there is a spec."""
@@ -212,8 +213,10 @@ class TaskParts:
     name: as in specs and recipes. results: the noun for what is found, in messages and file names.
     without_boxes: a note for predictions without boxes, "" for tasks that take none.
     hub_tag: the task's name on the Hugging Face hub, "" where it has none.
-    spec: description of a model. experiment: settings of a training; make_spec: of these and the
-    training data, the description of the model that is trained.
+    spec: description of a model.
+    settings: module with EXPERIMENT, the class of a training's settings, and make_spec, which makes
+    of these and the training data the description of the model that is trained. Predicting does not
+    load it.
     network: module with LOSSES (name -> loss of outputs and targets) and, where the network
     predicts by more than its bare outputs, `predictor(network, spec)`; it may import torch.
     sections: module of `TaskSections`, None where the report has the table of metrics alone.
@@ -226,8 +229,7 @@ class TaskParts:
     name: str
     make: MakeTask
     spec: type[ModelSpec]
-    experiment: type[Experiment]
-    make_spec: Callable[[Experiment, Dataset], ModelSpec]
+    settings: str
     network: str
     sections: str | None = None
     details: Callable[[Task, Sequence[tuple[Job, Result]], Dataset], dict[str, object]] | None = (
@@ -237,6 +239,18 @@ class TaskParts:
     results: str = "results"
     without_boxes: str = ""
     hub_tag: str = ""
+
+    @property
+    def experiment(self) -> "type[Experiment]":
+        experiment: type[Experiment] = import_module(self.settings).EXPERIMENT
+        return experiment
+
+    @property
+    def make_spec(self) -> "Callable[[Experiment, Dataset], ModelSpec]":
+        make_spec: Callable[[Experiment, Dataset], ModelSpec] = import_module(
+            self.settings
+        ).make_spec
+        return make_spec
 
 
 TASKS: dict[str, str] = {
@@ -278,7 +292,7 @@ _TASK_OF_OLD_FILES = "pose"
 """The task of an experiment.json without `task`: there was one task when it was written."""
 
 
-def experiment_from_json(text: str) -> Experiment:
+def experiment_from_json(text: str) -> "Experiment":
     """Read an experiment of any task; InputError names the field that does not fit."""
     try:
         fields = json.loads(text)
@@ -291,7 +305,7 @@ def experiment_from_json(text: str) -> Experiment:
     return get_task(task).experiment.from_json(text)
 
 
-def read_experiment(path: Path) -> Experiment:
+def read_experiment(path: Path) -> "Experiment":
     """Read an experiment.json of any task, as a run folder holds it."""
     text = read_text(path, "the experiment")
     try:

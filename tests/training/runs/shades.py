@@ -167,6 +167,9 @@ def entropy(logits: torch.Tensor, targets: Mapping[str, torch.Tensor]) -> torch.
 LOSSES = {"entropy": entropy}
 
 
+EXPERIMENT = ShadeExperiment
+
+
 def make_spec(experiment, dataset) -> ModelSpec:
     network = NetworkSpec(variant=experiment.model.variant, task="shades", num_outputs=len(NAMES))
     return ModelSpec(name=experiment.name, network=network, input_size=experiment.model.input_size)
@@ -176,7 +179,6 @@ TASK = TaskParts(
     name="shades",
     make=Shades,
     spec=ModelSpec,
-    experiment=ShadeExperiment,
-    make_spec=make_spec,
+    settings=__name__,
     network=__name__,
 )

@@ -149,6 +149,9 @@ class ClassificationExperiment(Experiment):
     train: ClassTrain = ClassTrain()
 
 
+EXPERIMENT = ClassificationExperiment
+
+
 def make_spec(experiment: Experiment, dataset: Dataset) -> ClassificationSpec:
     """Describe the model that an experiment trains on a data set."""
     assert isinstance(experiment, ClassificationExperiment)

@@ -8,13 +8,12 @@ Source: the official HRNet classification code (Wang et al. 2020).
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
-from hrnet.config import Experiment
 from hrnet.data.augment import Augmentation, distort
 from hrnet.data.class_dataset import ClassSample
 from hrnet.data.source import DataSource
@@ -22,12 +21,15 @@ from hrnet.errors import InputError
 from hrnet.geometry import Image8, Size
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Crop, Dataset, Job, Outputs, Result, Sample, TaskParts, expect_outputs
-from hrnet.tasks.classification.config import ClassificationExperiment, make_spec
 from hrnet.tasks.classification.crops import centre_crop, draw_crop_box, resize_box
 from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
 from hrnet.tasks.classification.evaluation import compare, details, metrics_of
 from hrnet.tasks.classification.result import Labels
 from hrnet.tasks.classification.spec import ClassificationSpec, usual_facts
+
+if TYPE_CHECKING:
+    from hrnet.config import Experiment
+    from hrnet.tasks.classification.config import ClassificationExperiment
 
 _NETWORK = "hrnet.tasks.classification.network"
 """Needs torch, so that it is imported by name where it is used."""
@@ -68,14 +70,18 @@ class ClassificationPage:
 class ClassificationTask:
     """Image classification: one class for a whole picture."""
 
-    def __init__(self, spec: ModelSpec, experiment: Experiment | None = None) -> None:
+    def __init__(self, spec: ModelSpec, experiment: "Experiment | None" = None) -> None:
         assert isinstance(spec, ClassificationSpec)
-        assert experiment is None or isinstance(experiment, ClassificationExperiment)
         self._spec = spec
-        self._experiment = experiment
-        if experiment is not None and experiment.augmentation.needs_timm:
-            # Now, since an error in a worker would be a long traceback.
-            import_module(_NETWORK).expect_timm(experiment.augmentation, spec)
+        self._experiment: ClassificationExperiment | None = None
+        if experiment is not None:  # predicting starts without the settings of a training
+            from hrnet.tasks.classification import config
+
+            assert isinstance(experiment, config.ClassificationExperiment)
+            self._experiment = experiment
+            if experiment.augmentation.needs_timm:
+                # Now, since an error in a worker would be a long traceback.
+                import_module(_NETWORK).expect_timm(experiment.augmentation, spec)
 
     @property
     def spec(self) -> ClassificationSpec:
@@ -164,8 +170,7 @@ TASK = TaskParts(
     name="classification",
     make=ClassificationTask,
     spec=ClassificationSpec,
-    experiment=ClassificationExperiment,
-    make_spec=make_spec,
+    settings="hrnet.tasks.classification.config",
     network=_NETWORK,
     sections="hrnet.tasks.classification.sections",
     details=details,

@@ -106,6 +106,9 @@ class PoseExperiment(Experiment):
         ]
 
 
+EXPERIMENT = PoseExperiment
+
+
 def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
     """Describe the model that an experiment trains on a data set."""
     assert isinstance(experiment, PoseExperiment)

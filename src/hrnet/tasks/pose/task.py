@@ -7,17 +7,13 @@ Source: the official HRNet pose code (Sun et al. 2019); the crop is `geometry.bo
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from hrnet.codecs.heatmap import flip_heatmaps
-from hrnet.config import Experiment
-from hrnet.data.augment import distort
-from hrnet.data.coco import PoseSample
-from hrnet.data.coco_evaluation import ScoredBoxes
 from hrnet.data.source import DataSource
 from hrnet.geometry import (
     Floats,
@@ -40,13 +36,15 @@ from hrnet.tasks import (
     TaskParts,
     expect_outputs,
 )
-from hrnet.tasks.pose.augment import draw_crop
-from hrnet.tasks.pose.config import NO_AUGMENTATION, PoseExperiment, make_spec
 from hrnet.tasks.pose.crops import check_boxes, crop_matrices, whole_image_box
-from hrnet.tasks.pose.dataset import PoseDataset, read_dataset
-from hrnet.tasks.pose.evaluation import ImagePoses, evaluate_poses, head_figures
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
+
+if TYPE_CHECKING:
+    from hrnet.config import Experiment
+    from hrnet.data.coco_evaluation import ScoredBoxes
+    from hrnet.tasks.pose.dataset import PoseDataset
+    from hrnet.tasks.pose.evaluation import ImagePoses
 
 Located = tuple[NDArray[np.float32], NDArray[np.float32]]
 """Keypoints (K, 2) in pixels of the picture and scores (K,) in 0..1 of one crop."""
@@ -99,14 +97,15 @@ class PosePage:
 
 
 class PoseTask:
-    """Top-down pose estimation: each box of a picture is one subject."""
+    """Top-down pose estimation: each box of a picture is one subject.
 
-    def __init__(self, spec: ModelSpec, experiment: Experiment | None = None) -> None:
+    The parts for labelled data are imported where they are used: predicting starts without them.
+    """
+
+    def __init__(self, spec: ModelSpec, experiment: "Experiment | None" = None) -> None:
         assert isinstance(spec, PoseSpec)
         self._spec = spec
-        self._augmentation = NO_AUGMENTATION
-        if isinstance(experiment, PoseExperiment):
-            self._augmentation = experiment.augmentation
+        self._experiment = experiment
 
     @property
     def spec(self) -> PoseSpec:
@@ -134,8 +133,10 @@ class PoseTask:
         return zip(located, scores.clip(0, 1), strict=True)  # a heatmap may peak above 1
 
     @staticmethod
-    def dataset(source: DataSource) -> PoseDataset:
+    def dataset(source: DataSource) -> "PoseDataset":
         """Read a COCO keypoint file, see `tasks.pose.dataset`."""
+        from hrnet.tasks.pose.dataset import read_dataset
+
         return read_dataset(source)
 
     def batch(
@@ -145,15 +146,20 @@ class PoseTask:
 
         The targets are heatmaps (N, K, h, w) and weights (N, K) of the keypoints.
         """
-        spec, codec = self.spec, self.spec.heatmap_codec
+        from hrnet.data.augment import distort
+        from hrnet.data.coco import PoseSample
+        from hrnet.tasks.pose.augment import draw_crop
+        from hrnet.tasks.pose.config import NO_AUGMENTATION, PoseExperiment
+
+        spec, codec, augmentation = self.spec, self.spec.heatmap_codec, NO_AUGMENTATION
+        if isinstance(self._experiment, PoseExperiment):
+            augmentation = self._experiment.augmentation
         crops, points, weights = [], [], []
         for sample, picture, rng in zip(samples, pictures, rngs, strict=True):
             assert isinstance(sample, PoseSample)
-            matrix, located, weight = draw_crop(
-                sample, spec, augmentation=self._augmentation, rng=rng
-            )
+            matrix, located, weight = draw_crop(sample, spec, augmentation=augmentation, rng=rng)
             crop = warp_affine(picture, matrix, spec.input_size)
-            crops.append(distort(crop, self._augmentation, rng))
+            crops.append(distort(crop, augmentation, rng))
             points.append(located)
             weights.append(weight)
         heatmaps, kept = codec.encode(np.stack(points), np.stack(weights))
@@ -161,18 +167,23 @@ class PoseTask:
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
         """Compute COCO's ten metrics, after PCKh where each annotated box has a head size."""
+        from hrnet.tasks.pose.dataset import PoseDataset
+        from hrnet.tasks.pose.evaluation import evaluate_poses, head_figures
+
         assert isinstance(dataset, PoseDataset)
         found = self.image_poses(pairs, dataset)
         heads = head_figures(dataset.keypoints, found) if dataset.has_head_sizes else {}
         return heads | evaluate_poses(dataset.keypoints, found)
 
     def image_poses(
-        self, pairs: Sequence[tuple[Job, Result]], dataset: PoseDataset
-    ) -> list[ImagePoses]:
+        self, pairs: Sequence[tuple[Job, Result]], dataset: "PoseDataset"
+    ) -> "list[ImagePoses]":
         """Join the poses of each image with the boxes that they were found in."""
         return [self._joined(dataset.pages[job.index], poses) for job, poses in pairs]
 
-    def _joined(self, page: ScoredBoxes, poses: Result) -> ImagePoses:
+    def _joined(self, page: "ScoredBoxes", poses: Result) -> "ImagePoses":
+        from hrnet.tasks.pose.evaluation import ImagePoses
+
         assert isinstance(poses, Poses)
         _, crop_size = box_to_crop(page.boxes_xywh, self.spec.input_size, self.spec.padding)
         return ImagePoses(
@@ -195,8 +206,7 @@ TASK = TaskParts(
     name="pose",
     make=PoseTask,
     spec=PoseSpec,
-    experiment=PoseExperiment,
-    make_spec=make_spec,
+    settings="hrnet.tasks.pose.config",
     network="hrnet.tasks.pose.network",
     sections="hrnet.tasks.pose.sections",
     results="keypoints",
