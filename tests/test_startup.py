@@ -57,6 +57,16 @@ def test_help_loads_nothing_heavy(tmp_path: Path) -> None:
     assert not _loaded(code, tmp_path) & (HEAVY | TRAINING)
 
 
+def test_predicting_loads_no_part_for_labelled_data(tmp_path: Path, astronaut: Path) -> None:
+    code = f"""
+import sys, hrnet
+hrnet.load("default").predict({str(astronaut)!r})
+parts = {{"hrnet.config", "hrnet.data.coco", "hrnet.metrics.coco", "hrnet.tasks.pose.config"}}
+assert not parts & sys.modules.keys(), parts & sys.modules.keys()
+"""
+    _loaded(code, tmp_path)
+
+
 def test_predict_works_without_torch(tmp_path: Path, astronaut: Path) -> None:
     code = RUN_COMMAND.format(arguments=["predict", str(astronaut), "--out", "out"])
     assert not _loaded(code, tmp_path) & TRAINING
