@@ -203,10 +203,11 @@ def decoder() -> str:
 
 
 def expect_files(paths: Sequence[Path]) -> None:
-    """Raise InputError that counts the missing pictures and names the first."""
-    missing = [path for path in paths if not is_file(path)]
+    """Raise InputError that counts the missing pictures, each once, and names the first."""
+    pictures = dict.fromkeys(paths)  # a picture has as many samples as subjects
+    missing = [path for path in pictures if not is_file(path)]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(paths)} annotated images are missing, the first is "
+            f"{len(missing)} of {len(pictures)} annotated images are missing, the first is "
             f"{missing[0]}; check the folder of the images"
         )

@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 from hrnet.errors import InputError
+from hrnet.evaluation import expect_files
 from hrnet.skeleton import Skeleton
 
 
@@ -142,3 +143,10 @@ def test_pycocotools_missing_is_said(scene, monkeypatch):
     monkeypatch.setattr("hrnet.metrics.coco.find_spec", lambda name: None)
     with pytest.raises(InputError, match=r"hrnet\[train\]"):
         scene.evaluate()
+
+
+def test_a_missing_picture_of_several_subjects_is_one(tmp_path):
+    (tmp_path / "there.png").touch()
+    paths = [tmp_path / name for name in ("gone.png", "there.png", "gone.png")]
+    with pytest.raises(InputError, match=r"^1 of 2 annotated images are missing.*gone\.png;"):
+        expect_files(paths)
