@@ -135,7 +135,7 @@ def network(**changes: object) -> str:
         (changed(padding=1e9), "padding must be at most 1000"),
         (changed(mean=[0, -1e300, 0]), "mean and std must be at most 1000"),
         (changed(input_size=[32, 32 * 10**8]), "input_size"),
-        (changed(input_size=[2048, 1024]), "at most 1024 x 1024 pixels in all"),
+        (changed(input_size=[2048, 2048]), "at most 2,097,152 pixels in all"),
         (changed(network={"variant": "v" * 300}), "variant: .*at most 200 characters"),
         (changed(sigma=1e9), "sigma must be at most 1000"),
         (changed(blur_kernel=12), "blur_kernel: .*odd blur_kernel from 3 to 99, got 12"),

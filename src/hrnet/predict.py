@@ -28,6 +28,8 @@ BATCH_SIZE = 16
 _FOREIGN = {".pth", ".pt", ".tar", ".bin", ".ckpt"}
 _MOST_THREADS = 1024
 _LARGEST_BATCH = 4096
+_BATCH_PIXELS = 1 << 22
+"""Largest number of pixels in a batch of several crops: large inputs take much memory."""
 
 
 @final
@@ -98,8 +100,9 @@ class Model:
     ) -> Iterator[Result | InputError]:
         """Yield for each job, in order, its result or the error that it met.
 
-        Crops of several pictures share a batch. Only one picture and one batch of crops are held
-        at a time, however many jobs there are and however many crops they have.
+        Crops of several pictures share a batch where they have the same size. Only one picture and
+        one batch of crops are held at a time, however many jobs there are and however many crops
+        they have.
         """
         batch_size = expect_whole(batch_size, _LARGEST_BATCH, "crops in a batch")
         waiting: deque[Page | InputError] = deque()
@@ -108,10 +111,13 @@ class Model:
             page = self._open(job)
             waiting.append(page)
             for crop in () if isinstance(page, InputError) else page.crops():
-                batch.append(crop)
-                if len(batch) >= batch_size:
+                if batch and not _share_batch(batch, crop, batch_size):
                     self._run(batch, flip_test)
                     batch = []
+                batch.append(crop)
+            if len(batch) >= batch_size:
+                self._run(batch, flip_test)
+                batch = []
             # An error is done, and a page once the parts of all its crops are there.
             while waiting and (isinstance(waiting[0], InputError) or waiting[0].done):
                 yield _outcome(waiting.popleft())
@@ -135,9 +141,23 @@ class Model:
         if not batch:
             return
         images = normalise(np.stack([crop.pixels for crop in batch]), self.spec)
+        for image, crop in zip(images, batch, strict=True):
+            if crop.content is not None:
+                height, width = crop.content
+                image[:, height:] = 0
+                image[:, :, width:] = 0
         outputs = infer(self._engine, self.task, images, flip_test=flip_test)
         for crop, part in zip(batch, self.task.postprocess(outputs, batch), strict=True):
             crop.page.add(part)
+
+
+def _share_batch(batch: Sequence[Crop], crop: Crop, batch_size: int) -> bool:
+    """Return whether a crop can go through the network together with those of a batch."""
+    if len(batch) >= batch_size or crop.pixels.shape != batch[0].pixels.shape:
+        return False
+    height, width, _ = crop.pixels.shape
+    pixels: int = (len(batch) + 1) * height * width
+    return pixels <= _BATCH_PIXELS
 
 
 def _outcome(page: Page | InputError) -> Result | InputError:
@@ -162,6 +182,7 @@ def infer(
 
 def normalise(crops: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
     """Turn RGB crops (N, H, W, 3) into the network's input (N, 3, H, W): (x / 255 - mean) / std."""
+    crops = crops if spec.channels == "rgb" else crops[..., ::-1]
     mean, std = (np.array(value, np.float32)[:, None, None] for value in (spec.mean, spec.std))
     planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2))  # bytes: a quarter of floats
     images: NDArray[np.float32] = np.subtract(planes, 255 * mean, dtype=np.float32)

@@ -39,8 +39,8 @@ def _check_drop_path(rate: float) -> float:
     return rate
 
 
-MAX_INPUT_PIXELS = 1 << 20
-"""Of a crop: 16 of them take 200 MB as the input of a network."""
+MAX_INPUT_PIXELS = 1 << 21
+"""Of an input: 16 of them take 400 MB in float32; detectors have some of 800x1344."""
 
 MAX_DESCRIPTION = 1 << 20
 """Characters of a description; that of 133 keypoints has about 10,000."""
@@ -132,7 +132,8 @@ class ModelSpec(BaseModel):
     format: version of this description; 1 is still read, see the tasks' specs.
     name: the file's own. network: the arguments that the network is built from.
     input_size: (height, width) of the network's input in pixels.
-    mean, std: RGB normalisation of pixels in 0..1.
+    mean, std: normalisation of pixels in 0..1, in the order of `channels`.
+    channels: order of the input's channels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -143,11 +144,12 @@ class ModelSpec(BaseModel):
     input_size: InputSize
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    channels: Literal["rgb", "bgr"] = "rgb"
 
     @model_validator(mode="after")
     def _check_image(self) -> "ModelSpec":
         if self.input_size[0] * self.input_size[1] > MAX_INPUT_PIXELS:
-            raise ValueError("input_size must have at most 1024 x 1024 pixels in all")
+            raise ValueError(f"input_size must have at most {MAX_INPUT_PIXELS:,} pixels in all")
         if min(self.std) < LEAST:
             raise ValueError(f"std must be above 0, at least {LEAST:g}")
         if max(*self.std, *map(abs, self.mean)) > MOST:

@@ -37,9 +37,7 @@ class BatchNorm2d(nn.BatchNorm2d):
         if not (self.training and self.weight.dtype == torch.float32 and _is_slow(x)):
             return super().forward(x)
         out: Tensor
-        out, mean, variance = _FoldedNorm.apply(  # type: ignore[no-untyped-call]
-            x, self.weight, self.bias, self.eps
-        )
+        out, mean, variance = _FoldedNorm.apply(x, self.weight, self.bias, self.eps)
         self.update_running_stats(mean, variance, x.numel() // self.num_features)
         return out
 
@@ -158,7 +156,7 @@ class StridedDepthwise(nn.Conv2d):
         if x.device.type != "cpu" or not torch.is_autocast_enabled("cpu"):
             return super().forward(x)
         half = torch.get_autocast_dtype("cpu")
-        out: Tensor = _SpreadGradient.apply(  # type: ignore[no-untyped-call]
+        out: Tensor = _SpreadGradient.apply(
             x.to(half), self.weight.to(half), self.stride[0], self.padding[0]
         )
         return out
@@ -192,7 +190,7 @@ class _SpreadGradient(torch.autograd.Function):
 
 def shuffle_channels_last(first: Tensor, last: Tensor) -> Tensor:
     """Interleave the channels of two channels_last maps (N, C, H, W): (N, 2C, H, W)."""
-    joined: Tensor = _ShuffleChannelsLast.apply(first, last)  # type: ignore[no-untyped-call]
+    joined: Tensor = _ShuffleChannelsLast.apply(first, last)
     return joined
 
 

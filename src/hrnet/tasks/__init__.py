@@ -59,12 +59,15 @@ class Crop:
     """One input of the network.
 
     pixels: (H, W, 3) uint8, of the network's input size. matrix: (2, 3), affine, from the picture
-    to the crop. page: the picture in progress that the crop is of.
+    to the crop. page: the picture in progress that the crop is of. content: (height, width) of the
+    part, top left, that is filled by the picture; the rest is 0 in the network's input. None where
+    that is all.
     """
 
     page: "Page"
     pixels: Image8
     matrix: Floats
+    content: Size | None = None
 
 
 class Page(Protocol):
@@ -256,6 +259,7 @@ class TaskParts:
 TASKS: dict[str, str] = {
     "pose": "hrnet.tasks.pose.task",
     "classification": "hrnet.tasks.classification.task",
+    "detection": "hrnet.tasks.detection.task",
 }
 """Task -> the module that holds its `TASK`; imported when it is first used."""
 

@@ -137,7 +137,7 @@ class _MeanOverProcesses(torch.autograd.Function):
 
 
 def _differentiable_mean(values: Tensor) -> Tensor:
-    mean: Tensor = _MeanOverProcesses.apply(values)  # type: ignore[no-untyped-call]
+    mean: Tensor = _MeanOverProcesses.apply(values)
     return mean
 
 

@@ -42,7 +42,8 @@ class Batch:
 
 
 def normalised(inputs: Tensor, spec: ModelSpec, *, channels_last: bool) -> Tensor:
-    """Turn inputs (N, H, W, 3) uint8 into the network's (N, 3, H, W), on their device."""
+    """Turn RGB inputs (N, H, W, 3) uint8 into the network's (N, 3, H, W), on their device."""
+    inputs = inputs if spec.channels == "rgb" else inputs.flip(-1)
     mean, std = (torch.tensor(value, device=inputs.device) for value in (spec.mean, spec.std))
     images = ((inputs.float() - 255 * mean) / (255 * std)).permute(0, 3, 1, 2)  # channels last
     return images if channels_last else images.contiguous()

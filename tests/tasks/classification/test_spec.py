@@ -3,10 +3,11 @@
 import pytest
 from pydantic import ValidationError
 
+from hrnet.data.class_dataset import MOST_CLASSES
 from hrnet.errors import InputError
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.classification.imagenet import imagenet_names
-from hrnet.tasks.classification.spec import MOST_CLASSES, ClassificationSpec
+from hrnet.tasks.classification.spec import ClassificationSpec
 
 from .conftest import make_spec
 

@@ -1,14 +1,12 @@
 """The description of a classification model: its classes, and the way from picture to input."""
 
-import json
-from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from hrnet.data.class_dataset import LONGEST_NAME, MOST_CLASSES
-from hrnet.spec import MAX_DESCRIPTION, MAX_SIDE, ModelSpec, NetworkSpec
+from hrnet.spec import MAX_SIDE, ModelSpec, NetworkSpec
+from hrnet.tasks.class_names import check_class_names
 from hrnet.tasks.classification.imagenet import imagenet_names
 
 Interpolation = Literal["bilinear", "bicubic"]
@@ -18,23 +16,7 @@ _CENTRE_SHARE = 0.875
 
 
 def _check_class_names(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not 2 <= len(names) <= MOST_CLASSES:
-        raise ValueError(f"expected 2 to {MOST_CLASSES} class names, got {len(names)}")
-    longest = max(map(len, names))
-    if longest > LONGEST_NAME or not all(map(str.strip, names)):
-        raise ValueError(
-            f"expected class names of 1 to {LONGEST_NAME} letters, got one of "
-            f"{longest if longest > LONGEST_NAME else 0}"
-        )
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise ValueError(f"class names must differ, got {twice[0]:.60} more than once")
-    if any("\ud800" <= letter <= "\udfff" for name in names for letter in name):
-        raise ValueError("class names must be text that can be written; rename them")
-    # The rest of a description takes less than half of what is read.
-    if len(json.dumps(names, ensure_ascii=False)) > MAX_DESCRIPTION // 2:
-        raise ValueError(f"class names take more than {MAX_DESCRIPTION // 2} characters in all")
-    return names
+    return check_class_names(names, least=2)
 
 
 ClassNames = Annotated[tuple[str, ...], AfterValidator(_check_class_names)]

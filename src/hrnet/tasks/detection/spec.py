@@ -1,0 +1,85 @@
+"""The description of a detector: its classes, the way from picture to input, and the last steps."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from hrnet.spec import MAX_SIDE, ModelSpec
+from hrnet.tasks.class_names import check_class_names
+
+MASK_HEADS = ("mask", "cascade_mask")
+"""The heads that find masks too."""
+
+Side = Annotated[int, Field(ge=32, le=MAX_SIDE)]
+
+
+def _check_class_names(names: tuple[str, ...]) -> tuple[str, ...]:
+    return check_class_names(names, least=1)
+
+
+def _check_fit(fit: tuple[int, int] | None) -> tuple[int, int] | None:
+    if fit is not None and fit[0] > fit[1]:
+        raise ValueError(f"expected fit as (short side, long side), got {fit}")
+    return fit
+
+
+class DetectionSpec(ModelSpec):
+    """Everything about a detector that its weights do not hold.
+
+    fit: (short, long) in pixels: a picture is resized, its ratio kept, until a side has that
+        length and the other one is not above it, and filled up to multiples of 32 at the right and
+        the bottom, so inputs differ in size and `input_size` is a usual one. None: a picture is
+        resized into `input_size`, its ratio kept, and filled up there.
+    conventions: "legacy" for weights of mmdetection before 2.0 and of HRNet-Object-Detection, which
+        count widths as right - left + 1, have other anchors and pool regions otherwise; "plain" for
+        all others.
+    min_score: detections below it are left out. nms_iou: of two boxes of a class that overlap by
+        more, the worse one is left out. max_detections: of a picture, the best ones.
+    class_names: one for each class of the network, all different. Class indices count from 0.
+    """
+
+    fit: Annotated[tuple[Side, Side] | None, AfterValidator(_check_fit)] = None
+    conventions: Literal["plain", "legacy"] = "plain"
+    min_score: float = Field(default=0.05, ge=0, lt=1)
+    nms_iou: float = Field(default=0.5, gt=0, le=1)
+    max_detections: int = Field(default=100, ge=1, le=10_000)
+    class_names: Annotated[tuple[str, ...], AfterValidator(_check_class_names)]
+
+    @model_validator(mode="after")
+    def _check_detection(self) -> "DetectionSpec":
+        if self.task != "detection":
+            raise ValueError(f"expected a network for detection, got one for {self.task}")
+        count, names = self.network.num_outputs, len(self.class_names)
+        if count != names:
+            raise ValueError(f"the network has {count} classes and there are {names} names")
+        return self
+
+    @property
+    def has_masks(self) -> bool:
+        """True where the detector finds masks too."""
+        return self.network.head in MASK_HEADS
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.class_names
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        names = ("boxes", "scores", "labels")
+        return (*names, "masks") if self.has_masks else names
+
+    def facts(self, *, flip_test: bool) -> dict[str, object]:
+        """Return the way from a picture to its boxes; exif: pictures are turned upright first."""
+        fields = ("fit", "conventions", "min_score", "nms_iou", "max_detections")
+        return {
+            **super().facts(flip_test=flip_test),
+            **{name: getattr(self, name) for name in fields},
+            "exif": "applied",
+            "classes": len(self.class_names),
+        }
+
+    def words(self) -> list[str]:
+        """Return the head, and the number of classes or the one class."""
+        one = len(self.class_names) == 1
+        classes = self.class_names[0] if one else f"{len(self.class_names)} classes"
+        return [self.network.head or "", classes]
