@@ -16,6 +16,7 @@ from PIL import Image
 from hrnet.cli import main
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
+from hrnet.tasks.detection.spec import DetectionSpec
 from hrnet.tasks.pose.spec import PoseSpec
 
 if TYPE_CHECKING:
@@ -111,6 +112,69 @@ def spot_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "spots.onnx"
     onnx.save(model, path)
     return path
+
+
+@pytest.fixture(scope="session")
+def make_detector(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Export a detector that finds the same boxes in every picture of 320x320.
+
+    boxes: (N, 4) as left, top, right, bottom. scores: (N,). classes: (N,) indices of `names`.
+    """
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    def make(
+        boxes: list[list[float]],
+        scores: list[float],
+        *,
+        classes: list[int] | None = None,
+        names: tuple[str, ...] = ("person",),
+        name: str = "fixed",
+    ) -> Path:
+        count = len(boxes)
+        spec = DetectionSpec(
+            network=NetworkSpec(variant="fixed", task="detection", num_outputs=len(names)),
+            name=name,
+            input_size=(320, 320),
+            class_names=names,
+            max_detections=count,
+        )
+        found = {
+            "boxes": np.array(boxes, np.float32).reshape(count, 4),
+            "scores": np.array(scores, np.float32),
+            "labels": np.array(classes or [0] * count, np.float32),
+        }
+        # values + 0 * (mean of the image): the same for each image of a batch
+        nodes = [
+            helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0),
+            helper.make_node("Mul", ["means", "zero"], ["zeros"]),
+        ]
+        stored = [
+            numpy_helper.from_array(np.array([1, 2, 3]), "axes"),
+            numpy_helper.from_array(np.float32(0), "zero"),
+        ]
+        outputs = []
+        for key, values in found.items():
+            ones = np.array([-1, *[1] * values.ndim])
+            stored += [
+                numpy_helper.from_array(values[None], f"{key}_values"),
+                numpy_helper.from_array(ones, f"{key}_shape"),
+            ]
+            nodes += [
+                helper.make_node("Reshape", ["zeros", f"{key}_shape"], [f"{key}_zeros"]),
+                helper.make_node("Add", [f"{key}_values", f"{key}_zeros"], [key]),
+            ]
+            shape = ["n", *values.shape]
+            outputs.append(helper.make_tensor_value_info(key, TensorProto.FLOAT, shape))
+        images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 320, 320])
+        graph = helper.make_graph(nodes, "fixed", [images], outputs, stored)
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
+        helper.set_model_props(model, {"hrnet": spec.to_json()})
+        path = tmp_path_factory.mktemp("detector") / f"{name}.onnx"
+        onnx.save(model, path)
+        return path
+
+    return make
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ SHARED = (
 )
 TASK_WORDS = set(
     "pose poses person persons keypoint keypoints skeleton heatmap heatmaps sigma sigmas oks ap "
-    "pckh coco classification classes segmentation masks miou detection detector".split()
+    "pckh coco classification classes segmentation masks miou detection".split()
 )
 
 

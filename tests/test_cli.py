@@ -21,7 +21,7 @@ def test_predict_prints_a_table_and_writes(run, spots, spot_model: Path, tmp_pat
     code, text, errors = run("predict", tmp_path / "photo.png", "--model", spot_model, "--out", out)
     assert (code, errors) == (0, "")
     assert "photo.png 240x160: 1 person (the whole image)" in text
-    assert "no boxes given: each whole image was taken as one person" in text
+    assert "no boxes given: each whole image was taken as one subject" in text
     assert all(word in text for word in ("keypoint", "person 1", "red", "green", "blue", "mean"))
     assert sorted(path.name for path in out.iterdir()) == ["keypoints.json", "photo_pose.jpg"]
 

@@ -27,6 +27,9 @@ from hrnet.weights.catalog import find_model
 GROUND_TRUTH = "gt"
 """Value of `boxes` for the boxes of the annotations."""
 
+DETECTOR = "detector"
+"""Value of `boxes` for those that the model's own detector finds."""
+
 Progress = Callable[[int, int], None]
 """Called after each image with how many are done and how many there are."""
 
@@ -72,24 +75,34 @@ def evaluate(
     threads: int | None = None,
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
+    detector: str | PathLike[str] | Model = "auto",
 ) -> EvaluationResult:
     """Evaluate a model on labelled data, by the metrics of its task.
 
     model: as `load` takes it, with `engine`, `device` and `threads` for it, or a loaded model.
     data: for pose a COCO keypoint file, of any keypoints; PCKh needs a `head_size` of each subject.
     images: the folder of the pictures.
-    boxes: "gt" for those of the annotations, or a detector's boxes in the COCO results form.
+    boxes: "gt" for those of the annotations, "detector" for those that the model's detector finds,
+        or a file of a detector's boxes in the COCO results form. detector: see `load`.
     category: the name (or id) of the one to evaluate on, where their keypoints differ.
     flip_test: average with the mirrored crop, as published metrics do.
     batch_size: crops that go through the network together.
     Raises InputError with one line for data of another form, a picture that is missing or of
     another size than annotated, and a model of other labels.
     """
-    loaded, runner = open_model(model, engine=engine, device=device, threads=threads)
+    finds = boxes == DETECTOR
+    loaded, runner = open_model(
+        model, engine=engine, device=device, threads=threads, detector=detector if finds else None
+    )
+    if finds and loaded.detector is None:
+        raise InputError(
+            f"expected a detector for {loaded.spec.name:.60}, which has none of its own; name one"
+        )
     source = DataSource(
         Path(data),
         images=None if images is None else Path(images),
-        boxes=None if boxes == GROUND_TRUTH else Path(boxes),
+        boxes=None if boxes in (GROUND_TRUTH, DETECTOR) else Path(boxes),
+        detect=finds,
         category=category,
     )
     dataset = loaded.task.dataset(source)
@@ -113,12 +126,13 @@ def open_model(
     engine: EngineName | None = None,
     device: str = "auto",
     threads: int | None = None,
+    detector: str | PathLike[str] | Model | None = None,
 ) -> tuple[Model, Runner]:
     """Load a model as `load` does, unless it is loaded, and note what runs it."""
     if isinstance(model, Model):
         return model, Runner(None, "a network in memory")
     file = find_model(model if isinstance(model, str) else Path(model))
-    loaded = load(file, engine=engine, device=device, threads=threads)
+    loaded = load(file, engine=engine, device=device, threads=threads, detector=detector)
     name = (engine or DEFAULT_ENGINE) if file.suffix == ".onnx" else "torch"
     place = "" if loaded.device == "cpu" else f" on {loaded.device}"
     # The module is loaded by now, and has its version.
@@ -143,7 +157,7 @@ def predict_dataset(
     jobs = dataset.jobs if jobs is None else jobs
     dataset.expect_labels_of(model.spec)
     expect_files([Path(str(job.image)) for job in jobs])
-    stream = model.stream(jobs, flip_test=flip_test, batch_size=batch_size)
+    stream = model.stream(jobs, flip_test=flip_test, batch_size=batch_size, min_score=0)
     pairs: list[Pair] = []
     for job, result in zip(jobs, stream, strict=True):
         if isinstance(result, InputError):
@@ -169,6 +183,7 @@ def judge(
             "engine": runner.engine,
         },
         spec.task: spec.facts(flip_test=flip_test),
+        **({"detector": _facts_of(model.detector)} if model.detector else {}),
         **dataset.facts(),
         "decoder": decoder(),
     }
@@ -181,6 +196,15 @@ def judge(
         lines=lines,
         details=details(model.task, pairs, dataset) if details else {},
     )
+
+
+def _facts_of(detector: Model) -> dict[str, object]:
+    """Return what results depend on of the model that found the boxes."""
+    return {
+        "name": detector.spec.name,
+        "sha256": sha256_of(detector.file) if detector.file else None,
+        **detector.spec.facts(flip_test=False),
+    }
 
 
 def describe_spec(spec: ModelSpec) -> str:

@@ -25,6 +25,12 @@ def xywh_to_xyxy(boxes: ArrayLike) -> Floats:
     return np.concatenate([xywh[..., :2], xywh[..., :2] + xywh[..., 2:]], axis=-1)
 
 
+def xyxy_to_xywh(boxes: ArrayLike) -> Floats:
+    """Convert boxes (..., 4) from left, top, right, bottom to left, top, width, height."""
+    xyxy = np.asarray(boxes, dtype=np.float64)
+    return np.concatenate([xyxy[..., :2], xyxy[..., 2:] - xyxy[..., :2]], axis=-1)
+
+
 def box_to_crop(xywh: ArrayLike, input_size: Size, padding: float = 1.25) -> tuple[Floats, Floats]:
     """Grow boxes to the aspect ratio of the network input, and pad them.
 

@@ -9,18 +9,22 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import final, overload
+from typing import cast, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnet.errors import InputError
+from hrnet.geometry import Image8
 from hrnet.images import ImageSource, read_image
 from hrnet.numbers import expect_whole
 from hrnet.runtime import DEFAULT_ENGINE, Engine, EngineName, open_engine, read_spec
 from hrnet.spec import ModelSpec
-from hrnet.tasks import Crop, Job, Outputs, Page, Result, Task, get_task
-from hrnet.weights.catalog import find_model
+from hrnet.tasks import Crop, Job, Outputs, Page, RegionResult, Regions, Result, Task, get_task
+from hrnet.weights.catalog import detector_of, find_model
+
+NO_DETECTOR = "none"
+"""Value of `detector` that takes the whole picture."""
 
 BATCH_SIZE = 16
 """Crops that go through the network together; they may come from several pictures."""
@@ -36,11 +40,15 @@ _BATCH_PIXELS = 1 << 22
 class Model:
     """A network with what is needed to use it. Made by `load`.
 
-    spec: what the network was trained to do: its task, input size and labels.
+    spec: what the network was trained to do: its task, input size and labels. detector: the model
+    that finds the subjects in pictures without boxes, None where the whole picture is taken.
+    file: where it was loaded from, None for a network in memory.
     """
 
-    def __init__(self, engine: Engine, spec: ModelSpec) -> None:
+    def __init__(self, engine: Engine, spec: ModelSpec, file: Path | None = None) -> None:
         self.spec = spec
+        self.file = file
+        self.detector: Model | None = None
         self.task = get_task(spec.task).make(spec)
         self._engine = engine
 
@@ -55,7 +63,12 @@ class Model:
 
     @overload
     def predict(  # type: ignore[overload-overlap]  # a str is a sequence too; it is one path
-        self, image: ImageSource, boxes: ArrayLike | None = None, *, flip_test: bool = False
+        self,
+        image: ImageSource,
+        boxes: ArrayLike | None = None,
+        *,
+        flip_test: bool = False,
+        min_score: float | None = None,
     ) -> Result: ...
 
     @overload
@@ -65,6 +78,7 @@ class Model:
         boxes: Sequence[ArrayLike | None] | None = None,
         *,
         flip_test: bool = False,
+        min_score: float | None = None,
     ) -> list[Result]: ...
 
     def predict(
@@ -73,42 +87,51 @@ class Model:
         boxes: ArrayLike | Sequence[ArrayLike | None] | None = None,
         *,
         flip_test: bool = False,
+        min_score: float | None = None,
     ) -> Result | list[Result]:
         """Predict on a picture, or on each of a list of pictures.
 
         image: a path, a Pillow image, an RGB array (H, W, 3) uint8, or a list of them.
         boxes: (N, 4) as left, top, width, height in pixels of the picture as people see it (EXIF
-            applied), for pose; for a list of pictures a list of as many. None takes the whole
-            picture as one person.
+            applied), for pose; for a list of pictures a list of as many. None takes what the
+            model's detector finds, or the whole picture where it has none.
         flip_test: also look at the mirrored crop and average; twice the time, a little better.
+        min_score: 0..1, the least score of what a detector finds; None takes its usual one.
         Returns the result of the model's task, a list for a list. Pose: `hrnet.Poses` in pixels of
         the picture, one subject a box in the order of the boxes; a subject's score is the mean of
-        its keypoint scores. Classification: `hrnet.Labels`.
+        its keypoint scores. Of a detector's boxes near copies are left out, and the score is that
+        of the box times the mean of the sure keypoints. Classification: `hrnet.Labels`.
         Raises InputError for the first picture or box that cannot be used.
         """
         many = isinstance(image, (list, tuple))
         jobs = _pair(image, boxes) if many else [Job(image, boxes)]  # type: ignore[arg-type]
         found = []
-        for result in self.stream(jobs, flip_test=flip_test):
+        for result in self.stream(jobs, flip_test=flip_test, min_score=min_score):
             if isinstance(result, InputError):
                 raise result
             found.append(result)
         return found if many else found[0]
 
     def stream(
-        self, jobs: Iterable[Job], *, flip_test: bool = False, batch_size: int = BATCH_SIZE
+        self,
+        jobs: Iterable[Job],
+        *,
+        flip_test: bool = False,
+        batch_size: int = BATCH_SIZE,
+        min_score: float | None = None,
     ) -> Iterator[Result | InputError]:
         """Yield for each job, in order, its result or the error that it met.
 
         Crops of several pictures share a batch where they have the same size. Only one picture and
         one batch of crops are held at a time, however many jobs there are and however many crops
-        they have.
+        they have. min_score: as for `predict`; 0 yields all that was found, as metrics need it.
         """
+        self._expect_score(min_score)
         batch_size = expect_whole(batch_size, _LARGEST_BATCH, "crops in a batch")
         waiting: deque[Page | InputError] = deque()
         batch: list[Crop] = []
         for job in jobs:
-            page = self._open(job)
+            page = self._open(job, min_score)
             waiting.append(page)
             for crop in () if isinstance(page, InputError) else page.crops():
                 if batch and not _share_batch(batch, crop, batch_size):
@@ -120,21 +143,51 @@ class Model:
                 batch = []
             # An error is done, and a page once the parts of all its crops are there.
             while waiting and (isinstance(waiting[0], InputError) or waiting[0].done):
-                yield _outcome(waiting.popleft())
+                yield self._outcome(waiting.popleft(), min_score)
         self._run(batch, flip_test)
-        yield from map(_outcome, waiting)
+        for page in waiting:
+            yield self._outcome(page, min_score)
 
-    def _open(self, job: Job) -> Page | InputError:
+    def _expect_score(self, min_score: float | None) -> None:
+        """Raise InputError for a `min_score` that is none, or that nothing here has."""
+        if min_score is None:
+            return
+        if not 0 <= min_score <= 1:
+            raise InputError(f"expected a min_score from 0 to 1, got {min_score:g}")
+        if self.detector is None and not get_task(self.spec.task).finds_regions and min_score:
+            raise InputError(
+                f"expected no min_score: {self.spec.name:.60} has no detector; leave it out"
+            )
+
+    def _outcome(self, page: Page | InputError, min_score: float | None) -> Result | InputError:
+        """Return the result of a page, or the error in its place."""
+        if isinstance(page, InputError):
+            return page
+        result = page.result()
+        if get_task(self.spec.task).finds_regions:
+            return cast(RegionResult, result).confident(min_score)
+        return result
+
+    def _open(self, job: Job, min_score: float | None) -> Page | InputError:
         """Read a job's picture and open it as a page of the task; an error takes its place."""
         try:
             image = read_image(job.image)
         except InputError as error:
             return error
         try:
-            return self.task.preprocess(image, job.boxes)
+            boxes: ArrayLike | Regions | None = job.boxes
+            if boxes is None and self.detector is not None:
+                boxes = self._find(image, min_score)
+            return self.task.preprocess(image, boxes)
         except InputError as error:
             name = f"{job.image}: " if isinstance(job.image, str | PathLike) else ""
             return InputError(f"{name}{error}")
+
+    def _find(self, image: Image8, min_score: float | None) -> Regions:
+        """Let the detector find the subjects in a picture."""
+        assert self.detector is not None
+        found = cast(RegionResult, self.detector.predict(image, min_score=min_score))
+        return found.regions(self.spec.subject, self.detector.spec.name)
 
     def _run(self, batch: Sequence[Crop], flip_test: bool) -> None:
         """Send crops through the network and put what is found in them on their pages."""
@@ -158,10 +211,6 @@ def _share_batch(batch: Sequence[Crop], crop: Crop, batch_size: int) -> bool:
     height, width, _ = crop.pixels.shape
     pixels: int = (len(batch) + 1) * height * width
     return pixels <= _BATCH_PIXELS
-
-
-def _outcome(page: Page | InputError) -> Result | InputError:
-    return page if isinstance(page, InputError) else page.result()
 
 
 def infer(
@@ -211,9 +260,13 @@ def load(
     device: str = "auto",
     engine: EngineName | None = None,
     threads: int | None = None,
+    detector: str | PathLike[str] | Model | None = "auto",
 ) -> Model:
     """Load a model by its name, or from an .onnx file, a .safetensors checkpoint or a run folder.
 
+    detector: what finds the subjects of a pose model in pictures without boxes: "auto" takes the
+        packaged one for models of persons, "none" or None the whole picture as one subject; or
+        a detector's name, its file, or a loaded one.
     device: "auto" takes CUDA where it is there (for checkpoints also Apple's MPS), else the CPU.
         "cpu", "cuda" and "cuda:1" go for every model; a checkpoint takes any device of torch, an
         exported model also "coreml", "directml" or "openvino" where the installed ONNX Runtime has
@@ -227,13 +280,42 @@ def load(
     """
     if threads is not None:
         threads = expect_whole(threads, _MOST_THREADS, "threads")
+    model = _load_alone(name, str(device), engine, threads)
+    if detector is not None and detector != NO_DETECTOR:
+        model.detector = _load_detector(model.spec, detector, str(device), threads)
+    return model
+
+
+def _load_detector(
+    spec: ModelSpec, detector: str | PathLike[str] | Model, device: str, threads: int | None
+) -> Model | None:
+    """Load what finds the subjects of a model; None where "auto" finds that none is needed."""
+    if isinstance(detector, str) and detector == "auto":
+        packaged = detector_of(spec.subject)
+        return None if packaged is None else _load_alone(packaged, device, None, threads)
+    if not get_task(spec.task).without_boxes:
+        raise InputError(
+            f"expected no detector: {spec.name:.60} takes whole pictures; leave it out"
+        )
+    found = detector if isinstance(detector, Model) else None
+    if found is None:
+        found = _load_alone(cast(str, detector), device, None, threads)
+    if not get_task(found.spec.task).finds_regions:
+        raise InputError(f"expected a detector, but {found.spec.name:.60} is none; name one")
+    return found
+
+
+def _load_alone(
+    name: str | PathLike[str], device: str, engine: EngineName | None, threads: int | None
+) -> Model:
+    """Load a model without a detector, see `load`."""
     if not isinstance(name, str | PathLike):
         raise InputError(f"expected a model's name or file, got {type(name).__name__}")
     path = find_model(Path(name) if isinstance(name, PathLike) else name)
     if path.suffix == ".safetensors":
         if engine is not None:
             raise InputError(f"engine {engine} runs exported models; {path} runs in torch")
-        return _load_checkpoint(path, str(device), threads)
+        return _load_checkpoint(path, device, threads)
     if path.suffix in _FOREIGN:
         raise InputError(
             f"{path} is a checkpoint of another project, which does not say how pictures go in; "
@@ -241,9 +323,9 @@ def load(
         )
     spec = read_spec(path)
     runner = open_engine(
-        path, DEFAULT_ENGINE if engine is None else engine, device=str(device), threads=threads
+        path, DEFAULT_ENGINE if engine is None else engine, device=device, threads=threads
     )
-    model = Model(runner, spec)
+    model = Model(runner, spec, path)
     _expect_fit(model, path)
     return model
 
@@ -273,4 +355,4 @@ def _load_checkpoint(path: Path, device: str, threads: int | None) -> Model:
     if threads is not None:
         torch.set_num_threads(threads)
     model, spec = load_checkpoint(path)
-    return Model(TorchEngine(model, device=str(place)), spec)
+    return Model(TorchEngine(model, device=str(place)), spec, path)

@@ -80,14 +80,16 @@ def predict_files(
     outputs: Destination = Destination(),
     flip_test: bool = False,
     batch_size: int = BATCH_SIZE,
+    min_score: float | None = None,
 ) -> Generator[FileResult, None, None]:
     """Yield one result for each image file, in order; a bad file stops no other.
 
-    batch_size: crops that go through the network together.
+    batch_size: crops that go through the network together. min_score: see `Model.predict`.
     boxes: a file of boxes, or boxes (N, 4) as left, top, width, height for every picture, or None
-    for whole pictures. The JSON file is in place once the last result has been taken; it is not
-    written where no picture could be read. Where Ctrl-C or an error ends the run before, it holds
-    the results so far. Raises InputError where it cannot be written.
+    for what the model's detector finds, or whole pictures without one.
+    The JSON file is in place once the last result has been taken; it is not written where no
+    picture could be read. Where Ctrl-C or an error ends the run before, it holds the results so
+    far. Raises InputError where it cannot be written.
     """
     kind = model.spec.task
     if boxes is not None and not get_task(kind).without_boxes:
@@ -99,7 +101,9 @@ def predict_files(
     ids = image_ids(paths, boxes if isinstance(boxes, BoxFile) else None)
     drawings = Drawings(outputs.folder, [*paths, *listed], kind) if outputs.folder else None
     jobs, early = _jobs(paths, boxes)
-    stream = model.stream(jobs.values(), flip_test=flip_test, batch_size=batch_size)
+    stream = model.stream(
+        jobs.values(), flip_test=flip_test, batch_size=batch_size, min_score=min_score
+    )
     with _json_list(outputs.json_file) as append:
         for path in paths:
             outcome = early[path] if path in early else next(stream)

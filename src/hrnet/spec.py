@@ -170,6 +170,11 @@ class ModelSpec(BaseModel):
         """Names of the outputs, in order, such as those of keypoints or classes."""
         return ()
 
+    @property
+    def subject(self) -> str | None:
+        """Class of the subjects that a detector finds where no boxes are given; None: no such."""
+        return None
+
     @classmethod
     def from_facts(cls, facts: Mapping[str, object]) -> Self | None:
         """Describe a model by facts of a catalogue, of its file and of a user, by field.

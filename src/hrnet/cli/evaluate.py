@@ -6,7 +6,15 @@ from typing import Annotated
 import typer
 
 from hrnet.cli.data import Category
-from hrnet.cli.options import BatchSize, Device, Engine, FlipTest, ModelArgument, Threads
+from hrnet.cli.options import (
+    BatchSize,
+    Detector,
+    Device,
+    Engine,
+    FlipTest,
+    ModelArgument,
+    Threads,
+)
 from hrnet.errors import printable
 
 EXAMPLES = """\b
@@ -41,9 +49,9 @@ Boxes = Annotated[
     typer.Option(
         "--boxes",
         "-b",
-        metavar="gt|FILE",
+        metavar="gt|detector|FILE",
         help="Keypoints only. Boxes to evaluate on: gt (ground truth) are the annotated boxes; "
-        "FILE holds those of a detector, as COCO results.",
+        "detector those that --detector finds; FILE holds those of a detector, as COCO results.",
     ),
 ]
 JsonFile = Annotated[
@@ -61,6 +69,7 @@ def evaluate(
     boxes: Boxes = "gt",
     json_file: JsonFile = None,
     category: Category = None,
+    detector: Detector = "auto",
     flip_test: FlipTest = False,
     device: Device = "auto",
     engine: Engine = None,
@@ -87,6 +96,7 @@ def evaluate(
             data=data,
             images=images,
             boxes=boxes,
+            detector=detector,
             category=category,
             flip_test=flip_test,
             device=device,

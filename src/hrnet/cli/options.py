@@ -40,6 +40,26 @@ Threads = Annotated[
         "--threads", "-t", metavar="N", help="Number of CPU threads (default: all cores)."
     ),
 ]
+Detector = Annotated[
+    str,
+    typer.Option(
+        "--detector",
+        metavar="NAME|FILE|none",
+        help="Keypoints only. Model that finds the subjects in images without --boxes (default: "
+        "the person finder in the package, for models of persons); none takes each whole image as "
+        "one subject.",
+    ),
+]
+MinScore = Annotated[
+    float | None,
+    typer.Option(
+        "--min-score",
+        metavar="SCORE",
+        min=0,
+        max=1,
+        help="Least score, 0..1, of what a detector finds (default: the model's usual one).",
+    ),
+]
 BatchSize = Annotated[
     int,
     typer.Option(

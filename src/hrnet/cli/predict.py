@@ -1,7 +1,7 @@
 """`hrnet predict`."""
 
 import json
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hrnet.cli.options import BatchSize, Device, Engine, FlipTest, Model, Threads
+from hrnet.cli.options import (
+    BatchSize,
+    Detector,
+    Device,
+    Engine,
+    FlipTest,
+    MinScore,
+    Model,
+    Threads,
+)
 from hrnet.errors import InputError, one_line, printable
 from hrnet.files import exists, parse_json
 
@@ -43,7 +52,7 @@ Boxes = Annotated[
         metavar="FILE|X,Y,W,H",
         help="Keypoints only. Boxes of the people as left, top, width, height in pixels: one box "
         "for all images, or a JSON file: COCO annotations, COCO detections or "
-        '{"file.jpg": [[x,y,w,h], ...]} (default: each whole image is one person).',
+        '{"file.jpg": [[x,y,w,h], ...]} (default: what the detector finds).',
     ),
 ]
 ImagesOf = Annotated[
@@ -79,6 +88,8 @@ def predict(
     model: Model = "default",
     boxes: Boxes = None,
     images_of: ImagesOf = None,
+    detector: Detector = "auto",
+    min_score: MinScore = None,
     out: Out = None,
     json_file: JsonFile = None,
     recursive: Recursive = False,
@@ -88,10 +99,10 @@ def predict(
     threads: Threads = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Find keypoints or classes in images, depending on the model."""
+    """Find keypoints, objects or classes in images, as the model does."""
     from hrnet.console import make_console
     from hrnet.data.boxes import BoxFile
-    from hrnet.images import find_images, list_left_out
+    from hrnet.images import find_images
     from hrnet.predict import load
     from hrnet.predict_files import Destination, predict_files
     from hrnet.tasks import get_task
@@ -102,8 +113,8 @@ def predict(
     printed = json_file == STDOUT
     Destination(out, None if printed else json_file).check([*paths, Path(model)])
     where = parse_boxes(boxes, images_of)
-    notes = where.notes if isinstance(where, BoxFile) else ()
-    loaded = load(model, device=device, engine=engine, threads=threads)
+    wanted = detector if where is None else None  # given boxes need no detector
+    loaded = load(model, device=device, engine=engine, threads=threads, detector=wanted)
     task = get_task(loaded.spec.task)
     file = None if printed else json_file or (out / f"{task.results}.json" if out else None)
     outputs = Destination(out, file)
@@ -111,29 +122,27 @@ def predict(
 
     # Predict. With --json - stdout holds the JSON alone, and everything else goes to stderr.
     results = predict_files(
-        loaded, paths, boxes=where, outputs=outputs, flip_test=flip_test, batch_size=batch_size
+        loaded,
+        paths,
+        boxes=where,
+        outputs=outputs,
+        flip_test=flip_test,
+        batch_size=batch_size,
+        min_score=min_score,
     )
     console = make_console(stderr=printed)
     shown = _show(results, console, full=len(paths) <= _FULL_TABLES, keep_json=printed)
     errors += shown.errors
 
     # Print the notes and the written files, also after Ctrl-C; the errors come last.
-    for note in notes:
-        console.print(f"note: {one_line(note)}", soft_wrap=True)
-    if left_out:
-        listed = printable(list_left_out(left_out))
-        console.print(f"skipped, not image files: {listed}", soft_wrap=True)
+    _print_notes(console, where.notes if isinstance(where, BoxFile) else (), left_out)
     if printed:
-        lines = (json.dumps(entry, ensure_ascii=False) for entry in shown.entries)
-        typer.echo("[\n" + ",\n".join(lines) + "\n]")
+        _print_json(shown.entries)
     elif shown.done and len(errors) < attempted:
-        if where is None and task.without_boxes:
+        if where is None and task.without_boxes and loaded.detector is None:
             typer.echo(task.without_boxes)
         _print_written(outputs, task.results)
-    if shown.stopped is not None:
-        typer.echo(f"hrnet: stopped after {shown.done} of {len(paths)} images", err=True)
-        raise shown.stopped
-    _report_errors(errors, attempted)
+    _report_errors(errors, attempted, shown, len(paths))
 
 
 @dataclass(slots=True)
@@ -181,14 +190,38 @@ def _show(
     return shown
 
 
+def _print_notes(console: "Console", notes: Sequence[str], left_out: Sequence[Path]) -> None:
+    """Print what a person should read of the inputs; left_out: files that are no images."""
+    from hrnet.images import list_left_out
+
+    for note in notes:
+        console.print(f"note: {one_line(note)}", soft_wrap=True)
+    if left_out:
+        listed = printable(list_left_out(left_out))
+        console.print(f"skipped, not image files: {listed}", soft_wrap=True)
+
+
+def _print_json(entries: list[dict[str, object]]) -> None:
+    lines = (json.dumps(entry, ensure_ascii=False) for entry in entries)
+    typer.echo("[\n" + ",\n".join(lines) + "\n]")
+
+
 def _print_written(outputs: "Destination", results: str) -> None:
     for what, path in (("images", outputs.folder), (results, outputs.json_file)):
         if path is not None:
             typer.echo(f"{what} written to {printable(path)}")
 
 
-def _report_errors(errors: list[InputError], attempted: int) -> None:
-    """Exit with code 2 if there are errors: one line for a single source, else a list."""
+def _report_errors(
+    errors: list[InputError], attempted: int, shown: "_Shown", num_images: int
+) -> None:
+    """Exit with code 2 if there are errors: one line for a single source, else a list.
+
+    A run that a signal stopped ends with its exception.
+    """
+    if shown.stopped is not None:
+        typer.echo(f"hrnet: stopped after {shown.done} of {num_images} images", err=True)
+        raise shown.stopped
     if not errors:
         return
     if attempted == 1:

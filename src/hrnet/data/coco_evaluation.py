@@ -22,6 +22,11 @@ class ScoredBoxes:
     scores: Floats
 
 
+def no_boxes(image_id: int) -> ScoredBoxes:
+    """Return the boxes of an image that has none."""
+    return ScoredBoxes(image_id, np.zeros((0, 4)), np.zeros(0))
+
+
 def annotated_boxes(dataset: KeypointDataset) -> list[ScoredBoxes]:
     """Return the boxes of all samples, clamped as `data.coco` gives them, with score 1."""
     samples = dataset.samples

@@ -9,11 +9,13 @@ class DataSource:
     """Labelled data as a user names them; a task refuses the fields that it does not use.
 
     path: the annotation file or folder. images: the folder of the pictures, None where the task
-    finds them itself. boxes: a detector's boxes to evaluate on; None takes the annotated ones.
+    finds them itself. boxes: a file of a detector's boxes to evaluate on; None takes the annotated
+    ones. detect: no boxes, since the model's own detector finds them.
     category: the category to take where a file has several kinds.
     """
 
     path: Path
     images: Path | None = None
     boxes: Path | None = None
+    detect: bool = False
     category: str | None = None

@@ -70,6 +70,29 @@ class Crop:
     content: Size | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Regions:
+    """The regions that a detector found in a picture.
+
+    boxes_xywh: (N, 4) as left, top, width, height in pixels. scores: (N,), 0..1. detector: the name
+    of the model that found them.
+    """
+
+    boxes_xywh: Floats
+    scores: Floats
+    detector: str
+
+
+class RegionResult(Result, Protocol):
+    """The result of a detector, whose regions another model can look into."""
+
+    def confident(self, min_score: float | None) -> "RegionResult":
+        """Return the regions with at least that score; None takes the model's usual choice."""
+
+    def regions(self, subject: str | None, detector: str) -> Regions:
+        """Return the regions of a class, of all classes for None; InputError for no such class."""
+
+
 class Page(Protocol):
     """A picture in progress: it hands out its crops and collects what was found in them."""
 
@@ -155,8 +178,11 @@ class Task(Protocol):
     @property
     def spec(self) -> ModelSpec: ...
 
-    def preprocess(self, image: Image8, boxes: ArrayLike | None) -> Page:
-        """Open a picture; InputError for boxes that cannot be cropped."""
+    def preprocess(self, image: Image8, boxes: "ArrayLike | Regions | None") -> Page:
+        """Open a picture; InputError for boxes that cannot be cropped.
+
+        boxes: those of a user, or what a detector found; None takes the whole picture.
+        """
 
     def unflip(self, outputs: Outputs) -> Outputs:
         """Turn the outputs of mirrored crops into those of the crops themselves."""
@@ -215,6 +241,7 @@ class TaskParts:
 
     name: as in specs and recipes. results: the noun for what is found, in messages and file names.
     without_boxes: a note for predictions without boxes, "" for tasks that take none.
+    finds_regions: True where results are `RegionResult`s.
     hub_tag: the task's name on the Hugging Face hub, "" where it has none.
     spec: description of a model.
     settings: module with EXPERIMENT, the class of a training's settings, and make_spec, which makes
@@ -241,6 +268,7 @@ class TaskParts:
     usual_facts: Callable[[NetworkSpec, Mapping[str, object]], dict[str, object]] | None = None
     results: str = "results"
     without_boxes: str = ""
+    finds_regions: bool = False
     hub_tag: str = ""
 
     @property

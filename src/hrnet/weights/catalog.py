@@ -13,6 +13,16 @@ CATALOG = {"default": Path(__file__).parents[1] / "assets" / "default.onnx"}
 """Name -> exported model inside the package; its model card lies beside it."""
 
 
+DETECTORS = {"person": "person_finder"}
+"""Class of subjects -> the packaged model that finds them."""
+
+
+def detector_of(subject: str | None) -> str | None:
+    """Return the name of the packaged model that finds a class of subjects, None for no such."""
+    name = DETECTORS.get(subject) if subject is not None else None
+    return name if name in CATALOG else None
+
+
 def find_model(name: str | Path) -> Path:
     """Return the file of a model given by its name, or by the path of a file or a run folder.
 

@@ -20,7 +20,17 @@ from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.geometry import Image8, Size
 from hrnet.spec import ModelSpec
-from hrnet.tasks import Crop, Dataset, Job, Outputs, Result, Sample, TaskParts, expect_outputs
+from hrnet.tasks import (
+    Crop,
+    Dataset,
+    Job,
+    Outputs,
+    Regions,
+    Result,
+    Sample,
+    TaskParts,
+    expect_outputs,
+)
 from hrnet.tasks.classification.crops import centre_crop, draw_crop_box, resize_box
 from hrnet.tasks.classification.dataset import ClassificationDataset, read_dataset
 from hrnet.tasks.classification.evaluation import compare, details, metrics_of
@@ -87,7 +97,7 @@ class ClassificationTask:
     def spec(self) -> ClassificationSpec:
         return self._spec
 
-    def preprocess(self, image: Image8, boxes: ArrayLike | None) -> ClassificationPage:
+    def preprocess(self, image: Image8, boxes: ArrayLike | Regions | None) -> ClassificationPage:
         """Open a picture; raises InputError where boxes are given."""
         if boxes is not None:
             raise InputError(

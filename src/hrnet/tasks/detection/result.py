@@ -3,17 +3,19 @@
 import json
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hrnet.data.findings import first_of
 from hrnet.drawing import draw_boxes
 from hrnet.errors import InputError, printable
-from hrnet.geometry import Image8, Size
+from hrnet.geometry import Image8, Size, xyxy_to_xywh
 from hrnet.images import ImageSource
 from hrnet.numbers import to_int
+from hrnet.tasks import Regions
 from hrnet.tasks.saving import SavableResult, csv_text, frozen_array, read_own_picture
 
 if TYPE_CHECKING:
@@ -29,7 +31,7 @@ class Detections(SavableResult):
     boxes: (N, 4) float32, left, top, right, bottom in pixels of the picture. scores: (N,) float32,
     0..1. class_ids: (N,) class indices from 0. class_names: of the model, in order.
     image_size: (height, width) of the picture. mask_maps: (N, 28, 28) float32, 0..1 over each box,
-    None for a detector without masks.
+    None for a detector without masks. usual_score: see `confident`.
     """
 
     boxes: NDArray[np.float32]
@@ -38,6 +40,7 @@ class Detections(SavableResult):
     class_names: tuple[str, ...]
     image_size: Size
     mask_maps: NDArray[np.float32] | None = None
+    usual_score: float = 0.0
 
     def __post_init__(self) -> None:
         # Copies that nobody can change, checked once.
@@ -60,6 +63,35 @@ class Detections(SavableResult):
     def names(self) -> tuple[str, ...]:
         """The class name of each detection."""
         return tuple(self.class_names[index] for index in self.class_ids.tolist())
+
+    def __getitem__(self, rows: slice | list[int] | NDArray[np.generic]) -> "Detections":
+        """Return some of the detections: by a slice, by indices or by a mask (N,)."""
+        return replace(
+            self,
+            boxes=self.boxes[rows],
+            scores=self.scores[rows],
+            class_ids=self.class_ids[rows],
+            mask_maps=None if self.mask_maps is None else self.mask_maps[rows],
+        )
+
+    def confident(self, min_score: float | None = None) -> "Detections":
+        """Return the detections with at least that score; None takes the model's usual choice."""
+        return self[self.scores >= (self.usual_score if min_score is None else min_score)]
+
+    def regions(self, subject: str | None, detector: str) -> Regions:
+        """Return the boxes of a class for another model to look into; None: of all classes.
+
+        detector: the name of the model that found them. Raises InputError where it has no such
+        class.
+        """
+        if subject is not None and subject not in self.class_names:
+            raise InputError(
+                f"expected a detector of the class {subject}, but {detector:.60} finds "
+                f"{first_of(self.class_names)}; name another, or none and give boxes"
+            )
+        wanted = np.array([subject in (None, name) for name in self.names], bool)
+        scores = self.scores[wanted].astype(np.float64)
+        return Regions(xyxy_to_xywh(self.boxes[wanted]), scores, detector)
 
     def draw(self, image: ImageSource) -> Image8:
         """Return a copy of the picture, RGB (H, W, 3) uint8, with its boxes, classes and scores.

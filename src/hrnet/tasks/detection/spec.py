@@ -35,6 +35,7 @@ class DetectionSpec(ModelSpec):
         all others.
     min_score: detections below it are left out. nms_iou: of two boxes of a class that overlap by
         more, the worse one is left out. max_detections: of a picture, the best ones.
+    usual_score: detections below it are too unsure for anything but metrics.
     class_names: one for each class of the network, all different. Class indices count from 0.
     """
 
@@ -43,6 +44,7 @@ class DetectionSpec(ModelSpec):
     min_score: float = Field(default=0.05, ge=0, lt=1)
     nms_iou: float = Field(default=0.5, gt=0, le=1)
     max_detections: int = Field(default=100, ge=1, le=10_000)
+    usual_score: float = Field(default=0.3, ge=0, le=1)
     class_names: Annotated[tuple[str, ...], AfterValidator(_check_class_names)]
 
     @model_validator(mode="after")

@@ -16,7 +16,17 @@ from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.geometry import Image8, Size
 from hrnet.spec import ModelSpec
-from hrnet.tasks import Crop, Dataset, Job, Outputs, Result, Sample, TaskParts, expect_outputs
+from hrnet.tasks import (
+    Crop,
+    Dataset,
+    Job,
+    Outputs,
+    Regions,
+    Result,
+    Sample,
+    TaskParts,
+    expect_outputs,
+)
 from hrnet.tasks.detection.crops import fit_picture
 from hrnet.tasks.detection.result import Detections
 from hrnet.tasks.detection.spec import DetectionSpec
@@ -67,6 +77,7 @@ class DetectionPage:
             class_names=self._spec.class_names,
             image_size=self._image_size,
             mask_maps=masks[0] if masks else None,
+            usual_score=self._spec.usual_score,
         )
 
 
@@ -85,7 +96,7 @@ class DetectionTask:
     def spec(self) -> DetectionSpec:
         return self._spec
 
-    def preprocess(self, image: Image8, boxes: ArrayLike | None) -> DetectionPage:
+    def preprocess(self, image: Image8, boxes: ArrayLike | Regions | None) -> DetectionPage:
         """Open a picture; raises InputError where boxes are given."""
         if boxes is not None:
             raise InputError(
@@ -141,4 +152,5 @@ TASK = TaskParts(
     settings="hrnet.tasks.detection.config",
     network="hrnet.tasks.detection.network",
     results="detections",
+    finds_regions=True,
 )

@@ -25,6 +25,10 @@ class PoseModelConfig(ModelConfig):
     """Standard deviation of a keypoint's Gaussian, in heatmap pixels."""
     padding: float = Field(default=1.25, ge=0.1, le=10)
     """Factor by which a box grows before it is cropped."""
+    subjects: Literal["persons", "boxes", "picture"] | None = None
+    """What is in a picture without boxes: persons (a detector finds them), boxes (they have to be
+    given), picture (the whole of it is one subject); null: persons where the keypoints are those
+    of a published data set of persons, else boxes."""
 
 
 class KeypointData(DataConfig):
@@ -124,4 +128,5 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
         activation="softmax" if experiment.train.loss == "cross_entropy" else "none",
         padding=model.padding,
         skeleton=skeleton,
+        subjects=model.subjects,
     )

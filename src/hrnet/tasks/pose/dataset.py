@@ -6,7 +6,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from hrnet.data.coco import KeypointDataset, PoseSample, read_keypoints
-from hrnet.data.coco_evaluation import ScoredBoxes, annotated_boxes, read_detections
+from hrnet.data.coco_evaluation import (
+    ScoredBoxes,
+    annotated_boxes,
+    no_boxes,
+    read_detections,
+)
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import is_folder, sha256_of
@@ -25,12 +30,14 @@ class PoseDataset:
 
     boxes: the detector's file, None for the annotated boxes. pages: the boxes of each image, one
     entry for each of `jobs`. left_out: detections of categories that are not evaluated on.
+    detect: there are no boxes, a model's detector finds them.
     """
 
     keypoints: KeypointDataset
     boxes: Path | None
     pages: tuple[ScoredBoxes, ...]
     left_out: int
+    detect: bool = False
 
     @property
     def path(self) -> Path:
@@ -48,14 +55,15 @@ class PoseDataset:
     def jobs(self) -> list[Job]:
         paths = self.keypoints.image_paths
         return [
-            Job(paths[page.image_id], page.boxes_xywh, index)
+            Job(paths[page.image_id], None if self.detect else page.boxes_xywh, index)
             for index, page in enumerate(self.pages)
         ]
 
     @property
     def has_head_sizes(self) -> bool:
         """True where PCKh can be measured: annotated boxes, each with a head size."""
-        return self.boxes is None and all(one.head_size is not None for one in self.samples)
+        annotated = self.boxes is None and not self.detect
+        return annotated and all(one.head_size is not None for one in self.samples)
 
     def check_result(self, job: Job, result: Result) -> None:
         """Raise InputError where a picture has another size than annotated."""
@@ -91,7 +99,7 @@ class PoseDataset:
                 "notes": self.notes,
             },
             "boxes": {
-                "source": self.boxes.name if self.boxes else "gt",
+                "source": self._source,
                 "sha256": sha256_of(self.boxes) if self.boxes else None,
                 "count": self._num_boxes,
                 "left_out": self.left_out,
@@ -108,7 +116,11 @@ class PoseDataset:
             + (f", {estimated} areas estimated" if estimated else "")
             + (f", {ignored} crowds or without a label" if ignored else "")
             + f", OKS sigmas: {self.keypoints.sigmas_source}",
-            f"{self._num_boxes} boxes ({self.boxes.name if self.boxes else 'gt'})"
+            (
+                f"boxes by {self._source}"
+                if self.detect
+                else f"{self._num_boxes} boxes ({self._source})"
+            )
             + (f", {self.left_out} of other categories left out" if self.left_out else ""),
             self._metric(),
             *(f"note: {note}" for note in self.notes),
@@ -126,6 +138,11 @@ class PoseDataset:
         counted = [one for one in subjects if one.counts]
         estimated = sum(not one.area_given for one in counted)
         return len(counted), len(subjects) - len(counted), estimated
+
+    @property
+    def _source(self) -> str:
+        """Name the source of the boxes."""
+        return "the model's detector" if self.detect else self.boxes.name if self.boxes else "gt"
 
     @property
     def _num_boxes(self) -> int:
@@ -160,10 +177,13 @@ def read_dataset(source: DataSource) -> PoseDataset:
             f"expected the image folder of {source.path}, got none; add --images DIR (images=...)"
         )
     keypoints = read_keypoints(source.path, source.images, source.category)
+    if source.detect:
+        pages = [no_boxes(image_id) for image_id in keypoints.image_paths]
+        return PoseDataset(keypoints, None, tuple(pages), 0, detect=True)
     if source.boxes is None:
         return PoseDataset(keypoints, None, tuple(annotated_boxes(keypoints)), 0)
-    pages, left_out = read_detections(source.boxes, keypoints)
-    return PoseDataset(keypoints, source.boxes, tuple(pages), left_out)
+    detected, left_out = read_detections(source.boxes, keypoints)
+    return PoseDataset(keypoints, source.boxes, tuple(detected), left_out)
 
 
 def _expect_same_keypoints(spec: PoseSpec, dataset: KeypointDataset) -> None:

@@ -74,6 +74,8 @@ class Poses(SavableResult):
     skeleton: names, bones and mirror pairs of the K keypoints.
     image_size: (height, width) of the picture.
     boxes_given: False where no box was given and the whole picture was taken as one subject.
+    box_scores: (N,) float32, 0..1, of the boxes that a detector found, None for other boxes.
+    detector: name of the model that found the boxes, None for other boxes.
     """
 
     keypoints: NDArray[np.float32]
@@ -83,6 +85,8 @@ class Poses(SavableResult):
     skeleton: Skeleton
     image_size: Size
     boxes_given: bool = True
+    box_scores: NDArray[np.float32] | None = None
+    detector: str | None = None
 
     def __post_init__(self) -> None:
         count, points = len(self.scores), self.skeleton.num_keypoints
@@ -92,6 +96,8 @@ class Poses(SavableResult):
             "boxes": (count, 4),
             "scores": (count,),
         }
+        if self.box_scores is not None:
+            shapes["box_scores"] = (count,)
         for name, shape in shapes.items():
             object.__setattr__(self, name, frozen_array(name, getattr(self, name), shape))
 
@@ -127,6 +133,7 @@ class Poses(SavableResult):
             keypoint_scores=self.keypoint_scores[rows],
             boxes=self.boxes[rows],
             scores=self.scores[rows],
+            box_scores=None if self.box_scores is None else self.box_scores[rows],
         )
 
     def draw(self, image: ImageSource) -> Image8:
@@ -182,8 +189,18 @@ class Poses(SavableResult):
         return [self._coco_entry(row, image, category) for row in range(len(self))]
 
     def entries(self, image_id: int) -> list[dict[str, object]]:
-        """List the subjects as `to_coco`, with `boxes_given` added, for the file of a whole run."""
-        return [{**entry, "boxes_given": self.boxes_given} for entry in self.to_coco(image_id)]
+        """List the subjects as `to_coco`, for the file of a whole run.
+
+        Added are `boxes_given`, which is false where the whole picture was taken, and `detector`
+        and `box_score` of boxes that a detector found.
+        """
+        entries = self.to_coco(image_id)
+        for row, entry in enumerate(entries):
+            entry["boxes_given"] = self.boxes_given
+            if self.box_scores is not None:
+                entry["detector"] = self.detector
+                entry["box_score"] = round(float(self.box_scores[row]), 5)
+        return entries
 
     def summary(self) -> str:
         """Describe the poses in a few words: how many persons, and the score of each."""
@@ -192,8 +209,9 @@ class Poses(SavableResult):
         scores = " ".join(f"{score:.2f}" for score in self.scores.tolist()[:_LISTED_SCORES])
         more = " ..." if count > _LISTED_SCORES else ""
         whole = "" if self.boxes_given else " (the whole image)"
+        found = f" found by {printable(self.detector)}" if self.detector is not None else whole
         scored = f", score {scores}{more}" if count else ""
-        return f"{persons}{whole}{scored}"
+        return f"{persons}{found}{scored}"
 
     def tables(self, width: int) -> "Iterator[Table]":
         """Yield tables for a terminal of `width` columns: a row a keypoint, a column a person.

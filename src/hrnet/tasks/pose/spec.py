@@ -7,7 +7,7 @@ from pydantic import AfterValidator, model_validator
 
 from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
 from hrnet.errors import InputError
-from hrnet.skeleton import Skeleton, published_skeleton, skeleton_names
+from hrnet.skeleton import COCO_PERSON, Skeleton, published_skeleton, skeleton_names
 from hrnet.spec import LEAST, MOST, ModelSpec, NetworkSpec
 
 MAX_SIGMA = 1000.0
@@ -35,6 +35,9 @@ class PoseSpec(ModelSpec):
     activation: "softmax" where the network's maps are logits of a distribution over the pixels
         (trained by cross-entropy) and are rescaled to Gaussians of height 1, see `SpatialSoftmax`.
     padding: factor by which a box grows before it is cropped.
+    subjects: what is in a picture without boxes: "persons" that a detector finds; "boxes", which
+        have to be given, else the whole picture is one; "picture", the whole of it. None: "persons"
+        for the keypoints of a published data set of persons, else "boxes".
     """
 
     codec: CodecKind = "classic"
@@ -43,6 +46,7 @@ class PoseSpec(ModelSpec):
     activation: Literal["none", "softmax"] = "none"
     padding: float = 1.25
     skeleton: Skeleton
+    subjects: Literal["persons", "boxes", "picture"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -79,6 +83,13 @@ class PoseSpec(ModelSpec):
         heatmap_size = (height // 4, width // 4)
         kernel = self.blur_kernel or 0
         return HeatmapCodec(self.codec, self.input_size, heatmap_size, self.sigma, kernel)
+
+    @property
+    def subject(self) -> str | None:
+        """The class person, for a model of persons."""
+        if self.subjects is None:
+            return "person" if _of_persons(self.skeleton.names) else None
+        return "person" if self.subjects == "persons" else None
 
     @property
     def output_names(self) -> tuple[str, ...]:
@@ -124,6 +135,20 @@ class PoseSpec(ModelSpec):
     def words(self) -> list[str]:
         """Return the codec and the padding."""
         return [self.codec, f"padding {self.padding:g}"]
+
+
+_OF_PERSONS = (
+    *("mpii", "aic", "coco_aic", "crowdpose", "posetrack18", "exlpose"),
+    *("coco_wholebody", "humanart", "ubody"),
+)
+"""Published skeletons of whole persons, beside COCO's."""
+
+
+def _of_persons(names: tuple[str, ...]) -> bool:
+    """Return whether keypoints are those of a published data set of persons."""
+    if names == COCO_PERSON.names:
+        return True
+    return any(published_skeleton(name).names == names for name in _OF_PERSONS)
 
 
 _NETWORK_OF_FORMAT_1 = frozenset({"variant", "task", "options"})

@@ -20,10 +20,10 @@ from hrnet.geometry import (
     Image8,
     Size,
     apply_affine,
-    box_to_crop,
     invert_affine,
     warp_affine,
     xywh_to_xyxy,
+    xyxy_to_xywh,
 )
 from hrnet.spec import ModelSpec
 from hrnet.tasks import (
@@ -31,12 +31,14 @@ from hrnet.tasks import (
     Dataset,
     Job,
     Outputs,
+    Regions,
     Result,
     Sample,
     TaskParts,
     expect_outputs,
 )
 from hrnet.tasks.pose.crops import check_boxes, crop_matrices, whole_image_box
+from hrnet.tasks.pose.found import crop_areas, keep_poses
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
 
@@ -53,15 +55,17 @@ Located = tuple[NDArray[np.float32], NDArray[np.float32]]
 class PosePage:
     """A picture with its boxes, and the keypoints that have come in so far."""
 
-    def __init__(self, image: Image8, boxes: ArrayLike | None, spec: PoseSpec) -> None:
+    def __init__(self, image: Image8, boxes: ArrayLike | Regions | None, spec: PoseSpec) -> None:
         self._image: Image8 | None = image  # until the last crop is cut
         self._image_size: Size = (image.shape[0], image.shape[1])
         self._spec = spec
+        self._found = boxes if isinstance(boxes, Regions) else None
         self._boxes_given = boxes is not None
+        given = boxes.boxes_xywh if isinstance(boxes, Regions) else boxes
         self._boxes: Floats = (
             whole_image_box(self._image_size)
-            if boxes is None
-            else check_boxes(boxes, self._image_size)
+            if given is None
+            else check_boxes(given, self._image_size)
         )
         self._parts: list[Located] = []
 
@@ -81,11 +85,15 @@ class PosePage:
         return len(self._parts) == len(self._boxes)
 
     def result(self) -> Poses:
-        """Join the keypoints of all boxes; a subject's score is the mean of its keypoints'."""
+        """Join the keypoints of all boxes; a subject's score is the mean of its keypoints'.
+
+        Poses in a detector's boxes are rescored and sorted, and near copies are left out, see
+        `keep_poses`.
+        """
         count, points = len(self._boxes), self._spec.skeleton.num_keypoints
         scores = np.array([scores for _, scores in self._parts], np.float32).reshape(count, points)
         keypoints = np.array([points for points, _ in self._parts], np.float32)
-        return Poses(
+        poses = Poses(
             keypoints=keypoints.reshape(count, points, 2),
             keypoint_scores=scores,
             boxes=xywh_to_xyxy(self._boxes).astype(np.float32),
@@ -94,6 +102,7 @@ class PosePage:
             image_size=self._image_size,
             boxes_given=self._boxes_given,
         )
+        return poses if self._found is None else keep_poses(poses, self._found, self._spec)
 
 
 class PoseTask:
@@ -111,7 +120,7 @@ class PoseTask:
     def spec(self) -> PoseSpec:
         return self._spec
 
-    def preprocess(self, image: Image8, boxes: ArrayLike | None) -> PosePage:
+    def preprocess(self, image: Image8, boxes: ArrayLike | Regions | None) -> PosePage:
         """Open a picture with its boxes; None takes the whole picture as one subject."""
         return PosePage(image, boxes, self.spec)
 
@@ -185,13 +194,16 @@ class PoseTask:
         from hrnet.tasks.pose.evaluation import ImagePoses
 
         assert isinstance(poses, Poses)
-        _, crop_size = box_to_crop(page.boxes_xywh, self.spec.input_size, self.spec.padding)
+        boxes: Floats = page.boxes_xywh
+        box_scores: Floats = page.scores
+        if poses.box_scores is not None:  # of the model's own detector
+            boxes, box_scores = xyxy_to_xywh(poses.boxes), poses.box_scores
         return ImagePoses(
             image_id=page.image_id,
             keypoints=poses.keypoints,
             keypoint_scores=poses.keypoint_scores,
-            box_scores=page.scores,
-            areas=crop_size.prod(axis=-1),
+            box_scores=box_scores,
+            areas=crop_areas(boxes, self.spec),
         )
 
     def _expect_fit(self, outputs: Outputs, count: int | None = None) -> Outputs:
@@ -210,6 +222,6 @@ TASK = TaskParts(
     network="hrnet.tasks.pose.network",
     sections="hrnet.tasks.pose.sections",
     results="keypoints",
-    without_boxes="no boxes given: each whole image was taken as one person",
+    without_boxes="no boxes given: each whole image was taken as one subject",
     hub_tag="keypoint-detection",
 )
