@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -389,7 +390,7 @@ def test_a_new_run_in_its_place_is_refused(run, undisturbed, tmp_path, data):
 
 def test_the_environment_is_written_down(undisturbed, data):
     found = json.loads((undisturbed / "environment.json").read_text())
-    assert found["packages"]["torch"] == torch.__version__
+    assert found["packages"]["torch"] == version("torch")
     assert found["data"]["training"]["samples"] == 16
     assert len(found["data"]["training"]["sha256"]) == 64
     assert found["processes"] == 1
