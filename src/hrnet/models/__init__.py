@@ -12,6 +12,7 @@ from hrnet.models import hrformer, hrnet, litehrnet
 from hrnet.models.family import Config, Family
 from hrnet.models.heads import HEADS, Head, usual_head
 from hrnet.models.highres import HighResBackbone
+from hrnet.models.layers import DrawnModule
 from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 
 __all__ = [
@@ -71,7 +72,9 @@ def create_model(
         "segmentation": logits (N, num_outputs, H/4, W/4), by default of 19 classes; with an "ocr"
             head a tuple of the auxiliary logits and the logits;
         "classification": logits (N, num_outputs), by default of 1000 classes;
-        "detection": the V2p pyramid, five maps of 256 channels at strides 4 to 64;
+        "detection": the V2p pyramid, five maps of 256 channels at strides 4 to 64; with a detector's
+            head ("faster", "mask", "cascade", "cascade_mask", "fcos") the maps of it, by default
+            for 80 classes, see `hrnet.models.heads`;
         "features": the four streams of the backbone.
     num_outputs: number of keypoints or classes.
     options: choices within the architecture, the fields of `hrnet.spec.NetworkOptions`, such as
@@ -182,7 +185,8 @@ def _count_outputs(head: Head, spec: NetworkSpec) -> int:
 def _initialise(network: nn.Module, *, he_init: bool) -> None:
     """Draw new weights as the published code does; weights on the meta device are left alone.
 
-    Convolutions: see `Head.he_init`. Linear layers of attention: N(0, 0.02). Biases: 0.
+    Convolutions: see `Head.he_init`. Linear layers of attention: N(0, 0.02). Biases: 0. A
+    `DrawnModule` draws its own.
     """
     if next(network.parameters()).is_meta:
         return
@@ -196,3 +200,6 @@ def _initialise(network: nn.Module, *, he_init: bool) -> None:
             nn.init.trunc_normal_(module.weight, std=0.02)
         if isinstance(module, (nn.Conv2d, nn.Linear)) and module.bias is not None:
             nn.init.zeros_(module.bias)
+    for module in network.modules():
+        if isinstance(module, DrawnModule):
+            module.draw_weights()

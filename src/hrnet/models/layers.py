@@ -16,6 +16,14 @@ def resize_like(x: Tensor, like: Tensor, *, align_corners: bool) -> Tensor:
     )
 
 
+class DrawnModule(nn.Module):
+    """A module that draws its new weights by itself."""
+
+    def draw_weights(self) -> None:
+        """Draw new weights."""
+        raise NotImplementedError
+
+
 class ConvNorm(nn.Module):
     """A convolution, batch normalisation and, with `relu`, ReLU.
 

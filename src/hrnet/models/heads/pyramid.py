@@ -7,18 +7,24 @@ from torch import Tensor, nn
 
 from hrnet.models.heads.streams import join_streams
 
+PYRAMID_CHANNELS = 256
+"""Of each map of the pyramid."""
+
 
 class PyramidHead(nn.Module):
     """Four streams -> five maps (N, 256, ...) at strides 4, 8, 16, 32 and 64 of the image.
 
+    stride: of the convolutions that smooth the maps; 2 doubles the strides of all maps, as FCOS has
+        it, by the same weights.
     Raises ValueError for images of less than 64 pixels in height or width.
     """
 
-    def __init__(self, channels: tuple[int, ...], out_channels: int = 256) -> None:
+    def __init__(self, channels: tuple[int, ...], stride: int = 1) -> None:
         super().__init__()
-        self.reduce = nn.Conv2d(sum(channels), out_channels, 1)
+        width = PYRAMID_CHANNELS
+        self.reduce = nn.Conv2d(sum(channels), width, 1)
         self.smooth = nn.ModuleList(
-            nn.Conv2d(out_channels, out_channels, 3, padding=1) for _ in range(5)
+            nn.Conv2d(width, width, 3, stride=stride, padding=1) for _ in range(5)
         )
 
     def forward(self, streams: list[Tensor]) -> list[Tensor]:
@@ -32,3 +38,8 @@ class PyramidHead(nn.Module):
         joined = self.reduce(join_streams(streams, align_corners=False))
         pooled = (nn.functional.avg_pool2d(joined, 2**i) if i else joined for i in range(5))
         return [smooth(x) for smooth, x in zip(self.smooth, pooled, strict=True)]
+
+    def draw_weights(self) -> None:
+        """Draw new weights as the published detectors do: uniform, variance 1 / fan in."""
+        for conv in (self.reduce, *self.smooth):
+            nn.init.kaiming_uniform_(conv.weight, a=1)  # type: ignore[arg-type]
