@@ -199,7 +199,8 @@ class Model:
                 height, width = crop.content
                 image[:, height:] = 0
                 image[:, :, width:] = 0
-        outputs = infer(self._engine, self.task, images, flip_test=flip_test)
+        numbers = np.array([crop.numbers for crop in batch], np.float32)
+        outputs = infer(self._engine, self.task, images, *numbers.T, flip_test=flip_test)
         for crop, part in zip(batch, self.task.postprocess(outputs, batch), strict=True):
             crop.page.add(part)
 
@@ -214,17 +215,20 @@ def _share_batch(batch: Sequence[Crop], crop: Crop, batch_size: int) -> bool:
 
 
 def infer(
-    engine: Callable[[NDArray[np.float32]], Outputs],
+    engine: Callable[..., Outputs],
     task: Task,
     images: NDArray[np.float32],
-    *,
+    *numbers: NDArray[np.float32],
     flip_test: bool = False,
 ) -> Outputs:
-    """Run a network on images (N, 3, H, W); with `flip_test` the mean with their mirror images."""
-    outputs = engine(images)
+    """Run a network on images (N, 3, H, W); with `flip_test` the mean with their mirror images.
+
+    numbers: (N,) each, see `Crop.numbers`.
+    """
+    outputs = engine(images, *numbers)
     if not flip_test:
         return outputs
-    mirrored = task.unflip(engine(np.ascontiguousarray(images[..., ::-1])))
+    mirrored = task.unflip(engine(np.ascontiguousarray(images[..., ::-1]), *numbers))
     pairs = zip(outputs, mirrored, strict=True)
     return tuple((one + other) * np.float32(0.5) for one, other in pairs)
 

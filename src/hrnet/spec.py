@@ -58,7 +58,8 @@ class NetworkOptions(BaseModel):
     head: str | None = Field(
         default=None,
         description="v1 (reads the highest stream), v2 (all streams joined), ocr (object context), "
-        "or ocr_v3 (HRFormer's, with grouped 7x7 convolutions), as the task allows.",
+        "or ocr_v3 (HRFormer's, with grouped 7x7 convolutions); for detection pyramid, faster, "
+        "mask, cascade, cascade_mask or fcos.",
     )
     upsampling: Literal["nearest", "bilinear"] | None = Field(
         default=None,
@@ -159,6 +160,16 @@ class ModelSpec(BaseModel):
     @property
     def task(self) -> str:
         return self.network.task
+
+    @property
+    def any_size(self) -> bool:
+        """True where inputs differ in size, so that `input_size` is a usual one."""
+        return False
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the network's inputs in an exported file; see `hrnet.tasks.Crop` for further."""
+        return ("images",)
 
     @property
     def output_names(self) -> tuple[str, ...]:

@@ -11,6 +11,8 @@ from hrnet.errors import InputError
 from hrnet.models import hrformer, hrnet, litehrnet
 from hrnet.models.family import Config, Family
 from hrnet.models.heads import HEADS, Head, usual_head
+from hrnet.models.heads.fcos import PointMaps
+from hrnet.models.heads.two_stage import TwoStageMaps
 from hrnet.models.highres import HighResBackbone
 from hrnet.models.layers import DrawnModule
 from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
@@ -51,7 +53,9 @@ class Network(nn.Module):
         self.head = head
         self.spec = spec
 
-    def forward(self, images: Tensor) -> Tensor | list[Tensor] | tuple[Tensor, Tensor]:
+    def forward(
+        self, images: Tensor
+    ) -> Tensor | list[Tensor] | tuple[Tensor, Tensor] | TwoStageMaps | PointMaps:
         output: Tensor | list[Tensor] = self.head(self.backbone(images))
         return output
 
@@ -72,9 +76,9 @@ def create_model(
         "segmentation": logits (N, num_outputs, H/4, W/4), by default of 19 classes; with an "ocr"
             head a tuple of the auxiliary logits and the logits;
         "classification": logits (N, num_outputs), by default of 1000 classes;
-        "detection": the V2p pyramid, five maps of 256 channels at strides 4 to 64; with a detector's
-            head ("faster", "mask", "cascade", "cascade_mask", "fcos") the maps of it, by default
-            for 80 classes, see `hrnet.models.heads`;
+        "detection": the V2p pyramid, five maps of 256 channels at strides 4 to 64; with the head
+            "faster", "mask", "cascade", "cascade_mask" or "fcos" the maps of that detector, by
+            default for 80 classes, see `hrnet.models.heads`;
         "features": the four streams of the backbone.
     num_outputs: number of keypoints or classes.
     options: choices within the architecture, the fields of `hrnet.spec.NetworkOptions`, such as

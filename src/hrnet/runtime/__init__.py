@@ -27,8 +27,11 @@ class Engine(Protocol):
 
     device: str
 
-    def __call__(self, images: "NDArray[np.float32]") -> "tuple[NDArray[np.float32], ...]":
-        """Return the network's outputs, N first, for normalised images (N, 3, H, W)."""
+    def __call__(self, *inputs: "NDArray[np.float32]") -> "tuple[NDArray[np.float32], ...]":
+        """Return the network's outputs, N first, for normalised images (N, 3, H, W).
+
+        Further inputs (N,) are the numbers that some networks need of each image.
+        """
         ...
 
 

@@ -51,11 +51,11 @@ class OnnxRuntimeEngine:
                 raise
             self.device = "cpu"
             self._session = _open(path, self.device, threads)
-        self._input: str = self._session.get_inputs()[0].name
+        self._inputs: list[str] = [one.name for one in self._session.get_inputs()]
 
-    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def __call__(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         with network_errors():
-            outputs = self._session.run(None, {self._input: images})
+            outputs = self._session.run(None, dict(zip(self._inputs, inputs, strict=True)))
             return tuple(np.asarray(output, dtype=np.float32) for output in outputs)
 
 

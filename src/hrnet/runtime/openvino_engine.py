@@ -13,7 +13,9 @@ with no_telemetry():
     import openvino
 
 _OFTEN, _MOST_COMPILED = 10, 2
-"""Batches of one size before the model is compiled for it, and sizes it is compiled for."""
+"""Batches of one shape before the model is compiled for it, and shapes it is compiled for."""
+
+Shapes = tuple[tuple[int, ...], ...]
 
 
 class OpenVinoEngine:
@@ -37,36 +39,36 @@ class OpenVinoEngine:
                 "or auto"
             )
         self.device = name.lower().replace(".", ":")
-        # Compile the model for any batch size.
+        # Compile the model for any shape.
         options: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": "f32"}
         if threads is not None and name == "CPU":
             options["INFERENCE_NUM_THREADS"] = threads
         self._source = core.read_model(path)
         self._settings = (core, name, options)
-        self._any_count = self._compile(self._source)
-        self._of_count: dict[int, openvino.CompiledModel] = {}
-        self._seen: Counter[int] = Counter()
+        self._any_shape = self._compile(self._source)
+        self._of_shape: dict[Shapes, openvino.CompiledModel] = {}
+        self._seen: Counter[Shapes] = Counter()
 
-    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def __call__(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         with network_errors():
-            model = self._model_for(images.shape)
-            found = model([images])
+            model = self._model_for(tuple(one.shape for one in inputs))
+            found = model(list(inputs))
             return tuple(np.array(found[output], np.float32) for output in model.outputs)
 
     def _compile(self, model: openvino.Model) -> openvino.CompiledModel:
         core, name, options = self._settings
         return core.compile_model(model, name, options)
 
-    def _model_for(self, shape: tuple[int, ...]) -> openvino.CompiledModel:
-        """Return the model compiled for a batch size used often, else that for any batch size.
+    def _model_for(self, shapes: Shapes) -> openvino.CompiledModel:
+        """Return the model compiled for a shape used often, else that for any shape.
 
-        A fixed size is 1 to 20 % faster; compiling takes seconds for a large network.
+        A fixed shape is 1 to 20 % faster; compiling takes seconds for a large network.
         """
-        count = shape[0]
-        self._seen[count] += 1
-        often = self._seen[count] > _OFTEN and len(self._of_count) < _MOST_COMPILED
-        if often and count not in self._of_count:
+        self._seen[shapes] += 1
+        often = self._seen[shapes] > _OFTEN and len(self._of_shape) < _MOST_COMPILED
+        if often and shapes not in self._of_shape:
             model = self._source.clone()
-            model.reshape(list(shape))
-            self._of_count[count] = self._compile(model)
-        return self._of_count.get(count, self._any_count)
+            sizes = zip(model.inputs, shapes, strict=True)
+            model.reshape({port: list(shape) for port, shape in sizes})
+            self._of_shape[shapes] = self._compile(model)
+        return self._of_shape.get(shapes, self._any_shape)

@@ -18,8 +18,9 @@ class TorchEngine:
         self._device = torch.device(device)
         self._model = model.to(self._device).eval()
 
-    def __call__(self, images: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def __call__(self, *inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        tensors = [torch.from_numpy(one).to(self._device) for one in inputs]
         with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
-            found = self._model(torch.from_numpy(images).to(self._device))
+            found = self._model(*tensors)
         outputs = (found,) if isinstance(found, torch.Tensor) else found
         return tuple(output.float().cpu().numpy() for output in outputs)

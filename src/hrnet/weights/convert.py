@@ -163,7 +163,12 @@ def _described(source: Source, facts: Mapping[str, object]) -> tuple[ModelSpec |
     unknown = next((name for name in facts if name not in fields), None)
     if unknown is not None:
         raise InputError(f"{source.name} is of {task}, which has no {unknown}; leave it out")
-    known: dict[str, object] = {"name": source.network.variant, **dict(source.model or {}), **facts}
+    known: dict[str, object] = {
+        "name": source.network.variant,
+        **source.facts,
+        **dict(source.model or {}),
+        **facts,
+    }
     # What nobody gave is as usual, if the task has an idea of it.
     usual = parts.usual_facts(source.network, known) if parts and parts.usual_facts else {}
     try:

@@ -1,6 +1,7 @@
 """Any file of weights, opened: ours or of any known project, recognised by its content alone."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -12,7 +13,7 @@ from hrnet.weights.files.torchfile import read_torch_file
 from hrnet.weights.files.unwrap import expect_whole, unwrap
 from hrnet.weights.published.rows import PublishedWeight, row_of_file
 from hrnet.weights.schemes.keymap import Dropped, StateDict, Taken
-from hrnet.weights.schemes.recognise import recognise
+from hrnet.weights.schemes.recognise import Recognised, recognise
 
 OURS = "hrnet"
 """The naming scheme of our own files."""
@@ -23,8 +24,9 @@ class Source:
     """The network of a file, with its weights by our names.
 
     name: of the file. scheme, writers: the naming scheme and the projects that write such files.
-    model: the task's description, None where neither file nor catalogue has it. mapped: how many
-    tensors came from the file. dropped, made: what was left out or added, and why.
+    model: the task's description, None where neither file nor catalogue has it. facts: fields of it
+    that follow from the file. mapped: how many tensors came from the file. dropped, made: what was
+    left out or added, and why.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Source:
     model: ModelSpec | None = None
     dropped: tuple[Dropped, ...] = ()
     made: tuple[str, ...] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
@@ -70,6 +73,7 @@ def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
         _catalogued(row, found.network, path) if row else None,
         dropped=(*raw.dropped, *found.taken.dropped),
         made=(*found.taken.made, *_casts(found.taken.state)),
+        facts=_facts(found, raw),
     )
 
 
@@ -99,6 +103,14 @@ def _catalogued(row: PublishedWeight, found: NetworkSpec, path: Path) -> ModelSp
             )
     spec = row.spec
     return spec.model_copy(update={"network": found}) if isinstance(spec, ModelSpec) else None
+
+
+def _facts(found: Recognised, raw: Taken) -> dict[str, object]:
+    """Return the fields of a description that follow from the mapping of a file and its notes."""
+    facts = dict(found.key_map.facts)
+    if facts and len(raw.class_names) == found.network.num_outputs:
+        facts["class_names"] = raw.class_names
+    return facts
 
 
 def _casts(state: dict[str, Tensor]) -> tuple[str, ...]:

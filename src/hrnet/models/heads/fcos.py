@@ -26,8 +26,8 @@ _PRIOR = 0.01
 class PointMaps:
     """Output of an `FCOSHead` for a batch: five maps each, at strides 8 to 128 of the image.
 
-    classes: logits (N, C, h, w). distances: (N, 4, h, w), from a point to the left, upper, right and
-    lower side of its box, in pixels. centreness: logits (N, 1, h, w).
+    classes: logits (N, C, h, w). distances: (N, 4, h, w), from a point to the left, upper, right
+    and lower side of its box, in pixels. centreness: logits (N, 1, h, w).
     """
 
     classes: list[Tensor]
@@ -94,8 +94,7 @@ class FCOSHead(DrawnModule):
         return PointMaps(
             classes=[self.classifier(x) for x in of_class],
             distances=[
-                scale(self.distances(x)).exp()
-                for scale, x in zip(self.scales, of_box, strict=True)
+                scale(self.distances(x)).exp() for scale, x in zip(self.scales, of_box, strict=True)
             ],
             centreness=[self.centreness(x) for x in of_class],
         )

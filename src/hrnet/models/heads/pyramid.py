@@ -42,4 +42,4 @@ class PyramidHead(nn.Module):
     def draw_weights(self) -> None:
         """Draw new weights as the published detectors do: uniform, variance 1 / fan in."""
         for conv in (self.reduce, *self.smooth):
-            nn.init.kaiming_uniform_(conv.weight, a=1)  # type: ignore[arg-type]
+            nn.init.kaiming_uniform_(conv.weight, a=1)

@@ -68,7 +68,8 @@ class BoxHead(nn.Module):
     def draw_weights(self) -> None:
         """Draw new weights: Glorot for the hidden layers, N(0, 0.01) and N(0, 0.001) behind."""
         for layer in self.hidden:
-            nn.init.xavier_uniform_(layer.weight)  # type: ignore[arg-type]
+            assert isinstance(layer, nn.Linear)
+            nn.init.xavier_uniform_(layer.weight)
         nn.init.normal_(self.classifier.weight, std=0.01)
         nn.init.normal_(self.deltas.weight, std=0.001)
 
@@ -96,9 +97,10 @@ class MaskHead(nn.Module):
     def draw_weights(self) -> None:
         """Draw new weights after He et al. 2015 (fan out)."""
         for layer in (*self.convs, self.enlarge, self.classifier):
-            weight: Tensor = layer.weight  # type: ignore[assignment]
-            nn.init.kaiming_normal_(weight, mode="fan_out", nonlinearity="relu")
-        nn.init.zeros_(self.enlarge.bias)  # type: ignore[arg-type]
+            assert isinstance(layer, nn.Conv2d | nn.ConvTranspose2d)
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        assert self.enlarge.bias is not None
+        nn.init.zeros_(self.enlarge.bias)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -153,7 +155,8 @@ class TwoStageHead(DrawnModule):
 
     def forward(self, streams: list[Tensor]) -> TwoStageMaps:
         features = self.pyramid(streams)
-        return TwoStageMaps(features, *self.proposals(features), head=self)
+        objectness, deltas = self.proposals(features)
+        return TwoStageMaps(features, objectness, deltas, self)
 
     def draw_weights(self) -> None:
         """Draw the new weights of all parts, see there."""

@@ -66,6 +66,16 @@ class DetectionSpec(ModelSpec):
         return self.class_names
 
     @property
+    def any_size(self) -> bool:
+        """True where a picture keeps its ratio."""
+        return self.fit is not None
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """The images; legacy detectors need to know how much they were enlarged, too."""
+        return ("images", "scales") if self.conventions == "legacy" else ("images",)
+
+    @property
     def output_names(self) -> tuple[str, ...]:
         names = ("boxes", "scores", "labels")
         return (*names, "masks") if self.has_masks else names

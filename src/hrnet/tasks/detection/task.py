@@ -27,6 +27,7 @@ from hrnet.tasks import (
     TaskParts,
     expect_outputs,
 )
+from hrnet.tasks.detection.coco import usual_facts
 from hrnet.tasks.detection.crops import fit_picture
 from hrnet.tasks.detection.result import Detections
 from hrnet.tasks.detection.spec import DetectionSpec
@@ -120,7 +121,7 @@ class DetectionTask:
     def _found(self, parts: Sequence[NDArray[np.float32]], crop: Crop) -> Found:
         """Return the rows of one input that hold a detection, scaled to the picture."""
         boxes, scores, labels, *masks = parts
-        keep = scores > max(self.spec.min_score, 0)
+        keep = scores > 0  # the network applies `min_score`
         # Legacy boxes end at the last pixel that is inside.
         last = np.array([0, 0, 1, 1]) if self.spec.conventions == "legacy" else np.zeros(4)
         scale = np.array([crop.matrix[0, 0], crop.matrix[1, 1]] * 2)
@@ -151,6 +152,7 @@ TASK = TaskParts(
     spec=DetectionSpec,
     settings="hrnet.tasks.detection.config",
     network="hrnet.tasks.detection.network",
+    usual_facts=usual_facts,
     results="detections",
     finds_regions=True,
 )

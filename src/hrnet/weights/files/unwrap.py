@@ -38,8 +38,8 @@ _REASONS = _TRAINING | {
 OTHER = "weights of another moment or average"
 _BESIDE = "beside the network, no part of it"
 _LOSS = "the loss, which is no part of the network"
-_COUNTER = "num_batches_tracked"
-"""The only tensor of a layer that is a single number."""
+_NUMBER = re.compile(r".*\bnum_batches_tracked|.*\bscales\.\d+\.scale")
+"""The only tensors of a layer that are a single number: a counter, and a factor of FCOS."""
 
 _MAX_DEPTH = 12
 _MAX_ENTRIES = 100_000
@@ -72,7 +72,21 @@ def unwrap(content: Mapping[str, object], source: str) -> Taken:
         for name, value in tensors.items()
         if file.takes(name)
     }
-    return Taken(state, dropped=tuple(_grouped(file.left_out(content))))
+    dropped = tuple(_grouped(file.left_out(content)))
+    return Taken(state, dropped=dropped, class_names=_class_names(content.get("meta")))
+
+
+def _class_names(notes: object) -> tuple[str, ...]:
+    """Return the names of classes in the notes of a file, as OpenMMLab writes them; () for none."""
+    if not isinstance(notes, Mapping):
+        return ()
+    # Beside other notes, or, from mmengine on, in those about the data set.
+    inner = notes.get("dataset_meta")
+    places = (notes, inner if isinstance(inner, Mapping) else {})
+    found = (place.get(key) for place in places for key in ("CLASSES", "classes"))
+    names = next((value for value in found if isinstance(value, list | tuple | str)), ())
+    listed = (names,) if isinstance(names, str) else tuple(names)
+    return listed if all(isinstance(name, str) for name in listed) else ()
 
 
 def expect_whole(task: str, dropped: Collection[Dropped], source: str) -> None:
@@ -166,7 +180,7 @@ class _File:
         """Return True for a tensor of the network's: within its place, and of a layer."""
         first, dot, _ = _clean(name.removeprefix(self.chosen)).partition(".")
         within = name.startswith(self.chosen) and not self._is_other(name)
-        counted = self.tensors[name].dim() > 0 or name.endswith(_COUNTER)
+        counted = self.tensors[name].dim() > 0 or bool(_NUMBER.fullmatch(name))
         return within and bool(dot) and counted and not _is_loss(first)
 
     def left_out(

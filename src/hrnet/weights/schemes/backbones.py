@@ -3,14 +3,10 @@
 from dataclasses import replace
 
 from hrnet.weights.schemes import deeplabcut, hrformer, hrnet, mmpose
+from hrnet.weights.schemes.hrnet import HRNET_BODY
 from hrnet.weights.schemes.keymap import OFFICIAL, KeyMap, prefixed
 from hrnet.weights.schemes.litehrnet import OFFICIAL_LITE
-from hrnet.weights.schemes.official import (
-    HRFORMER_BODY,
-    HRNET_BODY,
-    LITE_BODY,
-    without_index,
-)
+from hrnet.weights.schemes.official import HRFORMER_BODY, LITE_BODY, without_index
 
 _HRNET = KeyMap(
     OFFICIAL,

@@ -5,8 +5,8 @@ transposed convolutions or location refinement, the backbone can be taken.
 """
 
 from hrnet.weights.schemes import hrnet
+from hrnet.weights.schemes.hrnet import HRNET_BODY
 from hrnet.weights.schemes.keymap import KeyMap, prefixed
-from hrnet.weights.schemes.official import HRNET_BODY
 
 PREFIX = "backbone.model."
 _LAST = "heads.bodypart.heatmap_head.final_conv"

@@ -7,6 +7,9 @@ the names of the classification repository throughout.
 
 from hrnet.weights.schemes.keymap import NameRule, conv_norm
 
+HRNET_BODY = "stage2.0.branches.0.0.conv1.weight"
+"""A tensor that every HRNet has, and no other family."""
+
 
 def block(ours: str, theirs: str, num_convs: int) -> list[NameRule]:
     """Rows of a residual block: convN and bnN are neighbours there, inside convN here."""
@@ -97,9 +100,4 @@ OCR: tuple[NameRule, ...] = (
     ("head.aux.classifier", "aux_head.3"),
     *numbered("head.pixels", "conv3x3_ocr"),
     *CONTEXT,
-)
-
-DETECTION: tuple[NameRule, ...] = (
-    ("head.reduce", "neck.reduction_conv.0"),
-    ("head.smooth.{}", "neck.fpn_conv.{}"),
 )

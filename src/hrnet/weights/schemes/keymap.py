@@ -36,13 +36,15 @@ class Dropped:
 class Taken:
     """A state dict with our names, the entries left out, and the tensors added to it.
 
-    num_made: how many of its tensors were not in the file.
+    num_made: how many of its tensors were not in the file. class_names: of its classes, where the
+    file lists them.
     """
 
     state: StateDict
     dropped: tuple[Dropped, ...] = ()
     made: tuple[str, ...] = ()
     num_made: int = 0
+    class_names: tuple[str, ...] = ()
 
     @property
     def mapped(self) -> int:
@@ -58,9 +60,11 @@ class KeyMap:
     rows: the names, ours and theirs.
     required_keys: names of theirs; a state dict with all of them is of this mapping.
     output_layer: their last layer, whose first dimension is the number of outputs; "" for none.
+    other_outputs: how many of these do not count, such as the background of a detector.
     bias_free: our convolutions before a norm that have a bias, where theirs have none.
     ignored_prefixes: of tensors that the network does not need, each with the reason.
     lower_rows: the file has the exchange paths to all streams though the head reads the first.
+    facts: fields of the task's description that all files of the mapping have.
     prepare: applied to their state dict before renaming. finish: applied after renaming to theirs.
     """
 
@@ -71,7 +75,9 @@ class KeyMap:
     rows: tuple[NameRule, ...]
     required_keys: tuple[str, ...]
     output_layer: str = ""
+    other_outputs: int = 0
     options: NetworkOptions = field(default_factory=NetworkOptions)
+    facts: Mapping[str, object] = field(default_factory=dict)
     bias_free: tuple[str, ...] = ()
     ignored_prefixes: tuple[tuple[str, str], ...] = ()
     lower_rows: bool = False

@@ -1,40 +1,35 @@
-"""The files of mmdetection: HRNet with its `HRFPN`, of detectors of any kind."""
+"""The files of mmdetection: HRNet with its `HRFPN` and detectors, of all major versions."""
 
 from dataclasses import replace
 
-from hrnet.weights.schemes import hrnet
-from hrnet.weights.schemes.keymap import KeyMap, NameRule, prefixed
-from hrnet.weights.schemes.official import DETECTOR, HRNET_BODY
+from hrnet.weights.schemes.detectors import Lineage, key_maps
+from hrnet.weights.schemes.keymap import KeyMap
 
-
-def _rows(smooth: str) -> tuple[NameRule, ...]:
-    return (
-        *prefixed(hrnet.BACKBONE, "backbone."),
-        ("head.reduce", "neck.reduction_conv.conv"),
-        ("head.smooth.{}", f"neck.{smooth}"),
-    )
-
-
-_NOW = KeyMap(
+_NOW = Lineage(
     "mmdetection",
     "mmdetection",
-    "hrnet",
-    "detection",
-    rows=_rows("fpn_convs.{}.conv"),
-    required_keys=(f"backbone.{HRNET_BODY}", "neck.fpn_convs.0.conv.weight"),
-    ignored_prefixes=(*DETECTOR, ("data_preprocessor.", "the normalisation of pixels")),
+    reduce="reduction_conv.conv",
+    smooth="fpn_convs.{}.conv",
+    regions="roi_head.",
+    point_prefix="conv_",
+    legacy=False,
 )
 
-_OLD = replace(
-    _NOW,
-    scheme="mmdetection 1.x",
-    writers="mmdetection before 2.0",
-    rows=_rows("fpn_conv.{}"),
-    required_keys=(
-        f"backbone.{HRNET_BODY}",
-        "neck.reduction_conv.conv.weight",
-        "neck.fpn_conv.0.weight",
-    ),
+_EARLY = Lineage(
+    "mmdetection 1.x",
+    "mmdetection before 2.0",
+    reduce="reduction_conv.conv",
+    smooth="fpn_conv.{}",
+    regions="",
+    point_prefix="fcos_",
+    legacy=True,
 )
 
-KEY_MAPS: tuple[KeyMap, ...] = (_NOW, _OLD)
+_LATE = replace(_EARLY, smooth=_NOW.smooth)
+"""The last files before 2.0, with the pyramid of 2.0."""
+
+KEY_MAPS: tuple[KeyMap, ...] = (
+    *(one for one in key_maps(_LATE) if one.output_layer),
+    *key_maps(_NOW),
+    *key_maps(_EARLY),
+)

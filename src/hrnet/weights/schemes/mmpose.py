@@ -8,9 +8,9 @@ from dataclasses import replace
 
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrformer, hrnet
+from hrnet.weights.schemes.hrnet import HRNET_BODY
 from hrnet.weights.schemes.keymap import KeyMap, NameRule, conv_norm, prefixed
 from hrnet.weights.schemes.official import (
-    HRNET_BODY,
     LITE_BACKBONE,
     LITE_BODY,
     POSE_HEAD,

@@ -4,9 +4,8 @@ Its ConvModules have no bias before a norm, where the official layers have one.
 """
 
 from hrnet.weights.schemes import hrnet
-from hrnet.weights.schemes.hrnet import block, numbered
+from hrnet.weights.schemes.hrnet import HRNET_BODY, block, numbered
 from hrnet.weights.schemes.keymap import KeyMap, conv_module, prefixed
-from hrnet.weights.schemes.official import HRNET_BODY
 
 KEY_MAPS: tuple[KeyMap, ...] = (
     KeyMap(

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrnet
+from hrnet.weights.schemes.hrnet import HRNET_BODY
 from hrnet.weights.schemes.keymap import KeyMap, conv_module, prefixed
-from hrnet.weights.schemes.official import HRNET_BODY
 
 _BACKBONE = prefixed(hrnet.BACKBONE, "backbone.")
 _CONTEXT = "decode_head.1.object_context_block"

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from hrnet.spec import NetworkOptions
 from hrnet.weights.schemes import hrformer, hrnet
-from hrnet.weights.schemes.hrnet import nested
+from hrnet.weights.schemes.detectors import Lineage, key_maps
+from hrnet.weights.schemes.hrnet import HRNET_BODY, nested
 from hrnet.weights.schemes.keymap import (
     OFFICIAL,
     Dropped,
@@ -24,16 +25,9 @@ from hrnet.weights.schemes.keymap import (
 )
 from hrnet.weights.schemes.litehrnet import OFFICIAL_LITE
 
-HRNET_BODY = "stage2.0.branches.0.0.conv1.weight"
 LITE_BODY = "stem.conv1.conv.weight"
 HRFORMER_BODY = "stage2.0.branches.0.0.attn.attn.q_proj.weight"
-"""Tensors that every network of a family has, and no other family."""
-
-DETECTOR = tuple(
-    (f"{part}.", "the detector behind the pyramid, which is no part of this network")
-    for part in "rpn_head bbox_head mask_head roi_head semantic_head mask_iou_head".split()
-)
-"""Parts of files of whole detectors beside backbone and pyramid."""
+"""Tensors that every network of a family has, and no other family; HRNet's is `HRNET_BODY`."""
 
 LITE_BACKBONE: tuple[NameRule, ...] = tuple(row for row in OFFICIAL_LITE if row[0] != "head.conv")
 """With the head's separable convolutions, which are part of the backbone there."""
@@ -94,15 +88,18 @@ _OCR = replace(
     options=NetworkOptions(head="ocr", align_corners=True),
 )
 
-_DETECTION = KeyMap(
-    OFFICIAL,
-    "HRNet-Object-Detection",
-    "hrnet",
-    "detection",
-    rows=(*prefixed(hrnet.BACKBONE, "backbone."), *hrnet.DETECTION),
-    required_keys=(f"backbone.{HRNET_BODY}", "neck.reduction_conv.0.weight"),
-    ignored_prefixes=DETECTOR,
+_DETECTION = key_maps(
+    Lineage(
+        OFFICIAL,
+        "HRNet-Object-Detection",
+        reduce="reduction_conv.0",
+        smooth="fpn_conv.{}",
+        regions="",
+        point_prefix="",
+        legacy=True,
+    )
 )
+"""HRNet-Object-Detection is mmdetection 0.6."""
 
 LITE_POSE = KeyMap(
     OFFICIAL,
@@ -158,7 +155,7 @@ KEY_MAPS: tuple[KeyMap, ...] = (
     CLASSIFICATION,
     _SEGMENTATION,
     _OCR,
-    _DETECTION,
+    *_DETECTION,
     LITE_POSE,
     _HRFORMER,
     _HRFORMER_POSE,

@@ -137,7 +137,8 @@ def _network(
 
 def _num_outputs(key_map: KeyMap, state: StateDict) -> int:
     ours = next(ours for ours, theirs in key_map.rows if theirs == key_map.output_layer)
-    return _first_side(state[f"{ours}.weight"])
+    rows = _first_side(state[f"{ours.format(0)}.weight"])  # of the first of several layers
+    return max(0, rows - key_map.other_outputs)
 
 
 def _first_side(value: Tensor) -> int:
