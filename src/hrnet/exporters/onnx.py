@@ -36,9 +36,9 @@ def export_onnx(model: nn.Module, spec: ModelSpec, path: Path, *, half: bool = F
     half: store the weights in half precision, which halves the file; engines still compute in
         float32.
     The input of the file is `images`, float32 (N, 3, H, W), normalised by the spec's mean and std,
-    for any N, and for any H and W where the spec says so; further inputs (N,) are those of
-    `spec.input_names`. Its outputs have the names of the spec, such as `heatmaps`. The metadata entry
-    "hrnet" holds the spec as JSON.
+    for any N, and for any H and W where the spec has no fixed size; further inputs (N,) are those
+    of `spec.input_names`. Its outputs have the names of the spec, such as `heatmaps`. The metadata
+    entry "hrnet" holds the spec as JSON.
     Returns the largest difference at batch sizes 1 and 3, relative to the largest output. Raises
     InputError, and writes nothing, if it is above `TOLERANCE`.
     """

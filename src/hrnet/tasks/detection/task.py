@@ -56,7 +56,9 @@ class DetectionPage:
         assert self._image is not None
         pixels, matrix, content = fit_picture(self._image, self._spec)
         self._image = None
-        yield Crop(self, pixels, matrix, content)
+        # Further inputs: the scale, where the network has one.
+        numbers = (float(matrix[0, 0]),) * (len(self._spec.input_names) - 1)
+        yield Crop(self, pixels, matrix, content, numbers)
 
     def add(self, part: object) -> None:
         """Take what was found."""
