@@ -48,7 +48,7 @@ def export_onnx(model: nn.Module, spec: ModelSpec, path: Path, *, half: bool = F
         lenient = network.lenient() if isinstance(network, Thresholded) else network
         _write(lenient, spec, temporary, half=half)
         difference = max(
-            _difference(lenient, temporary, shape, spec, half=half) for shape in _shapes(spec)
+            _difference(lenient, temporary, shape, spec, half) for shape in _shapes(spec)
         )
         # The block must end with an error if the file is wrong.
         if not difference <= TOLERANCE[half]:
@@ -191,7 +191,7 @@ def _halve_weights(proto: onnx.ModelProto) -> None:
 
 
 def _difference(
-    network: nn.Module, path: Path, shape: tuple[int, int, int], spec: ModelSpec, *, half: bool
+    network: nn.Module, path: Path, shape: tuple[int, int, int], spec: ModelSpec, half: bool
 ) -> float:
     """Return the largest difference between file and network on noise, relative to the largest."""
     inputs = _noise(spec, shape)

@@ -1,11 +1,13 @@
 """The description of a detector: its classes, the way from picture to input, and the last steps."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
 from hrnet.spec import MAX_SIDE, ModelSpec
 from hrnet.tasks.class_names import check_class_names
+from hrnet.tasks.detection.coco import COCO_CLASSES
 
 MASK_HEADS = ("mask", "cascade_mask")
 """The heads that find masks too."""
@@ -55,6 +57,15 @@ class DetectionSpec(ModelSpec):
         if count != names:
             raise ValueError(f"the network has {count} classes and there are {names} names")
         return self
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> Self | None:
+        """Describe a model as in `ModelSpec`; `classes` "coco" stands for its 80 names."""
+        fields = dict(facts)
+        if fields.get("classes") == "coco":
+            del fields["classes"]
+            fields["class_names"] = COCO_CLASSES
+        return super().from_facts(fields)
 
     @property
     def has_masks(self) -> bool:

@@ -29,8 +29,8 @@ from hrnet.tasks import TASKS, get_task
 class PublishedWeight:
     """One published file of weights: its network, its address and its terms.
 
-    network: arguments of `hrnet.create_model`. For "detection" it is the backbone and the pyramid
-        of a published detector.
+    network: arguments of `hrnet.create_model`. For "detection" without a head it is the backbone
+        and the pyramid of a published detector.
     facts: fields of the task's `ModelSpec` beside name and network, as its `from_facts` reads them.
     dataset, metric: training data, and the score that the source gives ("" where none).
     scheme: a hint at the names of the tensors. source: the repository. licence: of the repository

@@ -1,9 +1,9 @@
 """Names of the detectors of mmdetection, and of what was derived from it: one table for each head.
 
 Source of their names: state dictionaries of mmdetection 3.3 and of HRNet-Object-Detection, which is
-mmdetection 0.6; those of FCOS before 2.0 are from its code. Files before 2.0 put the background
-first among the classes; here, as in later files, it is the last class and has neither boxes nor
-masks of its own.
+mmdetection 0.6; names and settings of FCOS before 2.0 are from its code. Files before 2.0 put the
+background first among the classes; here, as in later files, it is the last class and has neither
+boxes nor masks of its own.
 """
 
 import re
@@ -35,7 +35,15 @@ _PIXELS = ("data_preprocessor.", "the normalisation of pixels")
 
 _USUAL = {"input_size": (800, 1344), "fit": (800, 1333)}
 """The way of a picture into all published detectors."""
-_BGR = {"channels": "bgr", "mean": (0.406, 0.456, 0.485), "std": (0.225, 0.224, 0.229)}
+_POINT_PIXELS = {
+    False: {"channels": "bgr", "mean": (0.406, 0.456, 0.485), "std": (0.225, 0.224, 0.229)},
+    True: {
+        "channels": "bgr",
+        "mean": (102.9801 / 255, 115.9465 / 255, 122.7717 / 255),
+        "std": (1 / 255, 1 / 255, 1 / 255),
+    },
+}
+"""`Lineage.legacy` -> the normalisation of FCOS, which is that of another backbone before 2.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +177,7 @@ def _fcos(pyramid: KeyMap, lineage: Lineage) -> KeyMap:
     )
     required = (f"{last}centerness.weight",)
     key_map = _detector(pyramid, lineage, "fcos", rows, required, f"{last}cls")
-    return replace(key_map, facts={**key_map.facts, **_BGR})
+    return replace(key_map, facts={**key_map.facts, **_POINT_PIXELS[lineage.legacy]})
 
 
 _LAYER = re.compile(r".*\b(fc_cls|fc_reg|conv_logits)\.(weight|bias)")
