@@ -59,7 +59,7 @@ def digest(shapes: Shapes) -> str:
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def fill(key: str, shape: tuple[int, ...]) -> torch.Tensor:
+def fill(key: str, shape: tuple[int, ...], factor: float = 1) -> torch.Tensor:
     """The weights of the recordings: drawn from the CRC of the tensor's upstream name."""
     if key.endswith("num_batches_tracked"):
         return torch.zeros(shape, dtype=torch.int64)
@@ -74,7 +74,7 @@ def fill(key: str, shape: tuple[int, ...]) -> torch.Tensor:
         values = draw.standard_normal(shape) * 0.1
     else:
         values = draw.uniform(0.5, 1.5, shape)
-    return torch.from_numpy(values.astype(np.float32))
+    return torch.from_numpy(np.asarray(values * factor, np.float32))
 
 
 def images(tag: str) -> np.ndarray:
