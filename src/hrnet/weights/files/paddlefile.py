@@ -120,7 +120,11 @@ class ArrayMaker:
             "numpy.core.multiarray._reconstruct": lambda _: _Array(self),  # numpy 1
             "numpy._core.multiarray._reconstruct": lambda _: _Array(self),  # numpy 2
             "numpy.dtype": _Type,
-            "_codecs.encode": self._encode,  # protocol 2 has no bytes, and writes them as text
+            "builtins.tuple": _tuple,
+            "__builtin__.tuple": _tuple,  # protocol 2
+            # Protocol 2 has no bytes: it writes them as text, or as a call without arguments.
+            "_codecs.encode": self._encode,
+            "__builtin__.bytes": _no_bytes,
         }
 
     def tensor(
@@ -155,6 +159,20 @@ class ArrayMaker:
         self._left -= count
         if self._left < 0:
             raise ValueError(f"arrays of more than {MAX_GROWTH} times the size of the file")
+
+
+def _no_bytes(args: tuple[object, ...]) -> bytes:
+    if args:
+        raise ValueError("bytes that are made by a call")
+    return b""
+
+
+def _tuple(args: tuple[object, ...]) -> tuple[object, ...]:
+    """Return the pair (name, array) of a tensor that is not of a state dict."""
+    match args:
+        case (tuple(pair),):
+            return pair
+    raise ValueError("a tuple of something else than a tuple")
 
 
 def _with_tensors(value: object) -> object:
