@@ -8,6 +8,7 @@ import pytest
 from hrnet.cli.models import USUAL_INPUTS, in_units, stored_costs
 from hrnet.models import HEADS, VARIANTS
 from hrnet.spec import NetworkOptions
+from hrnet.weights.published.rows import find_row
 
 
 def stored() -> dict[tuple[str, str], tuple[str, int, int]]:
@@ -143,6 +144,50 @@ def test_info_takes_the_options_of_the_network(run):
     )
     assert "linear layers" in text and "products of attention" in text
     assert "head" in text.split("total")[0]
+
+
+def test_info_shows_the_padding_of_strided_convolutions(run):
+    options = ("--task", "segmentation", "--set", "strided_padding=same")
+    code, text, _ = run("info", "hrnet_w18", *options)
+    assert code == 0
+    assert text.splitlines()[0].endswith(", strided_padding same")
+    assert "strided_padding    Zeros around the input of HRNet's strided convolutions" in text
+
+
+def test_the_models_with_a_short_name(run, monkeypatch, tmp_path):
+    """Name, model, score, size, licence and place; where there is no network, what to do."""
+    monkeypatch.setenv("HRNET_CACHE", str(tmp_path))
+    monkeypatch.delenv("HRNET_OFFLINE", raising=False)
+    code, text, errors = run("models", "--ready")
+    lines = {line.split("\t")[0]: line.split("\t") for line in text.splitlines()}
+    assert code == 0
+    assert list(lines) == ["default", "fast", "small", "accurate"]
+    assert lines["default"][1:] == lines["fast"][1:]
+    assert lines["fast"][4:] == ["Apache-2.0", "in the package"]
+    for name in ("small", "accurate"):
+        row = find_row(name)
+        assert lines[name][1:3] == [row.name, row.metric]
+        assert lines[name][4:] == [row.licence, "download"]
+    assert str(tmp_path) in errors and "hrnet[train]" in errors
+
+    monkeypatch.setenv("HRNET_OFFLINE", "1")
+    (tmp_path / find_row("accurate").file_name).touch()
+    code, text, _ = run("models", "--ready")
+    *_, small, accurate = text.splitlines()
+    assert small.endswith(
+        "HRNET_OFFLINE is set: unset it, or put tinypose_256x192.pdparams into the cache folder"
+    )
+    assert accurate.endswith("in the cache")
+    code, _, errors = run("predict", "photo.jpg", "--model", "small")
+    assert (code, errors.count("\n")) == (2, 1)
+    assert "HRNET_OFFLINE is set and tinypose_256x192.pdparams is not in" in errors
+
+
+@pytest.mark.parametrize("more", [("hrnet_w32",), ("--task", "pose"), ("--json", "-")])
+def test_models_ready_takes_nothing_else(run, more):
+    code, _, errors = run("models", "--ready", *more)
+    assert code == 2
+    assert "--ready lists all models with a short name; leave the rest out" in errors
 
 
 def test_info_counts_lite_hrnet_in_millions(run):

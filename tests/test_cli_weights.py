@@ -170,7 +170,7 @@ assert not {"torch", "onnxruntime"} & set(sys.modules)
 def test_a_terminal_gets_a_table_without_torch(tmp_path: Path) -> None:
     pty = pytest.importorskip("pty")
     ours, theirs = pty.openpty()
-    environment = {**os.environ, "COLUMNS": "120", "TERM": "dumb", "HRNET_CACHE": str(tmp_path)}
+    environment = {**os.environ, "COLUMNS": "120", "TERM": "xterm", "HRNET_CACHE": str(tmp_path)}
     process = subprocess.Popen(
         [sys.executable, "-c", LIST], stdout=theirs, stderr=subprocess.PIPE, env=environment
     )

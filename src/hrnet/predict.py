@@ -29,7 +29,7 @@ NO_DETECTOR = "none"
 BATCH_SIZE = 16
 """Crops that go through the network together; they may come from several pictures."""
 
-_FOREIGN = {".pth", ".pt", ".tar", ".bin", ".ckpt"}
+_FOREIGN = {".pth", ".pt", ".tar", ".bin", ".ckpt", ".pdparams"}
 _MOST_THREADS = 1024
 _LARGEST_BATCH = 4096
 _BATCH_PIXELS = 1 << 22

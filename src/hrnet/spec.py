@@ -70,6 +70,11 @@ class NetworkOptions(BaseModel):
         description="Corner alignment of bilinear up-sampling, between streams and in heads: true "
         "or false.",
     )
+    strided_padding: Literal["symmetric", "same"] | None = Field(
+        default=None,
+        description="Zeros around the input of HRNet's strided convolutions: symmetric (one pixel "
+        "on each side) or same (at an even side one behind and none before, as in PaddleSeg).",
+    )
     relative_position: Literal["table", "none", "t5"] | None = Field(
         default=None,
         description="HRFormer's position bias: table (one a layer), none, or t5 (one for all).",

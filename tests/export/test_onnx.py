@@ -105,6 +105,25 @@ def test_factors_of_resizing_are_constants_of_the_file(exported):
         assert {node.input[2] for node in resizes} <= constants
 
 
+def test_the_padding_of_strided_convolutions_is_fixed_in_the_file(network, tmp_path):
+    """Of a side of 96 and one of 64; other zeros would be another network's."""
+    same = SPEC.network.model_copy(update={"strided_padding": "same"})
+    spec = SPEC.model_copy(update={"network": same})
+    padded = with_activation(build_network(same), spec).eval()
+    padded.load_state_dict(network.state_dict())
+    path = tmp_path / "same.onnx"
+    assert export_onnx(padded, spec, path) < TOLERANCE[False]
+    images = images_of(1)
+    (answer,) = open_engine(path)(images)
+    with torch.inference_mode():
+        usual = network(torch.from_numpy(images)).numpy()
+    assert np.abs(answer - usual).max() > 1e-3 * np.abs(usual).max()
+    graph = onnx.load(path).graph
+    pads = [node.input[1] for node in graph.node if node.op_type == "Pad"]
+    assert pads and set(pads) <= {constant.name for constant in graph.initializer}
+    assert read_spec(path).network.strided_padding == "same"
+
+
 def test_lite_hrnet_is_exported_without_the_slow_way(tmp_path, monkeypatch):
     monkeypatch.setattr("hrnet.exporters.onnx._capture", None)
     spec = SPEC.model_copy(update={"variant": "litehrnet_18", "activation": "none"})

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from hrnet.models.cpu_kernels import StridedDepthwise, _SpreadGradient
-from hrnet.models.layers import ConvNorm
+from hrnet.models.layers import ConvNorm, SameConv2d
 
 
 def strided(kernel: int = 3, stride: int = 2) -> StridedDepthwise:
@@ -49,3 +49,38 @@ def test_a_frozen_depthwise_convolution_gets_no_gradient():
 def test_only_depthwise_convolutions_with_a_stride_are_special():
     plain = [ConvNorm(6, 6, 3, groups=6), ConvNorm(6, 6, 3, stride=2), ConvNorm(1, 1, 3, stride=2)]
     assert all(type(block.conv) is torch.nn.Conv2d for block in plain)
+
+
+@pytest.mark.parametrize(
+    ("size", "expected"),
+    [
+        ((4, 6), [[9, 9, 6], [6, 6, 4]]),  # even sides: a zero behind alone
+        ((5, 5), [[4, 6, 4], [6, 9, 6], [4, 6, 4]]),  # odd sides: as with padding 1
+        ((5, 4), [[6, 4], [9, 6], [6, 4]]),
+    ],
+)
+def test_same_padding_by_hand(size, expected):
+    """Ones under a kernel of ones, as Paddle 3.3.1 answers."""
+    conv = ConvNorm(1, 1, 3, stride=2, same=True).conv
+    assert isinstance(conv, SameConv2d)
+    with torch.no_grad():
+        conv.weight.fill_(1)
+        assert conv(torch.ones(1, 1, *size))[0, 0].tolist() == expected
+
+
+@pytest.mark.parametrize("size", [(8, 6), (7, 6), (9, 5)])
+def test_same_padding_is_that_of_torch_where_a_zero_is_put_before(size):
+    """An even side is what torch pads on both sides, one pixel further."""
+    conv = ConvNorm(2, 3, 3, stride=2, same=True).conv
+    usual = ConvNorm(2, 3, 3, stride=2).conv
+    usual.load_state_dict(conv.state_dict())
+    x = torch.randn(2, 2, *size)
+    shift = [1 - side % 2 for side in size]
+    moved = torch.nn.functional.pad(x, (0, shift[1], 0, shift[0]))[..., shift[0] :, shift[1] :]
+    inner = conv(x)[..., 1:, 1:]
+    torch.testing.assert_close(inner, usual(moved)[..., 1 : 1 + inner.shape[-2], 1:])
+    assert conv(x).shape == usual(x).shape
+
+
+def test_same_padding_without_a_stride_is_the_usual():
+    assert type(ConvNorm(1, 1, 3, same=True).conv) is torch.nn.Conv2d

@@ -1,5 +1,6 @@
 """Models are found by name, by file and by the folder of a run."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from hrnet.errors import InputError
 from hrnet.weights import catalog
 from hrnet.weights.catalog import CATALOG, find_model
-from hrnet.weights.published.rows import PublishedWeight
+from hrnet.weights.published.rows import BY_INTENTION, PublishedWeight, find_row, rows
 
 
 def test_a_near_name_is_offered() -> None:
@@ -59,3 +60,20 @@ def test_a_published_name_is_converted_once_fetched(
     assert asked == [("hrnet_w18-imagenet", True, True)]
     assert find_model("./hrnet_w18-imagenet") == Path("hrnet_w18-imagenet")
     assert len(asked) == 1
+
+
+def test_names_by_intention() -> None:
+    """`accurate` has the best COCO score with found boxes among certain networks that download."""
+    assert CATALOG["fast"] == CATALOG["default"]
+    assert find_row("small").file_name == "tinypose_256x192.pdparams"
+    scores = {
+        row.name: float(row.metric.removeprefix("AP "))
+        for row in rows()
+        if row.dataset == "coco" and row.network.task == "pose" and row.url and not row.note
+        if re.fullmatch(r"AP 0\.\d+", row.metric)
+    }
+    assert scores[find_row("accurate").name] == max(scores.values())
+    for name in BY_INTENTION:
+        assert find_row(name).url and find_row(name).licence
+    with pytest.raises(InputError, match="did you mean accurate"):
+        find_model("acurate")

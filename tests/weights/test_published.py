@@ -62,7 +62,7 @@ def test_the_facts_have_their_form(row: PublishedWeight) -> None:
     assert not row.url or urlsplit(row.url).scheme == "https"
     assert row.licence in LICENCES
     assert row.source.count("/") == 1
-    assert re.fullmatch(r"[\w.-]+\.(pth|pth\.tar|safetensors)", row.file_name)
+    assert re.fullmatch(r"[\w.-]+\.(pth|pth\.tar|safetensors|pdparams)", row.file_name)
     assert re.fullmatch("([0-9a-f]{8}|[0-9a-f]{64})?", row.sha256)
     assert not re.fullmatch(r"20[12]\d[01]\d[0-3]\d", row.sha256), "a date is no checksum"
     assert row.size_bytes >= 0

@@ -72,7 +72,8 @@ def convert(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help="A .pth, .pt, .ckpt, .bin or .safetensors file, or the name of published weights.",
+            help="A .pth, .pt, .ckpt, .bin, .pdparams or .safetensors file, or the name of "
+            "published weights.",
         ),
     ],
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The .safetensors file to write.")],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
+from hrnet.cli.ready import print_ready
 from hrnet.cli.sizes import parse_size
 from hrnet.errors import InputError
 from hrnet.extras import packages_for
@@ -26,6 +27,7 @@ Examples:
   hrnet models hrformer
   hrnet models '*_w18*' --task segmentation
   hrnet models --json models.json
+  hrnet models --ready
 """
 
 INFO_EXAMPLES = """\b
@@ -72,6 +74,10 @@ def models(
     count: Annotated[
         bool, typer.Option("--count", help="Count again with torch, a second a row.")
     ] = False,
+    ready: Annotated[
+        bool,
+        typer.Option("--ready", help="List the trained models that have a short name instead."),
+    ] = False,
     json_file: Annotated[
         Path | None,
         typer.Option(
@@ -83,6 +89,11 @@ def models(
 
     Multiply-adds (MACs) are counted at the task's usual input size. G is 1e9, M 1e6, k 1e3.
     """
+    if ready:
+        if pattern or task or count or json_file:
+            raise InputError("--ready lists all models with a short name; leave the rest out")
+        print_ready()
+        return
     tasks = [task] if task else list(USUAL_INPUTS)
     if task and task not in USUAL_INPUTS:
         raise InputError(f"expected --task as one of {', '.join(USUAL_INPUTS)}, got {task!r}")

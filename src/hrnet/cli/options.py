@@ -7,8 +7,8 @@ import typer
 from hrnet.runtime import EngineName
 
 _MODEL = (
-    "A name (see `hrnet weights list`), an .onnx file, a .safetensors checkpoint or the folder of "
-    "a training run."
+    "A name (see `hrnet models --ready` and `hrnet weights list`), an .onnx file, a .safetensors "
+    "checkpoint or the folder of a training run."
 )
 
 Model = Annotated[str, typer.Option("--model", "-m", metavar="MODEL", help=_MODEL)]

@@ -57,7 +57,9 @@ Names = Annotated[
 def list_weights(
     pattern: Annotated[
         str | None,
-        typer.Argument(metavar="PATTERN", help="Part of a name, or a pattern such as '*_w18*'."),
+        typer.Argument(
+            metavar="PATTERN", help="Part of a name or file name, or a pattern: '*_w18*'."
+        ),
     ] = None,
     family: Annotated[
         str | None, typer.Option(metavar="|".join(FAMILIES), help="Only this family.")
@@ -84,7 +86,7 @@ def list_weights(
     found = [
         row
         for row in rows()
-        if _fits(row.name, pattern)
+        if (_fits(row.name, pattern) or _fits(row.file_name, pattern))
         and family in (None, _family(row.network.variant))
         and task in (None, row.network.task)
         and dataset in (None, row.dataset)
@@ -94,8 +96,8 @@ def list_weights(
             "no published weights are of that kind; `hrnet weights list` lists all of them"
         )
     # Print one line each, and the cache's folder beside the list.
-    lines = [(r.name, r.metric or "-", _size(r), r.licence or "-", _state(r)) for r in found]
-    _print_table(lines)
+    lines = [(r.name, r.metric or "-", size_of(r), r.licence or "-", state_of(r)) for r in found]
+    print_table(("name", "score", "size", "licence", "file"), lines)
     typer.echo(f"{len(found)} weights; cache folder {printable(cache_folder())}", err=True)
 
 
@@ -162,7 +164,7 @@ def _family(variant: str) -> str:
     return max((family for family in FAMILIES if family in variant), key=len)
 
 
-def _size(row: "PublishedWeight") -> str:
+def size_of(row: "PublishedWeight") -> str:
     """Return the size of the file, as published or in the cache; - where unknown."""
     from hrnet.weights.published.cache import raw_path
 
@@ -171,7 +173,8 @@ def _size(row: "PublishedWeight") -> str:
     return f"{num_bytes / 1e6:.1f} MB" if num_bytes else "-"
 
 
-def _state(row: "PublishedWeight") -> str:
+def state_of(row: "PublishedWeight") -> str:
+    """Return where the file is: in the cache, to be downloaded, or to be fetched by hand."""
     from hrnet.weights.published.cache import raw_path
 
     if is_file(raw_path(row)):
@@ -179,7 +182,8 @@ def _state(row: "PublishedWeight") -> str:
     return "download" if row.url else "by hand"
 
 
-def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
+def print_table(titles: Sequence[str], lines: Sequence[tuple[str, ...]]) -> None:
+    """Print lines as a table with titles on a terminal, and separated by tabs in a pipe."""
     if not sys.stdout.isatty():
         for line in lines:
             typer.echo("\t".join(line))
@@ -189,7 +193,7 @@ def _print_table(lines: Sequence[tuple[str, ...]]) -> None:
     from hrnet.console import make_console
 
     table = Table()
-    for title in ("name", "score", "size", "licence", "file"):
+    for title in titles:
         table.add_column(title, no_wrap=title == "name")
     for line in lines:
         table.add_row(*line)

@@ -7,6 +7,7 @@ stream, 3x3 convolutions on the way down, 1x1 convolution and up-sampling on the
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from torch import nn
 
@@ -78,11 +79,12 @@ def _body(stage: StageConfig, _depth: int) -> Parallel:
     )
 
 
-def _down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:
+def _down(in_channels: int, out_channels: int, steps: int, *, same: bool) -> nn.Sequential:
     """Make strided 3x3 convolutions; all but the last keep the channels and have ReLU."""
     # A convolution halves the size once, so `steps` of them are needed.
-    keep = (ConvNorm(in_channels, in_channels, 3, stride=2) for _ in range(steps - 1))
-    return nn.Sequential(*keep, ConvNorm(in_channels, out_channels, 3, stride=2, relu=False))
+    keep = (ConvNorm(in_channels, in_channels, 3, stride=2, same=same) for _ in range(steps - 1))
+    last = ConvNorm(in_channels, out_channels, 3, stride=2, relu=False, same=same)
+    return nn.Sequential(*keep, last)
 
 
 def _up_unsized(in_channels: int, out_channels: int, _steps: int) -> nn.Sequential:
@@ -100,11 +102,12 @@ def make_backbone(
     """
     bilinear = options.upsampling == "bilinear"
     align_corners = options.align_corners is not False
+    same = options.strided_padding == "same"
     parts = BackboneParts(
-        stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
+        stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks, same=same),
         body=_body,
-        transition=conv_transition,
-        down=_down,
+        transition=partial(conv_transition, same=same),
+        down=partial(_down, same=same),
         up=_up_unsized if bilinear else nearest_up,
         sum=resized_sum(align_corners) if bilinear else plain_sum,
     )
@@ -121,5 +124,5 @@ FAMILY = Family(
     config=HRNetConfig,
     variants=VARIANTS,
     make_backbone=make_backbone,
-    options=("head", "upsampling", "align_corners"),
+    options=("head", "upsampling", "align_corners", "strided_padding"),
 )

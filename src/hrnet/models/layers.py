@@ -24,12 +24,27 @@ class DrawnModule(nn.Module):
         raise NotImplementedError
 
 
+class SameConv2d(nn.Conv2d):
+    """A strided 3x3 convolution with the padding "same" of TensorFlow and Paddle.
+
+    (N, C, H, W) -> (N, out_channels, H/2, W/2), sizes rounded up, for stride 2. At an odd side
+    there is a zero before and one behind, as with padding 1; at an even side only that behind.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = map(int, x.shape[-2:])  # numbers, so that an export has a fixed padding
+        padded = nn.functional.pad(x, (width % 2, 1, height % 2, 1))
+        return nn.functional.conv2d(
+            padded, self.weight, self.bias, self.stride, dilation=self.dilation, groups=self.groups
+        )
+
+
 class ConvNorm(nn.Module):
     """A convolution, batch normalisation and, with `relu`, ReLU.
 
     (N, in_channels, H, W) -> (N, out_channels, H/stride, W/stride), sizes rounded up. The
     convolution has no bias, which the normalisation would subtract again, except where published
-    weights hold one.
+    weights hold one. same: pad as `SameConv2d`, which differs for strided convolutions alone.
     """
 
     def __init__(
@@ -42,11 +57,13 @@ class ConvNorm(nn.Module):
         relu: bool = True,
         bias: bool = False,
         groups: int = 1,
+        same: bool = False,
     ) -> None:
         super().__init__()
         # Only this kind of convolution has a slow gradient, see `hrnet.models.cpu_kernels`.
         strided_depthwise = stride > 1 and groups == in_channels > 1 and not bias
-        conv = StridedDepthwise if strided_depthwise else nn.Conv2d
+        plain = SameConv2d if same and stride > 1 else nn.Conv2d
+        conv = StridedDepthwise if strided_depthwise else plain
         self.conv = conv(
             in_channels,
             out_channels,
@@ -130,23 +147,28 @@ class Bottleneck(nn.Module):
         return self.act(out)  # type: ignore[no-any-return]
 
 
-def bottleneck_stem(planes: int, num_blocks: int) -> nn.Sequential:
+def bottleneck_stem(planes: int, num_blocks: int, *, same: bool = False) -> nn.Sequential:
     """Make two strided 3x3 convolutions and Bottlenecks behind them ("layer1").
 
-    (N, 3, H, W) -> (N, 4 * planes, H/4, W/4).
+    (N, 3, H, W) -> (N, 4 * planes, H/4, W/4). same: as of `ConvNorm`.
     """
     # Channels in front of each Bottleneck: 64, then the 4 * planes of the one before.
     channels = [64] + [planes * Bottleneck.expansion] * num_blocks
     return nn.Sequential(
-        ConvNorm(3, 64, 3, stride=2),
-        ConvNorm(64, 64, 3, stride=2),
+        ConvNorm(3, 64, 3, stride=2, same=same),
+        ConvNorm(64, 64, 3, stride=2, same=same),
         nn.Sequential(*(Bottleneck(c, planes) for c in channels[:-1])),
     )
 
 
-def conv_transition(in_channels: int, out_channels: int, downsample: bool) -> nn.Module:
-    """Make a 3x3 convolution to a stream of a new stage, strided for the stage's new stream."""
-    return ConvNorm(in_channels, out_channels, 3, stride=2 if downsample else 1)
+def conv_transition(
+    in_channels: int, out_channels: int, downsample: bool, *, same: bool = False
+) -> nn.Module:
+    """Make a 3x3 convolution to a stream of a new stage, strided for the stage's new stream.
+
+    same: as of `ConvNorm`.
+    """
+    return ConvNorm(in_channels, out_channels, 3, stride=2 if downsample else 1, same=same)
 
 
 def separable_down(in_channels: int, out_channels: int, steps: int) -> nn.Sequential:

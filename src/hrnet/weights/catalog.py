@@ -7,9 +7,11 @@ from hrnet.files import exists, is_file, is_folder
 from hrnet.run_folder import BEST, LAST
 from hrnet.weights.hub import HUB_PREFIX, from_hub
 from hrnet.weights.published.cache import converted
-from hrnet.weights.published.rows import PublishedWeight, near_names, rows
+from hrnet.weights.published.rows import BY_INTENTION, PublishedWeight, near_names, row_of_name
 
-CATALOG = {"default": Path(__file__).parents[1] / "assets" / "default.onnx"}
+_EMBEDDED = Path(__file__).parents[1] / "assets" / "default.onnx"
+
+CATALOG = {"default": _EMBEDDED, "fast": _EMBEDDED}
 """Name -> exported model inside the package; its model card lies beside it."""
 
 
@@ -27,7 +29,8 @@ def find_model(name: str | Path) -> Path:
     """Return the file of a model given by its name, or by the path of a file or a run folder.
 
     Published weights are downloaded and converted at their first use, see `converted`;
-    "hf://organisation/name" is taken from the Hugging Face hub.
+    "hf://organisation/name" is taken from the Hugging Face hub. "small" and "accurate" are such
+    weights too, see `BY_INTENTION`.
     Of a run folder it is the best checkpoint, or the last where none was chosen as best.
     A catalogue name wins over a file of that name; write ./default for such a file.
     Raises InputError, with near names, where there is neither.
@@ -37,7 +40,7 @@ def find_model(name: str | Path) -> Path:
         return _packaged(str(name))
     if str(name).startswith(HUB_PREFIX):
         return from_hub(str(name))
-    row = next((row for row in rows() if row.name == str(name)), None)
+    row = row_of_name(str(name))
     if row is not None:
         return _downloaded(row)
     # Then run folders and files.
@@ -46,8 +49,9 @@ def find_model(name: str | Path) -> Path:
         return _best_of_run(path)
     if name and exists(path):
         return path
-    near = near_names(str(name), list(CATALOG))
-    known = f"known names: {', '.join(CATALOG)} and those of `hrnet weights list`"
+    ready = [*CATALOG, *BY_INTENTION]
+    near = near_names(str(name), ready)
+    known = f"known names: {', '.join(ready)} and those of `hrnet weights list`"
     hint = f"did you mean {' or '.join(near)}? `hrnet weights list` has more" if near else known
     raise InputError(
         f"expected a model's name or file, but there is no {one_line(name) or 'empty name'}; {hint}"

@@ -8,6 +8,7 @@ import torch
 
 from hrnet.errors import InputError
 from hrnet.models import Network, build_network, family_of
+from hrnet.spec import NetworkOptions
 from hrnet.weights.catalog import find_checkpoint
 from hrnet.weights.checkpoint import as_checkpoint, compare, fill
 from hrnet.weights.files.unwrap import expect_whole
@@ -63,12 +64,14 @@ def _whole(model: Network, path: Path) -> Taken:
     raw, header = read_raw(path)
     own = as_checkpoint(raw.state, header)
     if own is not None:
+        _expect_padding(model, own.network, path)
         return Taken(own.state)
     # Try the mappings of the model's own family and task; its config may be none of the variants.
     for key_map in fitting_key_maps(raw.state, str(path)):
         if (key_map.family, key_map.task) == (family_of(model.spec.variant), model.spec.task):
             taken = key_map.from_foreign(raw.state)
             if not compare(model.state_dict(), taken.state).names:
+                _expect_padding(model, key_map.options, path)
                 expect_whole(key_map.task, raw.dropped, str(path))
                 return replace(taken, dropped=(*raw.dropped, *taken.dropped))
     # Nothing fits: name the network that the file holds.
@@ -83,7 +86,11 @@ def _backbone(model: Network, path: Path) -> Taken:
     """Return the tensors of a file's backbone, with the model's own head."""
     raw, header = read_raw(path)
     own = as_checkpoint(raw.state, header)
-    taken = _own_backbone(own.state) if own else _foreign_backbone(model, raw.state, path)
+    if own is None:
+        taken = _foreign_backbone(model, raw.state, path)
+    else:
+        _expect_padding(model, own.network, path)
+        taken = _own_backbone(own.state)
     # Leave out the exchange's paths to lower streams where the model has none of them.
     there = model.state_dict()
     higher, lower = drop_lower_rows(taken.state)
@@ -109,4 +116,18 @@ def _foreign_backbone(model: Network, state: StateDict, path: Path) -> Taken:
     if key_map is None:
         held = fitting[0].family if fitting else "no backbone of a known family"
         raise InputError(f"{path} holds {held}, but the network is {in_words(model.spec)}")
+    _expect_padding(model, key_map.options, path)
     return key_map.from_foreign(state, partial=True)
+
+
+def _expect_padding(model: Network, trained: NetworkOptions, path: Path) -> None:
+    """Raise InputError where the strided convolutions of network and weights pad differently.
+
+    Names and shapes are alike then, and the outputs would be another network's.
+    """
+    own, theirs = (one.strided_padding or "symmetric" for one in (model.spec, trained))
+    if own != theirs:
+        raise InputError(
+            f"{path} holds weights of a network with strided_padding {theirs}, but this one has "
+            f"{own}; create it with options={{'strided_padding': '{theirs}'}}"
+        )

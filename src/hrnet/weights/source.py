@@ -7,8 +7,10 @@ from pathlib import Path
 from torch import Tensor
 
 from hrnet.errors import InputError
+from hrnet.files import is_file
 from hrnet.spec import ModelSpec, NetworkOptions, NetworkSpec
 from hrnet.weights.checkpoint import FLOATS, FORMAT, as_checkpoint, read_safetensors
+from hrnet.weights.files.paddlefile import read_paddle_file
 from hrnet.weights.files.torchfile import read_torch_file
 from hrnet.weights.files.unwrap import expect_whole, unwrap
 from hrnet.weights.published.rows import PublishedWeight, row_of_file
@@ -17,6 +19,20 @@ from hrnet.weights.schemes.recognise import Recognised, recognise
 
 OURS = "hrnet"
 """The naming scheme of our own files."""
+
+
+_MADE_OF = "name the checkpoint that it was made of"
+_BESIDE = "name the .pdparams file beside it"
+_UNREAD = {
+    ".onnx": f"an exported model; {_MADE_OF}",
+    ".xml": f"of an exported model of OpenVINO; {_MADE_OF}",
+    ".pdmodel": f"of an exported model of Paddle; {_MADE_OF}, a .pdparams file",
+    ".pdiparams": f"of an exported model of Paddle; {_MADE_OF}, a .pdparams file",
+    ".nb": f"an exported model of Paddle Lite; {_MADE_OF}, a .pdparams file",
+    ".pdopt": f"the state of Paddle's optimizer, no network; {_BESIDE}",
+    ".pdema": f"the second set of weights of a training of Paddle; {_BESIDE}, the first set",
+}
+"""Suffix -> the kind of file that is never read, and advice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +94,18 @@ def open_source(path: Path, options: NetworkOptions | None = None) -> Source:
 
 
 def read_raw(path: Path) -> tuple[Taken, dict[str, str]]:
-    """Read a .safetensors file or one of torch.save; InputError for any other file.
+    """Read a .safetensors file, one of torch.save or a .pdparams; InputError for any other file.
 
     Returns its tensors by its own names, and its header, {} where it has none.
     """
-    if path.suffix == ".onnx":
-        raise InputError(f"{path} is an exported model; name the checkpoint that it was made of")
+    kind = _UNREAD.get(path.suffix)
+    if path.suffix == ".bin" and is_file(path.with_suffix(".xml")):
+        kind = _UNREAD[".xml"]
+    if kind:
+        raise InputError(f"{path} is {kind}")
     if path.suffix != ".safetensors":
-        return unwrap(read_torch_file(path), str(path)), {}
+        read = read_paddle_file if path.suffix == ".pdparams" else read_torch_file
+        return unwrap(read(path), str(path)), {}
     state, header = read_safetensors(path)
     if header.get("format") == FORMAT:
         return Taken(state), header

@@ -1,8 +1,10 @@
 """Networks with random weights, and files of them as other projects write them."""
 
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from safetensors.torch import save_file
@@ -97,7 +99,10 @@ def snapshot(state: StateDict) -> object:
 
 @dataclass(frozen=True)
 class Case:
-    """A network as a project saves it. writers: part of what the report says who does so."""
+    """A network as a project saves it. writers: part of what the report says who does so.
+
+    old: as torch before 1.6. suffix: .pdparams for files of Paddle, which hold no counters.
+    """
 
     scheme: str
     variant: str
@@ -105,14 +110,25 @@ class Case:
     wrap: Callable[[StateDict], object] = bare
     writers: str = ""
     old: bool = False
+    suffix: str = ".pth"
 
     def network(self) -> Network:
         return network(self.variant, **self.options)
 
 
+def as_paddle(state: StateDict, protocol: Literal[2, 3, 4] = 4) -> bytes:
+    """Return the pickle that paddle.save writes of a state dict."""
+    arrays: dict[str, object] = {name: value.numpy() for name, value in state.items()}
+    names = {name: f"conv2d_{place}.w_0" for place, name in enumerate(state)}
+    return pickle.dumps(arrays | {"StructuredToParameterName@@": names}, protocol)
+
+
 def save(content: object, path: Path, *, old: bool = False) -> Path:
-    """Write as torch.save, or as safetensors by the suffix; old: as torch before 1.6."""
-    if path.suffix == ".safetensors":
+    """Write as torch.save, as safetensors or as Paddle by the suffix; old: as torch before 1.6."""
+    if path.suffix == ".pdparams":
+        assert isinstance(content, dict)
+        path.write_bytes(as_paddle(content))
+    elif path.suffix == ".safetensors":
         assert isinstance(content, dict)
         save_file({name: value.contiguous() for name, value in content.items()}, path)
     else:

@@ -7,7 +7,6 @@ import pytest
 import torch
 
 import hrnet
-from hrnet.weights import catalog
 from hrnet.weights.published import rows as published
 from hrnet.weights.published.rows import find_row
 from hrnet.weights.schemes import to_upstream
@@ -32,8 +31,7 @@ def row(network, server, tmp_path, monkeypatch):
     row = replace(
         find_row(NAME), url=f"{server.url}/file.pth", sha256=sha256(content).hexdigest()[:8]
     )
-    for module in (catalog, published):
-        monkeypatch.setattr(module, "rows", lambda: (row,))
+    monkeypatch.setattr(published, "rows", lambda: (row,))
     return row
 
 

@@ -46,8 +46,8 @@ def _weights(
     else:
         # Around the box, since the outermost cells fade out half a cell beyond its edges.
         start, stop = max(math.floor(first) - 1, 0), min(math.ceil(last) + 1, length)
-        size = max(last - first, 1e-6)
-        places = (np.arange(start, stop) + 0.5 - first) * cells / size - 0.5
+        extent = max(last - first, 1e-6)
+        places = (np.arange(start, stop) + 0.5 - first) * cells / extent - 0.5
     return _linear(places, cells), start
 
 

@@ -14,8 +14,10 @@ from hrnet.weights.files.unpickle import Builder, Placeholder
 
 MAX_GROWTH: Final = 16
 """All tensors of a file, each counted in full, may take that many times the size of the file."""
-_ALLOWANCE: Final = 1 << 24  # bytes; a small file may hold a number that is expanded to a tensor
-_MAX_LENGTH: Final = 1 << 48
+ALLOWANCE: Final = 1 << 24
+"""Bytes beyond that: a small file may hold a number that is expanded to a tensor."""
+MAX_LENGTH: Final = 1 << 48
+"""Numbers of a tensor, one for each side of length 0."""
 
 _STORAGES: Final[Mapping[str, torch.dtype]] = {
     "torch.DoubleStorage": torch.float64,
@@ -54,7 +56,7 @@ class TensorMaker:
 
     def __init__(self, fetch: Callable[[str, int], bytearray], file_size: int) -> None:
         self._fetch = fetch
-        self._left = MAX_GROWTH * file_size + _ALLOWANCE
+        self._left = MAX_GROWTH * file_size + ALLOWANCE
         self.storages: dict[str, Tensor] = {}
 
     @property
@@ -76,13 +78,13 @@ class TensorMaker:
                     return tensors[name](inner)
             raise ValueError("a tensor of a foreign kind")
 
-        return {**tensors, "torch._tensor._rebuild_from_type_v2": typed, "torch.Size": _size}
+        return {**tensors, "torch._tensor._rebuild_from_type_v2": typed, "torch.Size": checked_size}
 
     def load(self, saved_id: object) -> object:
         """Return a storage as a flat tensor, or the class name of a pickled module."""
         match saved_id:
             case ("storage", Placeholder(name=kind), str(key), _, int(count), *view) if (
-                kind in _STORAGES and 0 <= count < _MAX_LENGTH and view in ([], [None])
+                kind in _STORAGES and 0 <= count < MAX_LENGTH and view in ([], [None])
             ):
                 return self._storage(key, _STORAGES[kind], count)
             case ("module", Placeholder() as module, *_):
@@ -108,7 +110,7 @@ class TensorMaker:
             raise ValueError("a tensor that is stored negated or conjugated")
         match args:
             case (Tensor() as storage, int(offset), tuple(size), tuple(stride), *_):
-                return self._view(storage, offset, _size((size,)), _size((stride,)))
+                return self._view(storage, offset, checked_size((size,)), checked_size((stride,)))
         raise ValueError("a tensor without storage, offset, size and stride")
 
     def _tensor_v3(self, args: tuple[object, ...]) -> Tensor:
@@ -125,7 +127,7 @@ class TensorMaker:
         self, storage: Tensor, offset: int, size: tuple[int, ...], stride: tuple[int, ...]
     ) -> Tensor:
         # The last element, at offset + sum((n - 1) * stride), must lie within the storage.
-        if len(size) != len(stride) or math.prod(n or 1 for n in size) >= _MAX_LENGTH:
+        if len(size) != len(stride) or math.prod(n or 1 for n in size) >= MAX_LENGTH:
             raise ValueError("a tensor of an impossible size or stride")
         count, there = math.prod(size), storage.untyped_storage().nbytes() // storage.itemsize
         last = sum((n - 1) * step for n, step in zip(size, stride, strict=True))
@@ -145,11 +147,11 @@ def _first_tensor(args: tuple[object, ...]) -> Tensor:
     raise ValueError("a parameter that is no tensor")
 
 
-def _size(args: tuple[object, ...]) -> tuple[int, ...]:
+def checked_size(args: tuple[object, ...]) -> tuple[int, ...]:
     """Return the sizes in the only argument, each a whole number below the limit."""
     match args:
         case (tuple(numbers),) if len(numbers) <= 64:
-            fitting = tuple(n for n in numbers if isinstance(n, int) and 0 <= n < _MAX_LENGTH)
+            fitting = tuple(n for n in numbers if isinstance(n, int) and 0 <= n < MAX_LENGTH)
             if len(fitting) == len(numbers):
                 return fitting
     raise ValueError("a size of a tensor that is no list of whole numbers")

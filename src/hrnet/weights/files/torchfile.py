@@ -10,8 +10,7 @@ from io import BufferedReader, BytesIO
 from pathlib import Path
 from typing import Final
 
-from hrnet.errors import InputError, one_line
-from hrnet.files import is_file
+from hrnet.weights.files.foreign import UnusableError, other_kind, read_dictionary
 from hrnet.weights.files.tensors import TensorMaker
 from hrnet.weights.files.unpickle import CappedFile, Placeholder, unpickler
 
@@ -19,21 +18,8 @@ __all__ = ["Placeholder", "read_torch_file"]
 
 _ZIP: Final = b"PK\x03\x04"
 _MAGIC: Final = 0x1950A86A20F9469CFC6C  # what the older format begins with, as a pickle
-_TAR: Final = b"ustar"
 _MAX_CONTENTS: Final = 1 << 23  # bytes of a zip's list of contents, some 100 000 entries
 _CHUNK: Final = 1 << 20
-_FOREIGN_ERRORS: Final = (
-    *(ValueError, RuntimeError, OverflowError, OSError),
-    *(struct.error, zipfile.BadZipFile, zipfile.LargeZipFile, Warning),
-)
-_AGAIN: Final = "download or save it again"
-
-
-class _UnusableError(ValueError):
-    """An error with the kind of the file and advice."""
-
-    def __init__(self, came: str, advice: str = _AGAIN) -> None:
-        super().__init__(f"{came}; {advice}")
 
 
 def read_torch_file(path: Path) -> dict[str, object]:
@@ -45,18 +31,7 @@ def read_torch_file(path: Path) -> dict[str, object]:
     without attributes; anything else is a `Placeholder`. Memory stays within a small multiple of
     the file. Raises InputError, one line, for every other file.
     """
-    if not is_file(path):
-        raise InputError(f"expected a file of torch.save, but there is none at {path}; check it")
-    try:
-        with path.open("rb") as file:
-            return _dictionary(_content(file, path.stat().st_size))
-    except _UnusableError as error:
-        reason = str(error)
-    except (IndexError, KeyError, TypeError, EOFError):
-        reason = f"is malformed or incomplete; {_AGAIN}"
-    except _FOREIGN_ERRORS as error:
-        reason = f"cannot be read: {ascii(one_line(error)[:200])[1:-1]}; {_AGAIN}"
-    raise InputError(f"expected a file of torch.save, but {path} {reason}")
+    return read_dictionary(path, "a file of torch.save", _content)
 
 
 def _content(file: BufferedReader, size: int) -> object:
@@ -66,37 +41,7 @@ def _content(file: BufferedReader, size: int) -> object:
         return _read_zip(file, size)
     if head.startswith(b"\x80") and _MAGIC.to_bytes(10, "little") in head[:32]:
         return _read_legacy(file, size)
-    raise _UnusableError(*_other_kind(head))
-
-
-def _dictionary(content: object) -> dict[str, object]:
-    advice = "load it where it was made and save its state_dict()"
-    if isinstance(content, Placeholder):
-        raise _UnusableError(f"holds a whole pickled object ({content.name[:80]!a})", advice)
-    if not isinstance(content, dict):
-        raise _UnusableError(f"holds a {type(content).__name__} and no dictionary", advice)
-    if not all(isinstance(key, str) for key in content):
-        raise _UnusableError("holds a dictionary whose keys are not all names", advice)
-    return dict(content)
-
-
-def _other_kind(head: bytes) -> tuple[str, str]:
-    """Return the kind of a file that torch.save did not write, and advice."""
-    if not head:
-        return "is empty", "download it again"
-    if head[8:9] == b"{":
-        return "is a safetensors file", "give its name the ending .safetensors"
-    if head[257:262] == _TAR:
-        return "is a tar archive", "unpack it, or save it with torch 0.4 or later"
-    if head.startswith(b"\x80"):
-        return "is a pickle that torch.save did not write", "save the tensors with torch.save"
-    if head.startswith(b"version https://git-lfs"):
-        return "is a pointer of Git LFS", "fetch the file itself with `git lfs pull`"
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        return "is a web page", "download the file itself, not the page that shows it"
-    if not set(head) & set(range(9)):
-        return "is a text file", "name the file with the weights"
-    return "is of another kind", "name the file with the weights"
+    raise UnusableError(*other_kind(head))
 
 
 def _read_zip(file: BufferedReader, size: int) -> object:
@@ -108,13 +53,13 @@ def _read_zip(file: BufferedReader, size: int) -> object:
         def fetch(key: str, count: int) -> bytearray:
             member = members.get(f"{root}/data/{key}")
             if member is None or member.file_size < count:
-                raise _UnusableError("has less data than its tensors need")
+                raise UnusableError("has less data than its tensors need")
             return _read_member(archive, member)
 
         # Then check the byte order and run the pickle.
         order = members.get(f"{root}/byteorder")
         if order is not None and _read_member(archive, order) != b"little":
-            raise _UnusableError(
+            raise UnusableError(
                 "has its bytes in another order", "save it on a little-endian machine"
             )
         tensors = TensorMaker(fetch, size)
@@ -127,11 +72,11 @@ def _checked_members(archive: zipfile.ZipFile, size: int) -> dict[str, zipfile.Z
     entries = archive.infolist()
     members = {entry.filename: entry for entry in entries}
     if len(members) != len(entries):
-        raise _UnusableError("has two entries of one name")
+        raise UnusableError("has two entries of one name")
     if sum(entry.file_size for entry in entries) > size:
-        raise _UnusableError("claims more data than it has, or is compressed")
+        raise UnusableError("claims more data than it has, or is compressed")
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise _UnusableError("is a compressed zip, as torch never writes it", "unpack it first")
+        raise UnusableError("is a compressed zip, as torch never writes it", "unpack it first")
     return members
 
 
@@ -139,12 +84,12 @@ def _root(members: dict[str, zipfile.ZipInfo]) -> str:
     """Return the folder in the zip that holds everything."""
     roots = [name[: -len("/data.pkl")] for name in members if name.endswith("/data.pkl")]
     if len(roots) != 1:
-        raise _UnusableError(
+        raise UnusableError(
             "is a zip without the one pickle of torch", "name the file with the weights"
         )
     code = (f"{roots[0]}/code/", f"{roots[0]}/constants.pkl")
     if any(name.startswith(code) for name in members):
-        raise _UnusableError(
+        raise UnusableError(
             "is a TorchScript program", "load it in torch and save its state_dict()"
         )
     return roots[0]
@@ -171,7 +116,7 @@ def _read_legacy(file: BufferedReader, size: int) -> object:
         nonlocal left
         left -= count
         if left < 0:
-            raise _UnusableError("has less data than its tensors need")
+            raise UnusableError("has less data than its tensors need")
         buffers[key] = bytearray(count)  # filled below: the data stand behind the pickles
         return buffers[key]
 
@@ -180,13 +125,13 @@ def _read_legacy(file: BufferedReader, size: int) -> object:
     read, source = unpickler(tensors.builders, tensors.load), CappedFile(file)
     _magic, _version, machine, content, keys = (read(source) for _ in range(5))
     if isinstance(machine, dict) and machine.get("little_endian") is False:
-        raise _UnusableError("has its bytes in another order", "save it on a little-endian machine")
+        raise UnusableError("has its bytes in another order", "save it on a little-endian machine")
     # Fill the storages: for each a count of 8 bytes, then its bytes.
     names = [key for key in keys if isinstance(key, str)] if isinstance(keys, list) else []
     if sorted(names) != sorted(buffers):
-        raise _UnusableError("has other data than its tensors need")
+        raise UnusableError("has other data than its tensors need")
     for key in names:
         (count,) = struct.unpack("<q", file.read(8).ljust(8, b"\xff"))
         if count != len(tensors.storages[key]) or file.readinto(buffers[key]) != len(buffers[key]):
-            raise _UnusableError("has less data than its tensors need")
+            raise UnusableError("has less data than its tensors need")
     return content

@@ -2,7 +2,8 @@
 
 Python's own unpicklers import and call the names in a file, and trust it with their memory. This
 one makes nothing but values. Every name becomes an inert `Placeholder`; a call gives the result of
-the caller's builder of that name, or again a placeholder; the state of an object is dropped.
+the caller's builder of that name, or again a placeholder; the state of an object is dropped, but
+for a `Stateful` one that a builder made.
 Memory is bounded by the size of the file and by `MAX_STEPS`.
 
 Source of the opcodes: the standard library's `pickletools`, which also decodes their arguments.
@@ -12,7 +13,7 @@ import pickletools
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final, Protocol, cast, runtime_checkable
 
 MAX_STEPS: Final = 1 << 21
 """Opcodes of one file; a checkpoint with the state of its optimizer has some hundred thousand."""
@@ -42,6 +43,14 @@ class Placeholder:
 
 Builder = Callable[[tuple[object, ...]], object]
 """Makes a value of the arguments of a call; ValueError where they do not fit."""
+
+
+@runtime_checkable
+class Stateful(Protocol):
+    """A value of a builder that takes the state which the pickle gives its object afterwards."""
+
+    def set_state(self, state: object) -> None:
+        """Take the state; ValueError where it does not fit."""
 
 
 class CappedFile:
@@ -97,7 +106,7 @@ class _Machine:
             elif opcode.name in _ACTIONS:
                 _ACTIONS[opcode.name](self, arg)
             else:
-                raise ValueError(f"pickle code {opcode.name}, which torch does not write")
+                raise ValueError(f"pickle code {opcode.name}, which no file of weights has")
         result = self.top()
         _check_tree(result)
         return result
@@ -169,6 +178,14 @@ class _Machine:
         # A list among the arguments is walked by the builder, so it counts as that many steps.
         self._spend(CALL_STEPS + sum(len(arg) for arg in args if isinstance(arg, list)))
         return self.push(builder(args))
+
+    def build(self) -> None:
+        """Give the value on top its state, or drop that, such as a dictionary's `_metadata`."""
+        (state,) = self.pop(1)
+        target = self.top()
+        if isinstance(target, Stateful):
+            self._spend(CALL_STEPS)
+            target.set_state(state)
 
     def load_persistent(self) -> None:
         self._spend(CALL_STEPS)
@@ -295,7 +312,7 @@ _ACTIONS: Final[Mapping[str, Callable[[_Machine, object], object]]] = {
     "NEWOBJ_EX": lambda machine, _: machine.push(_instance(tuple(machine.pop(3)))),
     "OBJ": lambda machine, _: machine.push(_instance(tuple(machine.pop_mark()))),
     "INST": lambda machine, arg: machine.replace_mark(_named(*str(arg).split(" ", 1))),
-    "BUILD": lambda machine, _: machine.pop(1),  # state, such as a dictionary's _metadata: dropped
+    "BUILD": lambda machine, _: machine.build(),
     "BINPERSID": lambda machine, _: machine.load_persistent(),
     "MARK": lambda machine, _: machine.mark(),
     "POP": lambda machine, _: machine.discard(),

@@ -30,6 +30,7 @@ _TRAINING = dict.fromkeys(
 _REASONS = _TRAINING | {
     "message_hub": "records of the training",
     "callbacks": "records of the training",
+    "StructuredToParameterName@@": "Paddle's own names of the variables",
     "meta": "notes about the training",
     "epoch": "notes about the training",
 }

@@ -24,6 +24,13 @@ from hrnet.files import sha256_of
 from hrnet.spec import ModelSpec, NetworkSpec
 from hrnet.tasks import TASKS, get_task
 
+BY_INTENTION = {
+    "small": "wider_naive_litehrnet_18-coco_aic-256x192-dark",
+    "accurate": "hrnet_w48-coco-384x288-udp",
+}
+"""Short name of a pose model -> its name. small: PP-TinyPose. accurate: the best score of those
+that a program can download and whose network is known for certain."""
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedWeight:
@@ -80,9 +87,15 @@ def rows() -> tuple[PublishedWeight, ...]:
     return tuple(_row(facts) for facts in _tables())
 
 
+def row_of_name(name: str) -> PublishedWeight | None:
+    """Return the published weight of a name, also of one by intention; None where there is none."""
+    name = BY_INTENTION.get(name, name)
+    return next((row for row in rows() if row.name == name), None)
+
+
 def find_row(name: str) -> PublishedWeight:
     """Return the published weight of a name; InputError, with near names, where there is none."""
-    row = next((row for row in rows() if row.name == name), None)
+    row = row_of_name(name)
     if row is None:
         near = near_names(name)
         hint = f"did you mean {' or '.join(near)}? " if near else ""

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from hrnet.errors import InputError
 from hrnet.models import family_of, usual_head
-from hrnet.spec import NetworkSpec
+from hrnet.spec import NetworkOptions, NetworkSpec
 from hrnet.weights.schemes import (
     backbones,
     deeplabcut,
@@ -15,6 +15,8 @@ from hrnet.weights.schemes import (
     mmpretrain,
     mmsegmentation,
     official,
+    paddle,
+    paddleclas,
 )
 from hrnet.weights.schemes.keymap import KeyMap, StateDict
 
@@ -25,10 +27,16 @@ KEY_MAPS: tuple[KeyMap, ...] = (
     *mmdetection.KEY_MAPS,
     *mmpretrain.KEY_MAPS,
     *deeplabcut.KEY_MAPS,
+    *paddle.KEY_MAPS,
+    *paddleclas.KEY_MAPS,
 )
 """Networks with a head. The first mapping that fits a file exactly is its own."""
 
-BACKBONES: tuple[KeyMap, ...] = backbones.KEY_MAPS
+BACKBONES: tuple[KeyMap, ...] = (
+    *backbones.KEY_MAPS,
+    *paddle.BACKBONES,
+    *paddleclas.BACKBONES,
+)
 """Backbones without a head, or with one that is not ours."""
 
 
@@ -52,9 +60,11 @@ def _find_key_map(spec: NetworkSpec, scheme: str) -> KeyMap:
     found = next((one for one in key_maps if one.scheme == scheme), None)
     if found is None:
         known = ", ".join(dict.fromkeys(one.scheme for one in key_maps)) or "none"
+        choices = {"head": spec.head, "strided_padding": spec.strided_padding}
+        chosen = " and ".join(f"{name} {value}" for name, value in choices.items() if value)
         raise InputError(
             f"no files of {scheme!r} hold {spec.variant} for {spec.task}"
-            f"{f' with head {spec.head}' if spec.head else ''}; schemes that do: {known}"
+            f"{f' with {chosen}' if chosen else ''}; schemes that do: {known}"
         )
     return found
 
@@ -63,5 +73,12 @@ def _key_maps_of(spec: NetworkSpec) -> Iterator[KeyMap]:
     default = usual_head(spec.task)
     for one in (*KEY_MAPS, *BACKBONES):
         same_head = (one.options.head or default) == (spec.head or default)
-        if one.family == family_of(spec.variant) and one.task == spec.task and same_head:
+        same_padding = _padding(one.options) == _padding(spec)
+        same_kind = one.family == family_of(spec.variant) and one.task == spec.task
+        if same_kind and same_head and same_padding:
             yield one
+
+
+def _padding(options: NetworkOptions) -> str:
+    """Return the padding of strided convolutions, which neither names nor shapes show."""
+    return options.strided_padding or "symmetric"

@@ -1,8 +1,9 @@
 """A key mapping: the names of one project's state dict for one kind of network, ours and theirs.
 
-A row pairs the name of a module of ours with theirs; `{}` stands for a whole number that is the
-same on both sides. The tensors of a module (weight, bias, running_mean, ...) have the same last
-name everywhere.
+A row pairs the name of a module of ours with theirs. `{}` stands for a whole number that is the
+same on both sides, in order. A number that stands twice in a name, or that one side counts from 1,
+is named: `{block}` of ours is `{block+1}` of theirs. The tensors of a module (weight, bias,
+running_mean, ...) have the same last name on both sides.
 """
 
 import re
@@ -52,6 +53,22 @@ class Taken:
 
 
 @dataclass(frozen=True, slots=True)
+class OtherNetwork:
+    """A network of the same project that is not built here, by a part of its tensors' names.
+
+    what: the network, for messages. in_backbone: False where its backbone alone can be taken.
+    """
+
+    part: str
+    what: str
+    in_backbone: bool = False
+
+
+class OtherNetworkError(InputError):
+    """Raised for the files of an `OtherNetwork`."""
+
+
+@dataclass(frozen=True, slots=True)
 class KeyMap:
     """The key mapping of one kind of network in the files of one project.
 
@@ -63,6 +80,7 @@ class KeyMap:
     other_outputs: how many of these do not count, such as the background of a detector.
     bias_free: our convolutions before a norm that have a bias, where theirs have none.
     ignored_prefixes: of tensors that the network does not need, each with the reason.
+    others: networks of the project with the same required keys, which are refused.
     lower_rows: the file has the exchange paths to all streams though the head reads the first.
     facts: fields of the task's description that all files of the mapping have.
     prepare: applied to their state dict before renaming. finish: applied after renaming to theirs.
@@ -80,6 +98,7 @@ class KeyMap:
     facts: Mapping[str, object] = field(default_factory=dict)
     bias_free: tuple[str, ...] = ()
     ignored_prefixes: tuple[tuple[str, str], ...] = ()
+    others: tuple[OtherNetwork, ...] = ()
     lower_rows: bool = False
     prepare: Callable[[StateDict], Taken] | None = None
     finish: Callable[[StateDict], StateDict] | None = None
@@ -99,6 +118,10 @@ class KeyMap:
         dropped += prepared.dropped
         # Rename. Tensors without a row are another network's, or those of a foreign head.
         state, unknown = _rename(prepared.state, [(their, our) for our, their in self.rows])
+        for other in self.others:
+            refused = not partial or other.in_backbone
+            if refused and any(other.part in name for name in unknown):
+                raise OtherNetworkError(f"{other.what}, which is not built here")
         if unknown and not partial:
             raise _no_place(unknown, len(theirs))
         if self.lower_rows:
@@ -110,7 +133,7 @@ class KeyMap:
         biases, counters = _missing_biases(state, self.bias_free), _missing_counters(state)
         made = (
             (biases, "zero biases of convolutions that have none there"),
-            (counters, "batch counters, which files of torch 0.4 lack"),
+            (counters, "batch counters, which files of torch 0.4 and of Paddle lack"),
         )
         return Taken(
             {**state, **biases, **counters},
@@ -134,21 +157,57 @@ def _no_place(unknown: StateDict, count: int) -> InputError:
     )
 
 
+_NUMBER = re.compile(r"\{(\w*)(\+1)?\}")
+"""A number in a name of a row: its own name, or "" for one known by place; +1 if it starts at 1."""
+
+
+class _Template:
+    """A name of a row, which reads the numbers of a name and is filled with numbers."""
+
+    def __init__(self, name: str) -> None:
+        # Texts and numbers take turns; numbers without a name are called by their place.
+        self._first, *self._texts = _NUMBER.sub("{}", name).split("{}")
+        found = _NUMBER.findall(name)
+        self._keys = [f"n{key or place}" for place, (key, _) in enumerate(found)]
+        self._starts = {
+            key: 1 if start else 0 for key, (_, start) in zip(self._keys, found, strict=True)
+        }
+        # A number that comes again must be the same.
+        pattern = re.escape(self._first)
+        for place, (key, text) in enumerate(zip(self._keys, self._texts, strict=True)):
+            again = key in self._keys[:place]
+            pattern += f"(?P={key})" if again else f"(?P<{key}>0|[1-9][0-9]{{0,5}})"
+            pattern += re.escape(text)
+        self._pattern = re.compile(pattern)
+
+    def read(self, name: str) -> dict[str, int] | None:
+        """Return the numbers of a name, counted from 0; None where it is another name."""
+        match = self._pattern.fullmatch(name)
+        numbers = match.groupdict() if match else {}
+        counted = {key: int(number) - self._starts[key] for key, number in numbers.items()}
+        return counted if match and min(counted.values(), default=0) >= 0 else None
+
+    def fill(self, numbers: Mapping[str, int]) -> str:
+        """Return the name with these numbers, counted from 0."""
+        pairs = zip(self._keys, self._texts, strict=True)
+        return self._first + "".join(
+            f"{numbers[key] + self._starts[key]}{text}" for key, text in pairs
+        )
+
+
 def _rename(state: Mapping[str, Tensor], rows: Sequence[NameRule]) -> tuple[StateDict, StateDict]:
     """Rename from the first to the second name of a row; return tensors with and without a row."""
-    patterns = [
-        (re.compile(re.escape(old).replace(r"\{\}", r"(\d+)") + r"\.(\w+)"), new + ".{}")
-        for old, new in rows
-    ]
+    templates = [(_Template(old), _Template(new)) for old, new in rows]
     renamed: StateDict = {}
     unknown: StateDict = {}
     for name, value in state.items():
-        found = ((pattern.fullmatch(name), new) for pattern, new in patterns)
-        new_name = next((new.format(*match.groups()) for match, new in found if match), None)
-        if new_name is None:
+        module, _, tensor = name.rpartition(".")
+        found = ((new, old.read(module)) for old, new in templates)
+        new_name = next((new.fill(numbers) for new, numbers in found if numbers is not None), None)
+        if new_name is None or not tensor.isidentifier():
             unknown[name] = value
         else:
-            renamed[new_name] = value
+            renamed[f"{new_name}.{tensor}"] = value
     return renamed, unknown
 
 

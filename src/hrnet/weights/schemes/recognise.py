@@ -12,7 +12,7 @@ from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 from hrnet.weights.checkpoint import Misfit, compare, expected_state
 from hrnet.weights.schemes import BACKBONES, KEY_MAPS
 from hrnet.weights.schemes.hrformer import table_window
-from hrnet.weights.schemes.keymap import KeyMap, StateDict, Taken
+from hrnet.weights.schemes.keymap import KeyMap, OtherNetworkError, StateDict, Taken
 
 _WIDTH = "backbone.stages.stage2.module0.exchange.paths.0.1.project.conv.weight"
 """A tensor whose first dimension is the width of the highest stream, in every family."""
@@ -51,6 +51,8 @@ def recognise(
         # Rename the tensors; a name without a place excludes the mapping.
         try:
             taken = key_map.from_foreign(state, partial=backbone)
+        except OtherNetworkError as error:
+            raise InputError(f"{source} is of {error}") from None
         except InputError as error:
             problems.append(error)
             continue
