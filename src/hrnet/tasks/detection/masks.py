@@ -41,7 +41,9 @@ def _weights(
         start, stop = int(first), int(last - 1) + 1
         start, stop = max(start, 0), min(max(stop, int(first) + 1), length)
         size = max(int(last - 1) - int(first) + 1, 1)
-        places = (np.arange(start, stop) - int(first) + 0.5) * cells / size - 0.5
+        places: NDArray[np.floating] = (
+            np.arange(start, stop) - int(first) + 0.5
+        ) * cells / size - 0.5
         places = places.clip(0, cells - 1)
     else:
         # Around the box, since the outermost cells fade out half a cell beyond its edges.
