@@ -103,6 +103,9 @@ class TrainConfig(Part):
     freeze: tuple[Pattern, ...] = Field(default=(), max_length=1000)
     """Patterns of parameters that are not trained; norms all of whose parameters are frozen
     keep their statistics."""
+    freeze_norms: bool = False
+    """true keeps the batch statistics of the start weights in all batch norms, as trainings of
+    detectors with few pictures in a batch do; scale and shift are trained."""
     clip_norm: float | None = Field(default=None, gt=0, le=1e9)
     """Largest norm of the gradient of all parameters together; null: no limit."""
     schedule: Literal["step", "cosine", "poly", "constant"] = "step"
@@ -112,8 +115,10 @@ class TrainConfig(Part):
         default=(170, 200), max_length=1000
     )
     """Epochs at which step goes to a tenth."""
+    warmup: Literal["linear", "constant"] = "linear"
+    """linear rises evenly from train.warmup_factor to 1, constant stays there."""
     warmup_steps: int = Field(default=0, ge=0, le=MAX_COUNT)
-    """Updates over which the learning rate rises from train.warmup_factor."""
+    """Updates of the warm-up."""
     warmup_factor: float = Field(default=1e-3, gt=0, le=1)
     """Factor on the learning rate at the first update."""
     loss: str
@@ -248,7 +253,8 @@ def _describe(error: ValidationError, kind: type[Experiment]) -> str:
     if first["type"] in {"extra_forbidden", "unexpected_keyword_argument"}:
         return f"unknown setting {where}; {_near(where, kind)}"
     if first["type"] == "value_error":  # from a check of ours, whose message is complete
-        return f"setting {where}: {one_line(first['ctx']['error'])}"
+        message = one_line(first["ctx"]["error"])
+        return f"setting {where}: {message}" if where else message  # of several settings together
     what = f"setting {where}" if where else "not an experiment.json"
     return f"{what}: {first['msg']}, got {_shown(first['input'])}"
 

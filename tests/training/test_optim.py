@@ -28,7 +28,7 @@ def test_without_milestones_it_is_constant():
 def test_warm_up_rises_from_a_thousandth():
     config = TrainConfig(warmup_steps=100, milestones=())
     factors = [lr_factor(config, step, steps_per_epoch=10) for step in (0, 1, 25, 50, 99, 100, 101)]
-    assert factors == pytest.approx([1e-3, 0.01, 0.25, 0.5, 0.99, 1, 1])
+    assert factors == pytest.approx([0.001, 0.01099, 0.25075, 0.5005, 0.99001, 1, 1])
 
 
 def test_half_a_cosine():
@@ -41,7 +41,7 @@ def test_half_a_cosine():
 
 def test_warm_up_multiplies_the_cosine():
     config = TrainConfig(epochs=10, schedule="cosine", warmup_steps=50)
-    assert lr_factor(config, 25, steps_per_epoch=10) == pytest.approx(0.5 * 0.853553, abs=1e-6)
+    assert lr_factor(config, 25, steps_per_epoch=10) == pytest.approx(0.5005 * 0.853553, abs=1e-6)
 
 
 def test_poly_and_constant():
@@ -51,10 +51,16 @@ def test_poly_and_constant():
     config = TrainConfig(schedule="constant", warmup_steps=4, warmup_factor=0.5)
     assert [lr_factor(config, step, steps_per_epoch=10) for step in (0, 3, 4, 999)] == [
         0.5,
-        0.75,
+        0.875,
         1,
         1,
     ]
+
+
+def test_a_constant_warm_up_stays_at_its_factor():
+    config = TrainConfig(warmup="constant", warmup_steps=4, warmup_factor=0.25, milestones=())
+    factors = [lr_factor(config, step, steps_per_epoch=10) for step in (0, 3, 4, 5)]
+    assert factors == [0.25, 0.25, 1, 1]
 
 
 def test_groups_follow_with_their_factors():

@@ -25,13 +25,17 @@ def freeze(network: nn.Module, patterns: tuple[str, ...]) -> None:
         raise InputError(f"train.freeze={list(patterns)} leaves nothing to train; freeze less")
 
 
-def set_training(network: nn.Module) -> None:
-    """Switch to training mode, except frozen norms, which keep their statistics."""
+def set_training(network: nn.Module, *, freeze_norms: bool = False) -> None:
+    """Switch to training mode, except norms that keep their statistics.
+
+    These are those whose parameters are frozen, and with `freeze_norms` all batch norms.
+    """
     network.train()
     for module in network.modules():
-        own = list(module.parameters(recurse=False))
-        if isinstance(module, nn.BatchNorm2d) and own and not any(p.requires_grad for p in own):
-            module.eval()
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            own = list(module.parameters(recurse=False))
+            if freeze_norms or (own and not any(p.requires_grad for p in own)):
+                module.eval()
 
 
 def make_optimizer(network: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
@@ -92,11 +96,12 @@ def lr_at(config: TrainConfig, step: int, *, steps_per_epoch: int) -> float:
 
 
 def lr_factor(config: TrainConfig, step: int, *, steps_per_epoch: int) -> float:
-    """Return the factor on `config.lr` at a step: linear warm-up times the schedule."""
-    # warmup = max(warmup_factor, step / warmup_steps)
+    """Return the factor on `config.lr` at a step: warm-up times the schedule."""
+    # warmup = warmup_factor + (1 - warmup_factor) * step / warmup_steps
     warmup = 1.0
     if step < config.warmup_steps:
-        warmup = max(config.warmup_factor, step / config.warmup_steps)
+        rise = step / config.warmup_steps if config.warmup == "linear" else 0.0
+        warmup = config.warmup_factor + (1 - config.warmup_factor) * rise
     # cosine: (1 + cos(pi * done)) / 2; poly: (1 - done)^0.9; both end at a thousandth
     done = min(step / (config.epochs * steps_per_epoch), 1.0)
     match config.schedule:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 from pathlib import Path
+from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -21,7 +22,15 @@ from hrnet.training.run import Run
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
-TensorOutputs = Tensor | tuple[Tensor, ...]
+
+class Maps(Protocol):
+    """Outputs of a network that are no tensors; the loss of its task reads them."""
+
+    def float(self) -> Self:
+        """Return the outputs in float32."""
+
+
+TensorOutputs = Tensor | tuple[Tensor, ...] | Maps
 """The outputs of a network for a batch, in float32."""
 
 Loss = Callable[[TensorOutputs, Mapping[str, Tensor]], Tensor]
@@ -130,9 +139,9 @@ def _forward(run: Run, inputs: Tensor, experiment: Experiment) -> TensorOutputs:
     half = _HALF.get(experiment.train.precision)
     with torch.autocast(inputs.device.type, dtype=half, enabled=half is not None):
         outputs: TensorOutputs = run.forward(images)
-    if isinstance(outputs, Tensor):
-        return outputs.float()
-    return tuple(output.float() for output in outputs)
+    if isinstance(outputs, tuple):
+        return tuple(output.float() for output in outputs)
+    return outputs.float()
 
 
 def save_batch(batch: Batch, folder: Path, *, names: Sequence[str], run: Run) -> str:

@@ -197,7 +197,7 @@ def _train_epoch(
     """Train on the rest of an epoch; return its row for the log, or None where it was stopped."""
     config, position, steps = experiment.run, run.position, len(data.batches)
     state, is_main = journal.folder / STATE, run.world.is_main
-    set_training(run.network)
+    set_training(run.network, freeze_norms=experiment.train.freeze_norms)
     clock, saved = Clock(), time.monotonic()
     try:
         for batch in clock.waiting(islice(batches, steps - position.batch)):
