@@ -53,7 +53,7 @@ TORCH_FREE = (
     "config",
 )
 # The parts of these places that need torch; nothing else there may import them.
-DETECTOR = "anchors box_coder nms points predictor proposals regions second_stage".split()
+DETECTOR = "anchors box_coder matching nms points predictor proposals regions second_stage".split()
 TORCH_PARTS = re.compile(
     rf"hrnet\.(runtime\.(torch_engine|devices)|tasks\.\w+\.(network|\w+_loss|{'|'.join(DETECTOR)}))"
 )

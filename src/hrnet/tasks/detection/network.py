@@ -4,9 +4,15 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
+from hrnet.tasks.detection.fcos_loss import fcos
 from hrnet.tasks.detection.predictor import predictor
+from hrnet.tasks.detection.two_stage_loss import two_stage, two_stage_legacy
 
 __all__ = ["LOSSES", "predictor"]
 
-LOSSES: dict[str, Callable[[Tensor, Mapping[str, Tensor]], Tensor]] = {}
-"""The losses by the names that `train.loss` takes."""
+LOSSES: Mapping[str, Callable[..., Tensor]] = {
+    "two_stage": two_stage,
+    "two_stage_legacy": two_stage_legacy,
+    "fcos": fcos,
+}
+"""The losses by the names that `train.loss` takes: outputs and targets to a number."""

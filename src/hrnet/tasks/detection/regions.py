@@ -30,7 +30,13 @@ def pool_regions(features: list[Tensor], boxes: Tensor, side: int, *, legacy: bo
     count, each = boxes.shape[:2]
     images = torch.arange(count, device=boxes.device).to(boxes.dtype)
     images = images[:, None, None].expand(-1, each, -1)
-    rois = torch.cat([images, boxes], dim=-1).flatten(0, 1).detach()
+    rois = torch.cat([images, boxes], dim=-1).flatten(0, 1)
+    return pool_rois(features, rois, side, legacy=legacy)
+
+
+def pool_rois(features: list[Tensor], rois: Tensor, side: int, *, legacy: bool) -> Tensor:
+    """Return features (R, C, side, side) of regions (R, 5), image and xyxy, as `pool_regions`."""
+    rois = rois.detach()
     levels = region_levels(rois[:, 1:], legacy=legacy)
     # Pool level by level, then bring the rows back into their order.
     places = [(levels == level).nonzero()[:, 0] for level in range(REGION_LEVELS)]
