@@ -2,17 +2,25 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.data.augment import Augmentation
 from hrnet.data.box_dataset import BoxDataset
 from hrnet.data.source import DataSource
-from hrnet.spec import InputSize
+from hrnet.errors import InputError
+from hrnet.spec import IMAGENET_MEAN, IMAGENET_STD, InputSize, NetworkOptions
 from hrnet.tasks import Dataset
-from hrnet.tasks.detection.spec import DetectionSpec
+from hrnet.tasks.detection.spec import MASK_HEADS, DetectionSpec, Fit
+
+LOSS_OF_HEAD = {
+    **dict.fromkeys(("faster", "mask", "cascade", "cascade_mask"), "two_stage"),
+    "fcos": "fcos",
+    "light": "task_aligned",
+}
+"""The loss of each head; of two stages with legacy conventions it is two_stage_legacy."""
 
 
 class DetectionModelConfig(ModelConfig):
@@ -20,11 +28,15 @@ class DetectionModelConfig(ModelConfig):
 
     input_size: InputSize = (800, 1344)
     """(height, width) of the input in pixels, multiples of 32; with model.fit a usual one."""
-    fit: tuple[int, int] | None = (800, 1333)
+    options: NetworkOptions = NetworkOptions(head="faster")
+    """Choices within the architecture."""
+    fit: Fit | None = (800, 1333)
     """(short, long) sides that a picture is resized to, its ratio kept, in published trainings
     (800, 1333); null resizes it into input_size."""
     conventions: Literal["plain", "legacy"] = "plain"
     """plain, or legacy to go on with weights of mmdetection before 2.0."""
+    channels: Literal["rgb", "bgr"] = "rgb"
+    """Order of the colours in the input; bgr for weights of mmdetection's FCOS."""
 
 
 class BoxData(DataConfig):
@@ -52,14 +64,30 @@ class BoxData(DataConfig):
 
 @dataclass(frozen=True, slots=True)
 class BoxAugmentation(Augmentation):
-    """The variation of pictures."""
+    """The variation of pictures; with model.fit they are neither turned nor moved."""
+
+    fits: Annotated[
+        tuple[Fit, ...],
+        Field(
+            description="With model.fit, (short, long) sides of which each picture takes one at "
+            "random in its place; none: model.fit."
+        ),
+    ] = ()
+    crop: Annotated[
+        Fit | None,
+        Field(
+            description="With model.fit, the largest (short, long) sides in pixels; of larger "
+            "pictures a random part is cut out. null: no limit."
+        ),
+    ] = None
 
 
 class DetectionTrain(TrainConfig):
     """Optimisation, by the loss of the head."""
 
-    loss: Literal["two_stage", "fcos", "task_aligned"] = "two_stage"
-    """two_stage (Faster, Mask and Cascade R-CNN), fcos, or task_aligned (the light head)."""
+    loss: Literal["two_stage", "two_stage_legacy", "fcos", "task_aligned"] = "two_stage"
+    """That of the head: two_stage (faster, mask, cascade, cascade_mask; two_stage_legacy with
+    model.conventions=legacy), fcos, or task_aligned (light)."""
     epochs: int = Field(default=12, ge=1)
     """Passes over the training data."""
 
@@ -74,6 +102,27 @@ class DetectionExperiment(Experiment):
     augmentation: BoxAugmentation = BoxAugmentation()
     train: DetectionTrain = DetectionTrain()
 
+    @model_validator(mode="after")
+    def _check_loss(self) -> "DetectionExperiment":
+        head, conventions = self.model.options.head, self.model.conventions
+        if head not in LOSS_OF_HEAD:
+            raise ValueError(
+                f"expected model.options.head as {', '.join(LOSS_OF_HEAD)}, got {head}; others "
+                "find no boxes"
+            )
+        loss = LOSS_OF_HEAD[head]
+        loss += "_legacy" if loss == "two_stage" and conventions == "legacy" else ""
+        if self.train.loss != loss:
+            raise ValueError(
+                f"expected train.loss={loss} for the head {head} with the conventions "
+                f"{conventions}, got {self.train.loss}"
+            )
+        if head == "light" and self.model.fit is not None:
+            raise ValueError(
+                "expected model.fit=null for the head light, whose inputs are of one size"
+            )
+        return self
+
 
 EXPERIMENT = DetectionExperiment
 
@@ -83,11 +132,24 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> DetectionSpec:
     assert isinstance(experiment, DetectionExperiment)
     assert isinstance(dataset, BoxDataset)
     model, names = experiment.model, dataset.class_names
+    if model.options.head in MASK_HEADS and not any(sample.masks for sample in dataset.samples):
+        raise InputError(
+            f"{dataset.path}: expected masks (segmentation) for the head {model.options.head}, got "
+            "boxes alone; take model.options.head=faster or cascade"
+        )
     return DetectionSpec(
         name=experiment.name,
         network=model.network("detection", len(names)),
         input_size=model.input_size,
         fit=model.fit,
         conventions=model.conventions,
+        channels=model.channels,
+        # Listed in the order of the input's channels.
+        mean=IMAGENET_MEAN if model.channels == "rgb" else _reversed(IMAGENET_MEAN),
+        std=IMAGENET_STD if model.channels == "rgb" else _reversed(IMAGENET_STD),
         class_names=names,
     )
+
+
+def _reversed(channels: tuple[float, float, float]) -> tuple[float, float, float]:
+    return channels[2], channels[1], channels[0]

@@ -19,10 +19,14 @@ def _check_class_names(names: tuple[str, ...]) -> tuple[str, ...]:
     return check_class_names(names, least=1)
 
 
-def _check_fit(fit: tuple[int, int] | None) -> tuple[int, int] | None:
-    if fit is not None and fit[0] > fit[1]:
-        raise ValueError(f"expected fit as (short side, long side), got {fit}")
+def _check_fit(fit: tuple[int, int]) -> tuple[int, int]:
+    if fit[0] > fit[1]:
+        raise ValueError(f"expected (short side, long side), got {fit}")
     return fit
+
+
+Fit = Annotated[tuple[Side, Side], AfterValidator(_check_fit)]
+"""(short, long) sides in pixels."""
 
 
 class DetectionSpec(ModelSpec):
@@ -41,7 +45,7 @@ class DetectionSpec(ModelSpec):
     class_names: one for each class of the network, all different. Class indices count from 0.
     """
 
-    fit: Annotated[tuple[Side, Side] | None, AfterValidator(_check_fit)] = None
+    fit: Fit | None = None
     conventions: Literal["plain", "legacy"] = "plain"
     min_score: float = Field(default=0.05, ge=0, lt=1)
     nms_iou: float = Field(default=0.5, gt=0, le=1)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
+from hrnet.data.box_dataset import BoxSample
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.geometry import Image8, Size
@@ -140,7 +141,14 @@ class DetectionTask:
     def batch(
         self, samples: Sequence[Sample], pictures: Sequence[Image8], rngs: Sequence[Generator]
     ) -> tuple[Image8, dict[str, NDArray[np.generic]]]:
-        """Augment samples; return inputs (N, H, W, 3) and the targets, see `tasks.detection`."""
+        """Augment samples; return inputs (N, H, W, 3) and the targets of `targets.py`."""
+        from hrnet.tasks.detection.config import DetectionExperiment
+        from hrnet.tasks.detection.fit_augment import fit_batch
+
+        assert isinstance(self._experiment, DetectionExperiment)
+        labelled, augmentation = cast(Sequence[BoxSample], samples), self._experiment.augmentation
+        if self.spec.fit is not None:
+            return fit_batch(labelled, pictures, rngs, spec=self.spec, augmentation=augmentation)
         raise NotImplementedError
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
