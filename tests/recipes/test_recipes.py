@@ -8,12 +8,14 @@ import shlex
 import pytest
 
 import hrnet.recipes.classification
+import hrnet.recipes.detection
 import hrnet.recipes.pose
 from hrnet.config import Experiment, override
 from hrnet.errors import InputError
 from hrnet.models import VARIANTS
 from hrnet.recipes import RECIPES, get_recipe
 from hrnet.recipes.classification.common import IMAGENET
+from hrnet.recipes.detection.common import COCO_BOXES
 from hrnet.recipes.pose.common import COCO_2017, MPII
 from hrnet.tasks import experiment_from_json
 
@@ -56,6 +58,58 @@ NAMES = [
     "classification/hrformer_tiny_imagenet_224x224",
     "classification/hrformer_small_imagenet_224x224",
     "classification/hrformer_base_imagenet_224x224",
+    "detection/hrnet_w18_faster_coco_1x",
+    "detection/hrnet_w18_faster_coco_2x",
+    "detection/hrnet_w32_faster_coco_1x",
+    "detection/hrnet_w32_faster_coco_2x",
+    "detection/hrnet_w40_faster_coco_1x",
+    "detection/hrnet_w40_faster_coco_2x",
+    "detection/hrnet_w18_mask_coco_1x",
+    "detection/hrnet_w18_mask_coco_2x",
+    "detection/hrnet_w32_mask_coco_1x",
+    "detection/hrnet_w32_mask_coco_2x",
+    "detection/hrnet_w40_mask_coco_1x",
+    "detection/hrnet_w40_mask_coco_2x",
+    "detection/hrnet_w18_cascade_coco_20e",
+    "detection/hrnet_w32_cascade_coco_20e",
+    "detection/hrnet_w40_cascade_coco_20e",
+    "detection/hrnet_w18_cascade_mask_coco_20e",
+    "detection/hrnet_w32_cascade_mask_coco_20e",
+    "detection/hrnet_w40_cascade_mask_coco_20e",
+    "detection/hrnet_w18_fcos_coco_1x",
+    "detection/hrnet_w18_fcos_coco_2x",
+    "detection/hrnet_w18_fcos_coco_ms_2x",
+    "detection/hrnet_w32_fcos_coco_1x",
+    "detection/hrnet_w32_fcos_coco_2x",
+    "detection/hrnet_w32_fcos_coco_ms_2x",
+    "detection/hrnet_w40_fcos_coco_ms_2x",
+    "detection/hrnet_w18_faster_coco_legacy_1x",
+    "detection/hrnet_w18_faster_coco_legacy_2x",
+    "detection/hrnet_w32_faster_coco_legacy_1x",
+    "detection/hrnet_w32_faster_coco_legacy_2x",
+    "detection/hrnet_w40_faster_coco_legacy_1x",
+    "detection/hrnet_w40_faster_coco_legacy_2x",
+    "detection/hrnet_w48_faster_coco_legacy_1x",
+    "detection/hrnet_w48_faster_coco_legacy_2x",
+    "detection/hrnet_w18_mask_coco_legacy_1x",
+    "detection/hrnet_w18_mask_coco_legacy_2x",
+    "detection/hrnet_w32_mask_coco_legacy_1x",
+    "detection/hrnet_w32_mask_coco_legacy_2x",
+    "detection/hrnet_w48_mask_coco_legacy_1x",
+    "detection/hrnet_w48_mask_coco_legacy_2x",
+    "detection/hrnet_w18_cascade_coco_legacy_20e",
+    "detection/hrnet_w32_cascade_coco_legacy_20e",
+    "detection/hrnet_w48_cascade_coco_legacy_20e",
+    "detection/hrnet_w18_cascade_mask_coco_legacy_20e",
+    "detection/hrnet_w32_cascade_mask_coco_legacy_20e",
+    "detection/hrnet_w48_cascade_mask_coco_legacy_20e",
+    "detection/hrnet_w18_faster_coco_syncbn_1x",
+    "detection/hrnet_w18_faster_coco_syncbn_ms_1x",
+    "detection/hrnet_w18_faster_coco_syncbn_ms_2x",
+    "detection/hrnet_w18_faster_coco_syncbn_crop_1x",
+    "detection/hrnet_w18_faster_coco_syncbn_crop_2x",
+    "detection/hrnet_w32_faster_coco_syncbn_ms_1x",
+    "detection/hrnet_w32_faster_coco_syncbn_ms_2x",
 ]
 
 
@@ -81,9 +135,11 @@ def test_recipe(name):
     assert experiment.model.variant in VARIANTS
     height, width = experiment.model.input_size
     assert own_name.startswith(experiment.model.variant)
-    assert own_name.endswith(f"_{height}x{width}")
+    if task != "detection":  # whose pictures keep their ratio
+        assert own_name.endswith(f"_{height}x{width}")
     of_pose = MPII if "_mpii_" in name else COCO_2017
-    assert experiment.data == (of_pose if task == "pose" else IMAGENET)
+    data = {"pose": of_pose, "classification": IMAGENET, "detection": COCO_BOXES}
+    assert experiment.data == data[task]
     assert experiment.task == task
     assert experiment_from_json(experiment.to_json()) == experiment
     assert get_recipe(name) == experiment
@@ -114,7 +170,7 @@ def test_an_unknown_name_lists_near_ones(name):
 
 def test_every_function_of_a_recipe_file_is_listed():
     public = set()
-    folders = (hrnet.recipes.pose, hrnet.recipes.classification)
+    folders = (hrnet.recipes.pose, hrnet.recipes.classification, hrnet.recipes.detection)
     for folder in folders:
         for found in pkgutil.iter_modules(folder.__path__):
             if found.name in ("common", "finetune"):

@@ -9,9 +9,13 @@ from inspect import isfunction
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
-from hrnet.recipes import classification, pose
+from hrnet.recipes import classification, detection, pose
 
-_TASKS = {"pose": pose.FAMILIES, "classification": classification.FAMILIES}
+_TASKS = {
+    "pose": pose.FAMILIES,
+    "classification": classification.FAMILIES,
+    "detection": detection.FAMILIES,
+}
 
 RECIPES: dict[str, Callable[[], Experiment]] = {
     f"{task}/{name}": value

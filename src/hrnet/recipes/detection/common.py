@@ -1,0 +1,68 @@
+"""The common part of the detection recipes: the COCO data, and the rest of an experiment."""
+
+from pathlib import Path
+
+from hrnet.config import ParameterGroup, RunConfig
+from hrnet.spec import NetworkOptions
+from hrnet.tasks.detection.config import (
+    BoxAugmentation,
+    BoxData,
+    DetectionExperiment,
+    DetectionModelConfig,
+    DetectionTrain,
+)
+
+_COCO = Path("data/coco")
+
+COCO_BOXES = BoxData(
+    annotations=_COCO / "annotations/instances_train2017.json",
+    images=_COCO / "train2017",
+    val_annotations=_COCO / "annotations/instances_val2017.json",
+    val_images=_COCO / "val2017",
+)
+"""As COCO's own archives unpack in data/coco/."""
+
+ON_COCO = RunConfig(workers=8, cache_images=False)
+"""118,287 decoded pictures fit into no memory."""
+
+DECAY = 1e-4
+
+SGD = DetectionTrain(
+    optimizer="sgd",
+    lr=0.02,
+    batch_size=16,
+    weight_decay=DECAY,
+    groups=(ParameterGroup(pattern="*", weight_decay=DECAY),),
+    warmup_steps=500,
+    init_head=False,
+    freeze_norms=True,
+    evaluate_every=1,
+)
+"""SGD with 0.02 for 16 pictures, and a weight decay of 1e-4 of all parameters, norms and biases
+too; batch norms keep the statistics of the ImageNet weights."""
+
+
+def experiment(
+    variant: str,
+    head: str,
+    name: str,
+    train: DetectionTrain,
+    *,
+    model: DetectionModelConfig | None = None,
+    augmentation: BoxAugmentation | None = None,
+) -> DetectionExperiment:
+    """Put a training on COCO together, from the variant's ImageNet weights.
+
+    name: what follows variant and head in the recipe's name. model: its settings beside variant and
+    head.
+    """
+    changes = {"variant": variant, "options": NetworkOptions(head=head)}
+    usual = model or DetectionModelConfig(variant=variant)
+    return DetectionExperiment(
+        name=f"{variant}_{head}_coco_{name}",
+        model=usual.model_copy(update=changes),
+        data=COCO_BOXES,
+        augmentation=augmentation or BoxAugmentation(),
+        train=train.model_copy(update={"init": f"{variant}-imagenet"}),
+        run=ON_COCO,
+    )
