@@ -6,7 +6,7 @@ The results come the same way as in any prediction. Without torch for exported m
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from os import PathLike
@@ -226,7 +226,7 @@ def decoder() -> str:
     return f"Pillow {PIL.__version__}, {library}"
 
 
-def expect_files(paths: Sequence[Path]) -> None:
+def expect_files(paths: Iterable[Path]) -> None:
     """Raise InputError that counts the missing pictures, each once, and names the first."""
     pictures = dict.fromkeys(paths)  # a picture has as many samples as subjects
     missing = [path for path in pictures if not is_file(path)]

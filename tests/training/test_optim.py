@@ -119,6 +119,23 @@ def test_frozen_parts_stay_and_their_norms_keep_their_statistics():
     assert any("running_mean" in name for name in changed)
 
 
+def test_all_norms_can_keep_their_statistics():
+    model = create_model("small_hrnet_w16", num_outputs=2)
+    set_training(model, freeze_norms=True)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    model(torch.randn(2, 3, 32, 32)).square().mean().backward()
+    make_optimizer(model, TrainConfig(lr=0.1)).step()
+    changed = {name for name, value in model.state_dict().items() if not value.equal(before[name])}
+    assert any(name.endswith("norm.weight") for name in changed)
+    assert not [name for name in changed if "running" in name or "num_batches" in name]
+
+
+def test_norms_of_all_processes_keep_their_statistics_too():
+    shared = nn.SyncBatchNorm(3)
+    set_training(shared, freeze_norms=True)
+    assert not shared.training
+
+
 @pytest.mark.parametrize(
     ("patterns", "words"),
     [(("backbone.steem.*",), "no parameter fits 'backbone.steem.*'"), (("*",), "nothing to train")],

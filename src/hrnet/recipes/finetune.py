@@ -1,6 +1,6 @@
 """A training on data of the user's own: start weights and schedule are chosen by their size."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from hrnet.config import Experiment, TrainConfig, override
 from hrnet.errors import InputError
+from hrnet.evaluation import expect_files
 from hrnet.files import resolve
 from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.weights.catalog import find_model
@@ -85,6 +86,16 @@ def own_experiment(
             return chosen
     takes = " or ".join(module.TAKES for module in modules)
     raise InputError(f"expected --data with {takes}, got {data}; check the path")
+
+
+def check_before_writing(usual: Experiment, own: OwnData, pictures: Iterable[Path]) -> None:
+    """Raise InputError for wrong settings, and for missing pictures unless these are skipped.
+
+    A split calls it before it writes the parts. usual: the experiment before its schedule and start
+    weights are chosen. pictures: of all data.
+    """
+    if override(usual, own.settings).run.broken_images == "error":
+        expect_files(pictures)
 
 
 def choose_training(

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.config import RunConfig, override
+from hrnet.config import RunConfig
 from hrnet.data.class_folders import find_parts
 from hrnet.data.class_lists import LIST_SUFFIXES
 from hrnet.data.class_split import split_class_files
@@ -14,7 +14,7 @@ from hrnet.errors import InputError, printable
 from hrnet.files import is_folder
 from hrnet.geometry import Size
 from hrnet.images import read_header
-from hrnet.recipes.finetune import VAL_SHARE, OwnData, choose_training
+from hrnet.recipes.finetune import VAL_SHARE, OwnData, check_before_writing, choose_training
 from hrnet.tasks.classification.config import (
     ClassAugmentation,
     ClassData,
@@ -49,9 +49,10 @@ def choose(own: OwnData) -> tuple[ClassificationExperiment, list[str]]:
     first, found = find_parts(own.data)
     second, folder = own.val or found, own.out / "data"
     if second is None:
-        # Find wrong settings before anything is written.
         whole = ClassData(path=first, images=own.images)
-        override(_usual(own.out.name, read_dataset(whole.training()), whole), own.settings)
+        pictures = read_dataset(whole.training())
+        usual = _usual(own.out.name, pictures, whole)
+        check_before_writing(usual, own, (sample.image_path for sample in pictures.samples))
         split_class_files(DataSource(first, own.images), folder, val=VAL_SHARE, force=True)
         part = ClassData(path=folder / "train.csv", val=folder / "val.csv")
     else:

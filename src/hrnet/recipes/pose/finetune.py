@@ -4,13 +4,18 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.config import override
 from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
 from hrnet.data.split import split_dataset
-from hrnet.evaluation import expect_files
 from hrnet.files import is_file, is_folder, read_json
 from hrnet.geometry import Size
-from hrnet.recipes.finetune import EMBEDDED, VAL_SHARE, VARIANT, OwnData, choose_training
+from hrnet.recipes.finetune import (
+    EMBEDDED,
+    VAL_SHARE,
+    VARIANT,
+    OwnData,
+    check_before_writing,
+    choose_training,
+)
 from hrnet.skeleton import COCO_PERSON
 from hrnet.tasks.pose.config import (
     KeypointData,
@@ -38,10 +43,8 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     images = own.images or _images_of(own.data, content, category)
     whole = training = parse_keypoints(own.data, images, content, category)
     if own.val is None:
-        # Find wrong settings and missing pictures before anything is written.
         usual = _usual(own.out.name, whole, validation=whole, images=images, category=category)
-        override(usual, own.settings)
-        expect_files([sample.image_path for sample in whole.samples])
+        check_before_writing(usual, own, (sample.image_path for sample in whole.samples))
         # The same command makes the same files again.
         split_dataset(own.data, folder, val=VAL_SHARE, category=category, force=True)
         training = read_keypoints(folder / "train.json", images, category)
