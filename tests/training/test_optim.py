@@ -120,7 +120,7 @@ def test_frozen_parts_stay_and_their_norms_keep_their_statistics():
 
 
 def test_all_norms_can_keep_their_statistics():
-    model = create_model("small_hrnet_w16", num_outputs=2)
+    model = create_model("small_hrnet_w16", task="classification", num_outputs=2)
     set_training(model, freeze_norms=True)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     model(torch.randn(2, 3, 32, 32)).square().mean().backward()

@@ -152,8 +152,12 @@ class DetectionTask:
         raise NotImplementedError
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
-        """Compute COCO's AP."""
-        raise NotImplementedError
+        """Compute COCO's AP of boxes, see `evaluate_boxes`."""
+        from hrnet.tasks.detection.dataset import DetectionDataset
+        from hrnet.tasks.detection.evaluation import evaluate_boxes
+
+        assert isinstance(dataset, DetectionDataset)
+        return evaluate_boxes(pairs, dataset)
 
 
 TASK = TaskParts(

@@ -1,0 +1,120 @@
+"""The labelled boxes of a COCO instance file, for training and evaluation.
+
+Source: https://cocodataset.org/#format-data, "Object Detection". Crowds, and annotations with
+`ignore: 1`, are regions to ignore. Everything that is left out is noted with its count.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hrnet.data.box_dataset import BoxDataset, BoxSample, Segmentation
+from hrnet.data.category import note_unlisted
+from hrnet.data.coco import image_paths
+from hrnet.data.coco_file import (
+    STOPS,
+    CocoAnnotation,
+    CocoCategory,
+    CocoFile,
+    CocoImage,
+    note_problems,
+    parse_coco,
+    twice,
+)
+from hrnet.data.findings import Findings
+from hrnet.errors import InputError
+from hrnet.files import read_json
+from hrnet.numbers import to_floats, to_int
+
+_KINDS = ("id", "image_id", "unlisted", "category_id", "bbox", "iscrowd")
+"""Faults of an annotation that matter to boxes."""
+
+
+def holds_boxes(content: object) -> bool:
+    """Return True for the content of a COCO file whose annotations have boxes and no keypoints."""
+    if not isinstance(content, dict):
+        return False
+    entries = [content.get(part) for part in ("annotations", "categories")]
+    annotations, categories = (
+        [one for one in part if isinstance(one, dict)] if isinstance(part, list) else []
+        for part in entries
+    )
+    has_keypoints = any(one.get("keypoints") for one in (*annotations, *categories))
+    return not has_keypoints and any(one.get("bbox") for one in annotations)
+
+
+def read_coco_boxes(path: Path, images: Path, category: str | None = None) -> BoxDataset:
+    """Read a COCO instance file; pictures are `images`/file_name.
+
+    category: the name (or id) of the one to take; None takes all, in the order of their ids.
+    Raises InputError with one line for the first error, pictures aside.
+    """
+    findings = Findings(strict=True, path=path)
+    file = parse_coco(path, read_json(path, "annotations"), findings)
+    note_unlisted(file, findings)
+    # The categories that are classes, and their annotations.
+    categories = _categories(file, findings, category)
+    classes = {one.id: index for index, one in enumerate(categories)}
+    chosen = [one for one in file.annotations if one.category_id in classes]
+    note_problems(chosen, findings, _KINDS)
+    findings.error(
+        "annotations without a box", [one.name for one in chosen if one.box is None], STOPS
+    )
+    flat = [one.name for one in chosen if one.box is not None and min(one.box[2:]) <= 0]
+    findings.warning("boxes of no area", flat, "they are left out")
+    # The samples, one a picture.
+    of_image: dict[int | None, list[CocoAnnotation]] = {}
+    for one in chosen:
+        if one.box is not None and min(one.box[2:]) > 0:
+            of_image.setdefault(one.image_id, []).append(one)
+    paths = image_paths(images, file.images)
+    samples = [
+        _sample(image, paths[image.id], of_image.get(image.id, []), classes)
+        for image in file.images
+        if image.id is not None
+    ]
+    names = tuple(one.name for one in categories)
+    return BoxDataset(path, names, tuple(samples), findings.notes)
+
+
+def _categories(file: CocoFile, findings: Findings, wanted: str | None) -> list[CocoCategory]:
+    """Return the wanted categories by their ids."""
+    unnumbered = [one.name for one in file.categories if one.id is None]
+    findings.error("categories without an id that is a whole number", unnumbered, STOPS)
+    listed = sorted(file.categories, key=lambda one: one.id or 0)
+    for what, values in (("ids", [o.id for o in listed]), ("names", [o.name for o in listed])):
+        findings.error(f"category {what} that occur more than once", twice(values), STOPS)
+    chosen = [one for one in listed if wanted is None or wanted in (one.name, str(one.id))]
+    if not chosen:
+        known = ", ".join(one.name for one in listed[:20]) or "there are none"
+        got = "none" if wanted is None else f"{wanted:.60}"
+        raise InputError(f"{file.path}: expected categories ({known}), got {got}")
+    return chosen
+
+
+def _sample(
+    image: CocoImage, path: Path, own: Sequence[CocoAnnotation], classes: dict[int | None, int]
+) -> BoxSample:
+    masks = tuple(_segmentation(one.raw.get("segmentation")) for one in own)
+    return BoxSample(
+        image_path=path,
+        image_size=image.size,
+        name=f"image {image.id}",
+        boxes_xywh=np.array([one.box for one in own], np.float64).reshape(-1, 4),
+        classes=np.array([classes[one.category_id] for one in own], np.int64),
+        ignore=np.array([one.iscrowd or to_int(one.raw.get("ignore")) == 1 for one in own], bool),
+        masks=masks if any(mask is not None for mask in masks) else None,
+    )
+
+
+def _segmentation(value: object) -> Segmentation | None:
+    """Return polygons or run lengths that can be drawn, None for anything else."""
+    if isinstance(value, list):
+        polygons = [to_floats(one) for one in value]
+        good = [one.tolist() for one in polygons if one is not None and len(one) >= 6]
+        return [one for one in good if len(one) % 2 == 0] or None
+    if isinstance(value, dict) and isinstance(value.get("counts"), (list, str)):
+        size = to_floats(value.get("size"), 2)
+        return value if size is not None else None
+    return None
