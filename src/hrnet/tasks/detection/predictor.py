@@ -52,7 +52,7 @@ class Predictor(nn.Module):
 
     def forward(self, images: Tensor, scales: Tensor | None = None) -> tuple[Tensor, ...]:
         maps, sizes = self.network(images), content_sizes(images)
-        extent = images.new_zeros(len(images)) if scales is None else scales
+        extent = images.new_zeros(images.shape[0]) if scales is None else scales
         if isinstance(maps, PointMaps):
             return _outputs(find_at_points(maps, sizes, extent, self.spec))
         if not isinstance(maps, TwoStageMaps):
