@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Annotated, Literal, Self, TypeVar, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 
 from hrnet.data.source import DataSource
@@ -139,6 +139,15 @@ class TrainConfig(Part):
     """Epochs between two evaluations."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)
     """All that is drawn at random follows from it."""
+
+    @model_validator(mode="after")
+    def _check_norms(self) -> Self:
+        if self.freeze_norms and self.init is None:
+            raise ValueError(
+                "freeze_norms keeps the statistics of start weights, but init is null; take "
+                "train.freeze_norms=false, or start from weights"
+            )
+        return self
 
 
 class RunConfig(Part):

@@ -48,8 +48,8 @@ Data = Annotated[
         "--data",
         "-d",
         metavar="PATH",
-        help="Your own data: a COCO keypoint file, a folder with a folder for each class, or a "
-        "list of images and classes.",
+        help="Your own data: a COCO file of keypoints or boxes, a folder with a folder for each "
+        "class, or a list of images and classes.",
     ),
 ]
 Images = Annotated[

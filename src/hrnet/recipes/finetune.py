@@ -1,24 +1,25 @@
 """A training on data of the user's own: start weights and schedule are chosen by their size."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
 from hrnet.config import Experiment, TrainConfig, override
-from hrnet.errors import InputError
+from hrnet.errors import InputError, printable
 from hrnet.evaluation import expect_files
-from hrnet.files import resolve
+from hrnet.files import is_file, resolve
 from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.weights.catalog import find_model
 from hrnet.weights.published.rows import rows
 
 FINETUNE: dict[str, str] = {
+    "detection": "hrnet.recipes.detection.finetune",
     "pose": "hrnet.recipes.pose.finetune",
     "classification": "hrnet.recipes.classification.finetune",
 }
-"""Task -> the module that chooses a training for data of one's own.
+"""Task -> the module that chooses a training for data of one's own; the first that fits is taken.
 
 It has TAKES, a noun for the data that it takes, `fits(path)`, which is true for such data, and
 `choose(own)`, which returns what `own_experiment` returns, of an `OwnData`.
@@ -30,11 +31,11 @@ VARIANT, EMBEDDED = "small_hrnet_w16", "default"
 VAL_SHARE = 0.1
 """The share of the pictures that is set apart where no validation data are given."""
 
-_SEEN_SAMPLES = 40_000
-"""Samples of a whole training, where that is between the least and the most epochs."""
+CACHE_BYTES = 4e9
+"""Decoded pictures that take no more than this are kept in memory."""
 
-_EPOCHS = (20, 150)
-_BATCH = 32
+_SHOWN = 12
+"""Classes that are named."""
 
 E = TypeVar("E", bound=Experiment)
 T = TypeVar("T", bound=TrainConfig)
@@ -50,6 +51,25 @@ class OwnData:
     out: Path
     category: str | None
     settings: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The usual numbers of a training on data of one's own.
+
+    seen: samples of a whole training, where that is between the least and the most `epochs`. lr: of
+    a training that does not start from weights for these labels. freeze_norms: where there are
+    start weights, norms keep their statistics.
+    """
+
+    batch_size: int = 32
+    lr: float = 1e-3
+    seen: int = 40_000
+    epochs: tuple[int, int] = (20, 150)
+    freeze_norms: bool = False
+
+
+USUAL_PACE = Pace()
 
 
 def own_experiment(
@@ -88,6 +108,16 @@ def own_experiment(
     raise InputError(f"expected --data with {takes}, got {data}; check the path")
 
 
+def find_images(annotations: Path, first: Callable[[Path], Path]) -> Path:
+    """Return the folder of the pictures: beside the annotations, or images/ there.
+
+    first: of such a folder, the path that the first picture would have.
+    """
+    beside = annotations.parent
+    folders = (folder for folder in (beside, beside / "images") if is_file(first(folder)))
+    return next(folders, beside)
+
+
 def check_before_writing(usual: Experiment, own: OwnData, pictures: Iterable[Path]) -> None:
     """Raise InputError for wrong settings, and for missing pictures unless these are skipped.
 
@@ -99,13 +129,19 @@ def check_before_writing(usual: Experiment, own: OwnData, pictures: Iterable[Pat
 
 
 def choose_training(
-    usual: E, *, count: int, same_labels: bool, published: Sequence[str], settings: Sequence[str]
+    usual: E,
+    *,
+    count: int,
+    same_labels: bool,
+    published: Sequence[str],
+    settings: Sequence[str],
+    pace: Pace = USUAL_PACE,
 ) -> tuple[E, list[str]]:
     """Choose start weights and schedule of an experiment, and apply the settings.
 
     count: training samples. same_labels: whether the embedded model predicts these labels.
     published: names of published weights to start from without the variant, the first choice first;
-        `EMBEDDED` among them allows the embedded model, whose backbone fits pose networks alone.
+        `EMBEDDED` among them allows the embedded model, whose backbone reads all but classes.
     Returns the experiment and lines about it.
     """
     # The start weights follow the variant, and the schedule follows the start weights.
@@ -114,8 +150,10 @@ def choose_training(
     init, why_none = (None, "") if is_given else start_of(wanted.model.variant, published)
     has_head = bool(wanted.train.init) if is_given else init == EMBEDDED
     epochs = wanted.train.epochs if any(s.startswith("train.epochs=") for s in settings) else None
-    train = schedule(usual.train, count, is_known=has_head and same_labels, epochs=epochs)
-    train = train.model_copy(update={"init": init})
+    is_known = has_head and same_labels
+    train = schedule(usual.train, count, is_known=is_known, epochs=epochs, pace=pace)
+    freeze_norms = pace.freeze_norms and (is_given or init is not None)
+    train = train.model_copy(update={"init": init, "freeze_norms": freeze_norms})
     experiment = override(usual.model_copy(update={"train": train}), settings)
     new_weights = [f"NEW WEIGHTS: {why_none}"] if why_none else []
     return experiment, [*about_training(experiment), *new_weights]
@@ -143,24 +181,26 @@ def start_of(variant: str, published: Sequence[str]) -> tuple[str | None, str]:
     return name, ""
 
 
-def schedule(train: T, count: int, *, is_known: bool, epochs: int | None = None) -> T:
+def schedule(
+    train: T, count: int, *, is_known: bool, epochs: int | None = None, pace: Pace = USUAL_PACE
+) -> T:
     """Choose epochs, learning rate, EMA and precision for a number of samples.
 
     is_known: the start weights predict these labels, so the training is gentler and shorter; a high
     learning rate lost more than few samples could teach. epochs: None to choose them too.
     """
     # epochs = samples to be seen / samples, within bounds
-    least, most = _EPOCHS
-    seen = _SEEN_SAMPLES // 4 if is_known else _SEEN_SAMPLES
+    least, most = pace.epochs
+    seen = pace.seen // 4 if is_known else pace.seen
     epochs = epochs or min(most, max(least, round(seen / count)))
     # The EMA spans a twentieth of the run: decay = 1 - 20 / steps, from 0.9 to 0.999.
-    steps = epochs * max(1, count // _BATCH)
+    steps = epochs * max(1, count // pace.batch_size)
     decay = round(1 - max(0.001, min(0.1, 20 / steps)), 4)
     changes: dict[str, object] = {
         "epochs": epochs,
-        "batch_size": _BATCH,
+        "batch_size": pace.batch_size,
         "optimizer": "adamw",
-        "lr": 2e-4 if is_known else 1e-3,
+        "lr": pace.lr / 5 if is_known else pace.lr,
         "weight_decay": 0.02,
         "schedule": "cosine",
         "warmup_steps": min(200, steps // 10),
@@ -172,6 +212,12 @@ def schedule(train: T, count: int, *, is_known: bool, epochs: int | None = None)
     return train.model_copy(update=changes)
 
 
+def about_classes(names: Sequence[str]) -> str:
+    """Describe the classes in a line."""
+    shown = ", ".join(printable(name) for name in names[:_SHOWN])
+    return f"classes: {len(names)}: {shown}{', ...' if len(names) > _SHOWN else ''}"
+
+
 def about_training(experiment: Experiment) -> list[str]:
     """Describe the network and the training in lines."""
     model, train = experiment.model, experiment.train
@@ -179,8 +225,9 @@ def about_training(experiment: Experiment) -> list[str]:
     part = "all weights" if train.init_head else "the backbone"
     start = f"from {part} of {train.init}" if train.init else "from new weights"
     epochs = f"{train.epochs} epoch{'s' * (train.epochs != 1)}"
+    head = f" with the head {model.options.head}" if model.options.head else ""
     return [
-        f"network: {model.variant} at {height}x{width} (height x width), {start}; "
+        f"network: {model.variant}{head} at {height}x{width} (height x width), {start}; "
         "--set model.variant=... takes another, see `hrnet models`",
         f"training: {epochs} of batches of {train.batch_size}, {train.optimizer} at {train.lr:g}, "
         f"{train.precision}, evaluated every {train.evaluate_every} epochs and at the end; "

@@ -10,11 +10,18 @@ from hrnet.data.class_folders import find_parts
 from hrnet.data.class_lists import LIST_SUFFIXES
 from hrnet.data.class_split import split_class_files
 from hrnet.data.source import DataSource
-from hrnet.errors import InputError, printable
+from hrnet.errors import InputError
 from hrnet.files import is_folder
 from hrnet.geometry import Size
 from hrnet.images import read_header
-from hrnet.recipes.finetune import VAL_SHARE, OwnData, check_before_writing, choose_training
+from hrnet.recipes.finetune import (
+    CACHE_BYTES,
+    VAL_SHARE,
+    OwnData,
+    about_classes,
+    check_before_writing,
+    choose_training,
+)
 from hrnet.tasks.classification.config import (
     ClassAugmentation,
     ClassData,
@@ -32,8 +39,6 @@ VARIANT = "hrnet_w18_small_v1"
 _PUBLISHED = ("imagenet",)
 _LEAST_SIDE, _MOST_SIDE = 64, 224
 _MEASURED = 200
-_CACHE_BYTES = 4e9
-_SHOWN = 12
 
 
 def fits(path: Path) -> bool:
@@ -73,7 +78,7 @@ def choose(own: OwnData) -> tuple[ClassificationExperiment, list[str]]:
     counts = f"{len(training.samples)} images to train on, {len(validation.samples)} to measure on"
     apart = f"{VAL_SHARE:.0%} of each class, set apart in {folder}"
     where = apart if second is None else f"of {second}"
-    return experiment, [f"data: {counts} ({where})", _about_classes(training), *lines]
+    return experiment, [f"data: {counts} ({where})", about_classes(training.class_names), *lines]
 
 
 def _usual(name: str, training: ClassificationDataset, part: ClassData) -> ClassificationExperiment:
@@ -89,7 +94,7 @@ def _usual(name: str, training: ClassificationDataset, part: ClassData) -> Class
         # Few pictures: larger parts of them than ImageNet's 8%, and changed colours.
         augmentation=ClassAugmentation(scale=(0.35, 1.0), colour=0.3),
         train=ClassTrain(label_smoothing=0.1),
-        run=RunConfig(cache_images=whole < _CACHE_BYTES),
+        run=RunConfig(cache_images=whole < CACHE_BYTES),
     )
 
 
@@ -109,9 +114,3 @@ def _input_side(sizes: Sequence[Size]) -> int:
     """Return the median short side as a multiple of 32, within 64 to 224 pixels."""
     short = float(np.median([min(size) for size in sizes]))
     return min(_MOST_SIDE, max(_LEAST_SIDE, 32 * round(short / 32)))
-
-
-def _about_classes(dataset: ClassificationDataset) -> str:
-    names = [printable(name) for name in dataset.class_names]
-    dots = ", ..." if len(names) > _SHOWN else ""
-    return f"classes: {len(names)}: {', '.join(names[:_SHOWN])}{dots}"

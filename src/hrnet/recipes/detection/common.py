@@ -35,11 +35,10 @@ SGD = DetectionTrain(
     groups=(ParameterGroup(pattern="*", weight_decay=DECAY),),
     warmup_steps=500,
     init_head=False,
-    freeze_norms=True,
     evaluate_every=1,
 )
 """SGD with 0.02 for 16 pictures, and a weight decay of 1e-4 of all parameters, norms and biases
-too; batch norms keep the statistics of the ImageNet weights."""
+too."""
 
 
 def experiment(
@@ -50,11 +49,12 @@ def experiment(
     *,
     model: DetectionModelConfig | None = None,
     augmentation: BoxAugmentation | None = None,
+    freeze_norms: bool = True,
 ) -> DetectionExperiment:
     """Put a training on COCO together, from the variant's ImageNet weights.
 
     name: what follows variant and head in the recipe's name. model: its settings beside variant and
-    head.
+    head. freeze_norms: batch norms keep the statistics of these weights.
     """
     changes = {"variant": variant, "options": NetworkOptions(head=head)}
     usual = model or DetectionModelConfig(variant=variant)
@@ -63,6 +63,8 @@ def experiment(
         model=usual.model_copy(update=changes),
         data=COCO_BOXES,
         augmentation=augmentation or BoxAugmentation(),
-        train=train.model_copy(update={"init": f"{variant}-imagenet"}),
+        train=train.model_copy(
+            update={"init": f"{variant}-imagenet", "freeze_norms": freeze_norms}
+        ),
         run=ON_COCO,
     )

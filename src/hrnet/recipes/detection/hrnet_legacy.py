@@ -55,7 +55,6 @@ def _experiment(
         "lr": 0.02 * batch_size / 16,
         "warmup_factor": 1 / 3,
         "clip_norm": 35.0,
-        "freeze_norms": not syncs,
     }
     return experiment(
         variant,
@@ -64,6 +63,7 @@ def _experiment(
         SGD.model_copy(update=changes),
         model=DetectionModelConfig(variant=variant, conventions="legacy"),
         augmentation=_SIZES[sizes],
+        freeze_norms=not syncs,
     )
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
 from hrnet.data.split import split_dataset
-from hrnet.files import is_file, is_folder, read_json
+from hrnet.files import is_folder, read_json
 from hrnet.geometry import Size
 from hrnet.recipes.finetune import (
     EMBEDDED,
@@ -15,6 +15,7 @@ from hrnet.recipes.finetune import (
     OwnData,
     check_before_writing,
     choose_training,
+    find_images,
 )
 from hrnet.skeleton import COCO_PERSON
 from hrnet.tasks.pose.config import (
@@ -40,7 +41,10 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     category, folder = own.category, own.out / "data"
     # Read the file, and split it where no validation data are given.
     content = read_json(own.data, "annotations")
-    images = own.images or _images_of(own.data, content, category)
+    images = own.images or find_images(
+        own.data,
+        lambda folder: parse_keypoints(own.data, folder, content, category).samples[0].image_path,
+    )
     whole = training = parse_keypoints(own.data, images, content, category)
     if own.val is None:
         usual = _usual(own.out.name, whole, validation=whole, images=images, category=category)
@@ -94,16 +98,6 @@ def _usual(
         ),
         train=PoseTrain(loss="cross_entropy"),
     )
-
-
-def _images_of(annotations: Path, content: object, category: str | None) -> Path:
-    """Find the folder of the first picture: beside the annotations, or images/ there."""
-    beside = annotations.parent
-    for folder in (beside, beside / "images"):
-        first = parse_keypoints(annotations, folder, content, category).samples[0]
-        if is_file(first.image_path):
-            return folder
-    return beside
 
 
 def _input_size(dataset: KeypointDataset) -> Size:

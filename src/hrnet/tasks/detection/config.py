@@ -15,7 +15,9 @@ from hrnet.spec import IMAGENET_MEAN, IMAGENET_STD, InputSize, NetworkOptions
 from hrnet.tasks import Dataset
 from hrnet.tasks.detection.spec import MASK_HEADS, DetectionSpec, Fit
 
-LOSS_OF_HEAD = {
+LossName = Literal["two_stage", "two_stage_legacy", "fcos", "task_aligned"]
+
+LOSS_OF_HEAD: dict[str | None, LossName] = {
     **dict.fromkeys(("faster", "mask", "cascade", "cascade_mask"), "two_stage"),
     "fcos": "fcos",
     "light": "task_aligned",
@@ -39,6 +41,19 @@ class DetectionModelConfig(ModelConfig):
     """Order of the colours in the input; bgr for weights of mmdetection's FCOS."""
 
 
+def loss_of(model: DetectionModelConfig) -> LossName:
+    """Return the loss of a model's head; InputError for a head that finds no boxes."""
+    head = model.options.head
+    if head not in LOSS_OF_HEAD:
+        known = ", ".join(str(one) for one in LOSS_OF_HEAD)
+        raise InputError(
+            f"expected model.options.head as {known}, got {head}; others find no boxes"
+        )
+    loss = LOSS_OF_HEAD[head]
+    legacy = loss == "two_stage" and model.conventions == "legacy"
+    return "two_stage_legacy" if legacy else loss
+
+
 class BoxData(DataConfig):
     """COCO instance files and the folders of their pictures."""
 
@@ -50,16 +65,19 @@ class BoxData(DataConfig):
     """Evaluated on every train.evaluate_every epochs; null: no evaluation."""
     val_images: Path | None = None
     """The folder of those pictures; data.images without it."""
+    category: str | None = Field(default=None, max_length=1000)
+    """The only class to find, by its name or id; null: all."""
 
     def training(self) -> DataSource:
         """Return the file to train on."""
-        return DataSource(self.annotations, self.images)
+        return DataSource(self.annotations, self.images, category=self.category)
 
     def validation(self) -> DataSource | None:
         """Return the file to evaluate on, None where no val_annotations are given."""
         if self.val_annotations is None:
             return None
-        return DataSource(self.val_annotations, self.val_images or self.images)
+        images = self.val_images or self.images
+        return DataSource(self.val_annotations, images, category=self.category)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +103,7 @@ class BoxAugmentation(Augmentation):
 class DetectionTrain(TrainConfig):
     """Optimisation, by the loss of the head."""
 
-    loss: Literal["two_stage", "two_stage_legacy", "fcos", "task_aligned"] = "two_stage"
+    loss: LossName = "two_stage"
     """That of the head: two_stage (faster, mask, cascade, cascade_mask; two_stage_legacy with
     model.conventions=legacy), fcos, or task_aligned (light)."""
     epochs: int = Field(default=12, ge=1)
@@ -105,13 +123,7 @@ class DetectionExperiment(Experiment):
     @model_validator(mode="after")
     def _check_loss(self) -> "DetectionExperiment":
         head, conventions = self.model.options.head, self.model.conventions
-        if head not in LOSS_OF_HEAD:
-            raise ValueError(
-                f"expected model.options.head as {', '.join(LOSS_OF_HEAD)}, got {head}; others "
-                "find no boxes"
-            )
-        loss = LOSS_OF_HEAD[head]
-        loss += "_legacy" if loss == "two_stage" and conventions == "legacy" else ""
+        loss = loss_of(self.model)
         if self.train.loss != loss:
             raise ValueError(
                 f"expected train.loss={loss} for the head {head} with the conventions "
