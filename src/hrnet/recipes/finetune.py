@@ -152,7 +152,7 @@ def choose_training(
     epochs = wanted.train.epochs if any(s.startswith("train.epochs=") for s in settings) else None
     is_known = has_head and same_labels
     train = schedule(usual.train, count, is_known=is_known, epochs=epochs, pace=pace)
-    freeze_norms = pace.freeze_norms and (is_given or init is not None)
+    freeze_norms = pace.freeze_norms and bool(wanted.train.init if is_given else init)
     train = train.model_copy(update={"init": init, "freeze_norms": freeze_norms})
     experiment = override(usual.model_copy(update={"train": train}), settings)
     new_weights = [f"NEW WEIGHTS: {why_none}"] if why_none else []

@@ -96,6 +96,14 @@ def test_settings_decide_the_network_and_its_loss(write_shapes, tmp_path, settin
     assert not (tmp_path / "run").exists()  # nothing is split where there are validation data
 
 
+def test_new_weights_learn_their_statistics(write_shapes, tmp_path):
+    settings = ("model.variant=hrnet_w18", "train.init=null")
+    data = write_shapes(tmp_path / "data", 4)
+    experiment, lines = choose(data, tmp_path, *settings, val=data)
+    assert (experiment.train.init, experiment.train.freeze_norms) == (None, False)
+    assert "from new weights" in lines[2]
+
+
 def test_one_category_and_pictures_in_images(write_shapes, tmp_path):
     data = write_shapes(tmp_path / "data", 10)
     (tmp_path / "data/images").mkdir()
