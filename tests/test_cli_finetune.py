@@ -198,6 +198,6 @@ def test_data_of_no_task_are_one_line_with_what_is_taken(run, tmp_path, name):
     code, out, err = run("train", "--data", tmp_path / name, "--out", tmp_path / "run")
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1
-    assert "expected --data with a COCO keypoint file (.json) or a folder" in err
+    assert "or a COCO keypoint file (.json) or a folder" in err
     assert name in err
     assert not (tmp_path / "run").exists()
