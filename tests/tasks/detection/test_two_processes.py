@@ -73,7 +73,13 @@ dist.destroy_process_group()
 """
 
 
-@pytest.mark.parametrize(("head", "loss"), [("cascade_mask", "two_stage"), ("fcos", "fcos")])
+@pytest.mark.parametrize(
+    ("head", "loss"),
+    [
+        ("cascade_mask", "two_stage"),
+        pytest.param("fcos", "fcos", marks=pytest.mark.slow),
+    ],
+)
 def test_gradients_are_the_mean_of_both(tmp_path, head, loss):
     file = tmp_path / "compare.py"
     file.write_text(_COMPARE)
