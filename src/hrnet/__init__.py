@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from hrnet.tasks import read_experiment
     from hrnet.tasks.classification.result import Labels
     from hrnet.tasks.classification.spec import ClassificationSpec
+    from hrnet.tasks.detection.result import Detections
+    from hrnet.tasks.detection.spec import DetectionSpec
     from hrnet.tasks.pose.result import Poses, draw_poses
     from hrnet.tasks.pose.spec import PoseSpec
     from hrnet.training.train import train
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
 _HOMES = {
     "ClassificationSpec": "hrnet.tasks.classification.spec",
     "ConversionReport": "hrnet.weights.convert",
+    "DetectionSpec": "hrnet.tasks.detection.spec",
+    "Detections": "hrnet.tasks.detection.result",
     "EvaluationResult": "hrnet.evaluation",
     "Experiment": "hrnet.config",
     "InputError": "hrnet.errors",
@@ -72,6 +76,8 @@ _HOMES = {
 __all__ = [
     "ClassificationSpec",
     "ConversionReport",
+    "DetectionSpec",
+    "Detections",
     "EvaluationResult",
     "Experiment",
     "InputError",

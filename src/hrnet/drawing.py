@@ -16,6 +16,9 @@ from hrnet.geometry import Image8
 
 Color = tuple[int, int, int]
 
+Rectangle = tuple[float, float, float, float]
+"""Left, top, right, bottom in pixels."""
+
 MIDDLE: Color = (250, 250, 250)
 """Colour of shapes that are neither left nor right."""
 
@@ -26,6 +29,9 @@ JPEG_SIDE_PX = 65_500
 """Longest side that libjpeg can write."""
 
 _JPEG_QUALITY = 92
+
+_SMALL_LETTERS_PX = 10
+"""Letters that can just be read."""
 
 
 def save_drawing(pixels: Image8, path: Path) -> None:
@@ -95,18 +101,57 @@ def _distance(
     return result
 
 
-def draw_boxes(canvas: Image8, boxes_xyxy: NDArray[np.float32], labels: Sequence[str]) -> Image8:
-    """Return a copy of an image (H, W, 3) with boxes (N, 4) in pixels, each with its label."""
+def draw_boxes(
+    canvas: Image8,
+    boxes_xyxy: NDArray[np.float32],
+    labels: Sequence[str],
+    colors: Sequence[Color] | None = None,
+) -> Image8:
+    """Return a copy of an image (H, W, 3) with boxes (N, 4) in pixels, each with its label.
+
+    The most important box comes first: it is drawn last, and its label finds its place first.
+    colors: one a box; None takes `MIDDLE` for all, on dark labels.
+    """
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
-    size = max(11, round(0.022 * max(picture.size)))
-    font = ImageFont.load_default(size)
-    for box, text in zip(boxes_xyxy.tolist(), labels, strict=True):
-        left, top = max(box[0], 0.0), max(box[1], 0.0)
-        pen.rectangle((left, top, box[2] - 1, box[3] - 1), outline=MIDDLE, width=max(1, size // 12))
-        above = max(top - 1.2 * size, 0.0)
-        _caption(pen, font, (left, above), text, size)
+    size = max(12, round(0.024 * max(picture.size)))
+    boxes = [(max(x0, 0.0), max(y0, 0.0), x1, y1) for x0, y0, x1, y1 in boxes_xyxy.tolist()]
+    # The outlines, the least important one first, with a dark rim that shows on any background.
+    line = max(1, size // 12) if colors is None else max(2, size // 7)
+    for row, (left, top, right, bottom) in reversed(list(enumerate(boxes))):
+        corners = (left, top, max(left, right - 1), max(top, bottom - 1))
+        if colors is not None:
+            rim = (corners[0] - 1, corners[1] - 1, corners[2] + 1, corners[3] + 1)
+            pen.rectangle(rim, outline=RIM)
+        pen.rectangle(corners, outline=MIDDLE if colors is None else colors[row], width=line)
+    # The labels, smaller at small boxes, none over another where there is room.
+    taken: list[Rectangle] = []
+    for row, (box, text) in enumerate(zip(boxes, labels, strict=True)):
+        small = 0.3 * min(box[2] - box[0], box[3] - box[1])
+        letters = round(min(max(small, _SMALL_LETTERS_PX), size))
+        font = ImageFont.load_default(letters)
+        place = _free_place(box, _caption_size(pen, font, text, letters), picture.size, taken)
+        taken.append(place)
+        _caption(pen, font, place[:2], text, letters, fill=RIM if colors is None else colors[row])
     return np.asarray(picture)
+
+
+def _free_place(
+    box: Rectangle, extent: tuple[float, float], within: tuple[int, int], taken: list[Rectangle]
+) -> Rectangle:
+    """Return the place of a box's label: above it, else at its top, or below it."""
+    (left, top, _, bottom), (wide, high) = box, extent
+    places: list[Rectangle] = []
+    for y in (top - high, top, bottom):
+        x = max(0.0, min(left, within[0] - wide))
+        y = max(0.0, min(y, within[1] - high))
+        places.append((x, y, x + wide, y + high))
+    free = (one for one in places if not any(_overlap(one, other) for other in taken))
+    return next(free, places[0])
+
+
+def _overlap(one: Rectangle, other: Rectangle) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def draw_band(canvas: Image8, lines: Sequence[str]) -> Image8:
@@ -126,14 +171,30 @@ def draw_band(canvas: Image8, lines: Sequence[str]) -> Image8:
     return np.asarray(picture)
 
 
+def _caption_size(
+    pen: ImageDraw.ImageDraw,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    text: str,
+    size: int,
+) -> tuple[float, float]:
+    """Return width and height of a caption in letters of `size` pixels."""
+    return pen.textlength(text, font=font) + size * 0.5, size * 1.2
+
+
 def _caption(
     pen: ImageDraw.ImageDraw,
     font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
     corner: Sequence[float],
     text: str,
     size: int,
+    *,
+    fill: Color = RIM,
 ) -> None:
+    """Write dark letters on a bright fill, bright ones on a dark fill."""
     left, top = corner
-    wide = pen.textlength(text, font=font) + size * 0.5
-    pen.rectangle((left, top, left + wide, top + size * 1.2), fill=RIM)
-    pen.text((left + size * 0.25, top + size * 0.05), text, fill=MIDDLE, font=font)
+    wide, high = _caption_size(pen, font, text, size)
+    pen.rectangle((left, top, left + wide, top + high), fill=fill)
+    # The weights of red, green and blue in brightness, of ITU-R BT.601.
+    is_bright = 0.299 * fill[0] + 0.587 * fill[1] + 0.114 * fill[2] > 115
+    ink = RIM if is_bright else MIDDLE
+    pen.text((left + size * 0.25, top + size * 0.05), text, fill=ink, font=font)

@@ -101,6 +101,7 @@ class Model:
         the picture, one subject a box in the order of the boxes; a subject's score is the mean of
         its keypoint scores. Of a detector's boxes near copies are left out, and the score is that
         of the box times the mean of the sure keypoints. Classification: `hrnet.Labels`.
+        Detection: `hrnet.Detections` of at least `min_score`.
         Raises InputError for the first picture or box that cannot be used.
         """
         many = isinstance(image, (list, tuple))

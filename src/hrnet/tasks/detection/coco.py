@@ -1,6 +1,6 @@
-"""The 80 classes of COCO's boxes, in the order of their ids, and what is assumed of a detector."""
+"""The 80 classes of COCO's boxes with their ids, and what is assumed of a detector."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from hrnet.spec import NetworkSpec
 
@@ -17,6 +17,16 @@ COCO_CLASSES: tuple[str, ...] = tuple(
     clock, vase, scissors, teddy bear, hair drier, toothbrush
 """.split(",")
 )
+
+_UNUSED_IDS = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83}
+
+COCO_IDS: tuple[int, ...] = tuple(number for number in range(1, 91) if number not in _UNUSED_IDS)
+"""The category id of each of the 80 classes in COCO's files."""
+
+
+def category_ids(class_names: Sequence[str]) -> Sequence[int]:
+    """Return the category id of each class in results: COCO's own for its classes, else from 1."""
+    return COCO_IDS if tuple(class_names) == COCO_CLASSES else range(1, len(class_names) + 1)
 
 
 def usual_facts(network: NetworkSpec, facts: Mapping[str, object]) -> dict[str, object]:

@@ -82,6 +82,7 @@ class DetectionPage:
             image_size=self._image_size,
             mask_maps=masks[0] if masks else None,
             usual_score=self._spec.usual_score,
+            conventions=self._spec.conventions,
         )
 
 
