@@ -10,7 +10,8 @@ from hrnet.errors import InputError
 
 
 def box(number, category=1, xywh=(1, 2, 30, 40), **more):
-    return {"id": number, "image_id": 7, "category_id": category, "bbox": list(xywh)} | more
+    known = {"id": number, "image_id": 7, "category_id": category, "area": 700.5}
+    return known | {"bbox": list(xywh)} | more
 
 
 def content(*annotations, categories=((3, "dog"), (1, "cat"))):
@@ -43,7 +44,7 @@ def test_pictures_with_and_without_boxes_are_samples(tmp_path):
 
 
 def test_masks_that_can_be_drawn(tmp_path):
-    polygon, runs = [[1, 1, 9, 1, 9, 9]], {"counts": [0, 10], "size": [60, 80]}
+    polygon, runs = [[1, 1, 9, 1, 9, 9]], {"counts": [0, 10, 4790], "size": [60, 80]}
     bad = [[1, 2, 3]], {"counts": 5}, "text", None, [[1, 2, 3, 4, 5, "x"]]
     data = read(
         tmp_path,
@@ -54,6 +55,49 @@ def test_masks_that_can_be_drawn(tmp_path):
         ),
     )
     assert data.samples[0].masks == (polygon, runs, None, None, None, None, None)
+    (note,) = data.notes
+    assert note == ("masks that cannot be drawn whole: 4 (3, 4, 5, 7); what is wrong is left out")
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        [0, 10],
+        [0, 4801],
+        [-1, 4801],
+        [0.5, 4799.5],
+        [],
+        [0, "x"],
+        "",
+        "zzz",
+        "0\u20ac",
+        "o" * 99,
+        7,
+    ],
+)
+def test_run_lengths_that_do_not_fill_the_picture_are_no_mask(tmp_path, counts):
+    """pycocotools would read and write beyond its memory."""
+    runs = {"counts": counts, "size": [60, 80]}
+    data = read(tmp_path, content(box(1, segmentation=runs)))
+    assert data.samples[0].masks is None
+    assert "masks that cannot be drawn whole: 1 (1)" in data.notes[0]
+
+
+def test_run_lengths_of_another_size_and_far_polygons_are_no_masks(tmp_path):
+    wide = {"counts": [0, 4800], "size": [80, 60]}
+    far = [[0, 0, 1e9, 0, 1e9, 1e9]]
+    some = [[0, 0, 5, 0, 5, 5], [1, 1]]
+    masks = [box(1, segmentation=wide), box(2, segmentation=far), box(3, segmentation=some)]
+    data = read(tmp_path, content(*masks))
+    assert data.samples[0].masks == (None, None, some[:1])
+    assert "3 (1, 2, 3)" in data.notes[0]
+
+
+def test_areas_are_those_of_the_file_or_of_the_boxes(tmp_path):
+    data = read(tmp_path, content(box(1), box(2, area=None), box(3, area=0), box(4, area="x")))
+    assert data.samples[0].areas.tolist() == [700.5, 1200, 1200, 1200]
+    assert data.notes == ("boxes without an area above 0: 3 (2, 3, 4); that of the box is taken",)
+    assert data.samples[1].areas.shape == (0,)
 
 
 def test_boxes_of_no_area_are_left_out_and_noted(tmp_path):

@@ -20,7 +20,8 @@ class BoxSample:
     image_size: (height, width) as annotated, None where unknown. boxes_xywh: (M, 4) pixels.
     classes: (M,) indices into the data set's class names. ignore: (M,) True for regions that are
     neither to be found nor wrong to be found, such as crowds. masks: of each box, None where the
-    data set has none.
+    data set has none. areas: (M,) square pixels of the objects within their boxes, by which they
+    are small or large; None takes those of the boxes.
     """
 
     image_path: Path
@@ -30,6 +31,7 @@ class BoxSample:
     classes: NDArray[np.int64]
     ignore: NDArray[np.bool_]
     masks: tuple[Segmentation | None, ...] | None = None
+    areas: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,12 +23,17 @@ from hrnet.data.coco_file import (
     twice,
 )
 from hrnet.data.findings import Findings
+from hrnet.data.run_lengths import is_mask_of
 from hrnet.errors import InputError
 from hrnet.files import read_json
+from hrnet.geometry import Size
 from hrnet.numbers import to_floats, to_int
 
 _KINDS = ("id", "image_id", "unlisted", "category_id", "bbox", "iscrowd")
 """Faults of an annotation that matter to boxes."""
+
+_FARTHEST_PX = 100_000
+"""Largest coordinate of a polygon; the time and memory to fill one grow with its extent."""
 
 
 def holds_boxes(content: object) -> bool:
@@ -69,11 +74,19 @@ def read_coco_boxes(path: Path, images: Path, category: str | None = None) -> Bo
         if one.box is not None and min(one.box[2:]) > 0:
             of_image.setdefault(one.image_id, []).append(one)
     paths = image_paths(images, file.images)
+    listed = [image for image in file.images if image.id is not None]
+    owned = [of_image.get(image.id, []) for image in listed]
     samples = [
-        _sample(image, paths[image.id], of_image.get(image.id, []), classes)
-        for image in file.images
-        if image.id is not None
+        _sample(image, paths[image.id], own, classes)
+        for image, own in zip(listed, owned, strict=True)
     ]
+    # Areas that are made up, and masks that are lost.
+    boxed = [one for own in owned for one in own]
+    made = [one.name for one in boxed if not _has_area(one)]
+    findings.warning("boxes without an area above 0", made, "that of the box is taken")
+    masks = [mask for sample in samples for mask in sample.masks or [None] * len(sample.ignore)]
+    lost = [one.name for one, mask in zip(boxed, masks, strict=True) if _loses_mask(one, mask)]
+    findings.warning("masks that cannot be drawn whole", lost, "what is wrong is left out")
     names = tuple(one.name for one in categories)
     return BoxDataset(path, names, tuple(samples), findings.notes)
 
@@ -96,25 +109,45 @@ def _categories(file: CocoFile, findings: Findings, wanted: str | None) -> list[
 def _sample(
     image: CocoImage, path: Path, own: Sequence[CocoAnnotation], classes: dict[int | None, int]
 ) -> BoxSample:
-    masks = tuple(_segmentation(one.raw.get("segmentation")) for one in own)
+    boxes = np.array([one.box for one in own], np.float64).reshape(-1, 4)
+    masks = tuple(_segmentation(one.raw.get("segmentation"), image.size) for one in own)
+    areas = np.array([one.area if _has_area(one) else np.nan for one in own], np.float64)
+    extents = boxes[:, 2] * boxes[:, 3]
     return BoxSample(
         image_path=path,
         image_size=image.size,
         name=f"image {image.id}",
-        boxes_xywh=np.array([one.box for one in own], np.float64).reshape(-1, 4),
+        boxes_xywh=boxes,
         classes=np.array([classes[one.category_id] for one in own], np.int64),
         ignore=np.array([one.iscrowd or to_int(one.raw.get("ignore")) == 1 for one in own], bool),
         masks=masks if any(mask is not None for mask in masks) else None,
+        areas=np.where(np.isnan(areas), extents, areas),
     )
 
 
-def _segmentation(value: object) -> Segmentation | None:
+def _has_area(one: CocoAnnotation) -> bool:
+    return one.area is not None and one.area > 0
+
+
+def _loses_mask(one: CocoAnnotation, mask: Segmentation | None) -> bool:
+    """Return whether an annotation has a mask, or a part of one, that was not read."""
+    given = one.raw.get("segmentation")
+    if not given or not isinstance(given, (list, dict)):
+        return bool(given)
+    return mask is None or len(mask) < len(given)
+
+
+def _segmentation(value: object, image_size: Size | None) -> Segmentation | None:
     """Return polygons or run lengths that can be drawn, None for anything else."""
     if isinstance(value, list):
         polygons = [to_floats(one) for one in value]
-        good = [one.tolist() for one in polygons if one is not None and len(one) >= 6]
-        return [one for one in good if len(one) % 2 == 0] or None
-    if isinstance(value, dict) and isinstance(value.get("counts"), (list, str)):
+        good = [one for one in polygons if one is not None and len(one) >= 6]
+        even = [one.tolist() for one in good if len(one) % 2 == 0]
+        near = all(max(map(abs, one)) <= _FARTHEST_PX for one in even)
+        return even if even and near else None
+    if isinstance(value, dict):
         size = to_floats(value.get("size"), 2)
-        return value if size is not None else None
+        own = None if size is None else (int(size[0]), int(size[1]))
+        fits = own is not None and is_mask_of(value, image_size or own)
+        return value if fits else None
     return None

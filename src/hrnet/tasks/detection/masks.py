@@ -1,7 +1,6 @@
-"""Masks of boxes, brought to the picture, and their form in COCO's files.
+"""Masks of boxes, brought to the picture.
 
-Sources: the pasting of mmdetection 3.3, and, for legacy detectors, that of HRNet-Object-Detection;
-the compressed run lengths of pycocotools.
+Source: the pasting of mmdetection 3.3, and, for legacy detectors, that of HRNet-Object-Detection.
 """
 
 import math
@@ -58,27 +57,3 @@ def _linear(places: ArrayLike, cells: int) -> NDArray[np.float64]:
     """Return weights of linear interpolation (P, cells); beyond the cells there is 0."""
     distance = np.abs(np.asarray(places)[:, None] - np.arange(cells))
     return (1 - distance).clip(min=0)
-
-
-def run_lengths(mask: NDArray[np.bool_]) -> dict[str, object]:
-    """Return a mask (H, W) in COCO's form: its `size`, and `counts`, compressed run lengths.
-
-    Equal to what `pycocotools.mask.encode` returns, as text.
-    """
-    # Runs down the columns, by turns outside and inside; the first one may have no pixel.
-    pixels = mask.ravel(order="F")
-    changes = np.flatnonzero(np.diff(pixels, prepend=False))
-    counts = np.diff(np.concatenate([[0], changes, [pixels.size]]))
-    # From the fourth on a run is stored as its difference to the one two places before.
-    rest = counts.astype(np.int64)
-    rest[3:] -= counts[1:-2]
-    # A letter holds five binary digits, the lowest first, and whether more of them follow.
-    letters, done = [], np.zeros(rest.size, bool)
-    while not done.all():
-        low, rest = rest & 31, rest >> 5
-        ends = np.where(low & 16, rest == -1, rest == 0)
-        letters.append(np.where(done, 0, ord("0") + low + 32 * ~ends))
-        done |= ends
-    table = np.stack(letters, axis=1)
-    text = bytes(table[table > 0].astype(np.uint8)).decode("ascii")
-    return {"size": list(mask.shape), "counts": text}
