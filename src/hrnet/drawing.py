@@ -110,7 +110,8 @@ def draw_boxes(
     """Return a copy of an image (H, W, 3) with boxes (N, 4) in pixels, each with its label.
 
     The most important box comes first: it is drawn last, and its label finds its place first.
-    colors: one a box; None takes `MIDDLE` for all, on dark labels.
+    labels: one a box; nothing is written for an empty one. colors: one a box; None takes `MIDDLE`
+    for all boxes, and dark labels.
     """
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
@@ -127,6 +128,8 @@ def draw_boxes(
     # The labels, smaller at small boxes, none over another where there is room.
     taken: list[Rectangle] = []
     for row, (box, text) in enumerate(zip(boxes, labels, strict=True)):
+        if not text:
+            continue
         small = 0.3 * min(box[2] - box[0], box[3] - box[1])
         letters = round(min(max(small, _SMALL_LETTERS_PX), size))
         font = ImageFont.load_default(letters)

@@ -74,11 +74,11 @@ def read_coco_boxes(path: Path, images: Path, category: str | None = None) -> Bo
         if one.box is not None and min(one.box[2:]) > 0:
             of_image.setdefault(one.image_id, []).append(one)
     paths = image_paths(images, file.images)
-    listed = [image for image in file.images if image.id is not None]
-    owned = [of_image.get(image.id, []) for image in listed]
+    listed = {image.id: image for image in file.images if image.id is not None}
+    owned = [of_image.get(number, []) for number in listed]
     samples = [
-        _sample(image, paths[image.id], own, classes)
-        for image, own in zip(listed, owned, strict=True)
+        _sample(image, paths[number], own, classes)
+        for (number, image), own in zip(listed.items(), owned, strict=True)
     ]
     # Areas that are made up, and masks that are lost.
     boxed = [one for own in owned for one in own]

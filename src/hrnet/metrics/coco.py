@@ -4,18 +4,21 @@ pycocotools has the sigmas of COCO's 17 person keypoints built in. They are alwa
 of the data set, since wrong sigmas give wrong metrics without any error.
 """
 
-import contextlib
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError
+
+if TYPE_CHECKING:
+    from pycocotools.cocoeval import COCOeval
 
 COCO_METRICS = ("AP", "AP50", "AP75", "APM", "APL", "AR", "AR50", "AR75", "ARM", "ARL")
 """Names of the ten metrics, in the order of pycocotools' `stats`."""
@@ -112,6 +115,36 @@ def expect_pycocotools() -> None:
         )
 
 
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Print nothing while pycocotools works, which prints its progress."""
+    with redirect_stdout(io.StringIO()):
+        yield
+
+
+def open_run(
+    kind: Literal["keypoints", "bbox", "segm"],
+    images: Sequence[Mapping[str, object]],
+    categories: Sequence[Mapping[str, object]],
+    truth: Sequence[CocoDict],
+    found: Sequence[CocoDict],
+) -> "COCOeval":
+    """Return pycocotools' comparison of results with annotations, both as COCO has them.
+
+    truth, found: entries with ids from 1 (0 counts as unmatched there) and areas.
+    """
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    sides = []
+    for entries in (truth, found):
+        side = COCO()
+        side.dataset = {"images": images, "categories": categories, "annotations": entries}
+        side.createIndex()
+        sides.append(side)
+    return COCOeval(*sides, iouType=kind)
+
+
 def _expect_keypoints(poses: Iterable[TruePose | ScoredPose], num_keypoints: int) -> None:
     for pose in poses:
         if np.shape(pose.keypoints) != (num_keypoints, 2):
@@ -160,23 +193,15 @@ def _run_pycocotools(
     sigmas: Sequence[float],
     max_poses: int,
 ) -> dict[str, float]:
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
-
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        # Both sides as COCO data sets of one category.
-        sides = []
-        for entries in (annotations, results):
-            side = COCO()
-            side.dataset = {
-                "images": [{"id": image} for image in images],
-                "categories": [{"id": 1, "name": "subject"}],
-                "annotations": entries,
-            }
-            side.createIndex()
-            sides.append(side)
+    with quiet():
+        run = open_run(
+            "keypoints",
+            [{"id": image} for image in images],
+            [{"id": 1, "name": "subject"}],
+            annotations,
+            results,
+        )
         # Match by OKS with the sigmas of the data set.
-        run = COCOeval(*sides, iouType="keypoints")
         run.params.kpt_oks_sigmas = np.asarray(sigmas, dtype=np.float64)
         run.params.maxDets = [max_poses]
         run.evaluate()

@@ -35,6 +35,11 @@ class DetectionDataset(BoxDataset):
         ignored = sum(int(one.ignore.sum()) for one in self.samples)
         return sum(len(one.ignore) for one in self.samples) - ignored, ignored
 
+    @property
+    def has_masks(self) -> bool:
+        """True where a box has a mask."""
+        return any(one.masks is not None for one in self.samples)
+
     def facts(self) -> dict[str, object]:
         """Return `data` and `metric` of the protocol."""
         boxes, ignored = self.counts
@@ -45,6 +50,7 @@ class DetectionDataset(BoxDataset):
             "boxes": boxes,
             "ignored": ignored,
             "classes": self.class_names,
+            "masks": self.has_masks,
             "notes": self.notes,
         }
         return {"data": data, "metric": self._metric()}
@@ -72,7 +78,11 @@ class DetectionDataset(BoxDataset):
             )
 
     def _metric(self) -> str:
-        return f"COCO AP of boxes, 100 an image, by pycocotools {version('pycocotools')}"
+        masks = ", and of masks where the model has them" if self.has_masks else ""
+        return (
+            f"COCO AP of boxes{masks}, at most 100 of a class in an image, by pycocotools "
+            f"{version('pycocotools')}; precision and recall at IoU 0.50 and the usual score"
+        )
 
 
 def read_dataset(source: DataSource) -> DetectionDataset:

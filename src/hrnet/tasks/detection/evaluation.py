@@ -1,76 +1,160 @@
-"""COCO's average precision of boxes, by pycocotools."""
+"""Metrics of detections: COCO's AP of boxes and masks, and precision and recall at a score."""
 
-import contextlib
-import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, cast
 
 import numpy as np
 
-from hrnet.tasks import Job, Result
+from hrnet.data.run_lengths import run_lengths
+from hrnet.geometry import xyxy_to_xywh
+from hrnet.metrics.coco_boxes import (
+    SIZES,
+    BoxFigures,
+    FoundObjects,
+    TrueObjects,
+    compare_boxes,
+)
+from hrnet.tasks import Dataset, Job, Result, Task
 from hrnet.tasks.detection.dataset import DetectionDataset
 from hrnet.tasks.detection.result import Detections
+from hrnet.tasks.detection.spec import DetectionSpec
 
-METRICS = {"AP": 0, "AP50": 1, "AP75": 2, "AR": 8}
-"""The metrics, by their places in the `stats` of pycocotools."""
+MAX_CLASS_METRICS = 20
+"""Data of more classes have no metric for each of them; tables would be too long."""
 
-CocoDict = dict[str, object]
+MASK = "mask "
+"""The beginning of the names of metrics of masks."""
 
 
-def evaluate_boxes(
-    pairs: Sequence[tuple[Job, Result]], dataset: DetectionDataset
-) -> dict[str, float]:
-    """Return AP, AP50, AP75 and AR in 0..1, or -1 where nothing can count.
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """The detections of pictures beside the labels; class indices are those of the data.
 
-    Boxes of classes that the data do not have are left out.
+    truth, results: one a picture. boxes, masks: their figures; masks is None where the model or the
+    data have none. usual_score: of the model, at which precision and recall are taken.
     """
-    numbers = {name: index for index, name in enumerate(dataset.class_names, 1)}
-    found: list[CocoDict] = []
-    for job, result in pairs:
-        assert isinstance(result, Detections)
-        for entry in result.entries(job.index):
-            if entry["class"] in numbers:
-                found.append({**entry, "category_id": numbers[str(entry["class"])]})
-    true = [
-        {"image_id": index, "category_id": int(number) + 1, "bbox": box.tolist(), "ignore": ignore}
-        for index, sample in enumerate(dataset.samples)
-        for number, box, ignore in zip(
-            sample.classes, sample.boxes_xywh, sample.ignore.tolist(), strict=True
+
+    jobs: tuple[Job, ...]
+    truth: tuple[TrueObjects, ...]
+    results: tuple[Detections, ...]
+    boxes: BoxFigures
+    masks: BoxFigures | None
+    class_names: tuple[str, ...]
+    usual_score: float
+
+
+def compare(
+    spec: DetectionSpec, pairs: Sequence[tuple[Job, Result]], dataset: DetectionDataset
+) -> Comparison:
+    """Compare detections with the labels of a data set.
+
+    Classes go by their names. Those that the data do not have count neither way.
+    """
+    results = [cast(Detections, result) for _, result in pairs]
+    with_masks = spec.has_masks and dataset.has_masks
+    truth = [_truth(dataset, job, result) for (job, _), result in zip(pairs, results, strict=True)]
+    # The model's class indices become those of the data.
+    numbers = {name: index for index, name in enumerate(dataset.class_names)}
+    classes = np.array([numbers.get(name, -1) for name in spec.class_names], np.int64)
+    found = [
+        FoundObjects(
+            boxes_xywh=xyxy_to_xywh(one.boxes),
+            scores=one.scores.astype(np.float64),
+            classes=classes[one.class_ids],
+            masks=[run_lengths(mask) for mask in one.each_mask()] if with_masks else None,
         )
+        for one in results
     ]
-    images = [job.index for job, _ in pairs]
-    return _run_pycocotools(images, list(numbers.values()), _numbered(true), _numbered(found))
+    count = len(dataset.class_names)
+    return Comparison(
+        jobs=tuple(job for job, _ in pairs),
+        truth=tuple(truth),
+        results=tuple(results),
+        boxes=compare_boxes(truth, found, count),
+        masks=compare_boxes(truth, found, count, "segm") if with_masks else None,
+        class_names=dataset.class_names,
+        usual_score=spec.usual_score,
+    )
 
 
-def _numbered(entries: Sequence[CocoDict]) -> list[CocoDict]:
-    """Return entries as pycocotools reads them: with ids from 1, areas, and crowds to ignore."""
-    numbered: list[CocoDict] = []
-    for number, entry in enumerate(entries, 1):
-        area = float(np.prod(np.array(entry["bbox"])[2:]))
-        crowd = int(bool(entry.get("ignore")))
-        numbered.append({**entry, "id": number, "area": area, "iscrowd": crowd})
-    return numbered
+def _truth(dataset: DetectionDataset, job: Job, result: Detections) -> TrueObjects:
+    sample = dataset.samples[job.index]
+    boxes = sample.boxes_xywh
+    return TrueObjects(
+        image_size=result.image_size,
+        boxes_xywh=boxes,
+        classes=sample.classes,
+        areas=boxes[:, 2] * boxes[:, 3] if sample.areas is None else sample.areas,
+        ignore=sample.ignore,
+        masks=sample.masks or [None] * len(boxes),
+    )
 
 
-def _run_pycocotools(
-    images: list[int], categories: list[int], true: list[CocoDict], found: list[CocoDict]
-) -> dict[str, float]:
-    from pycocotools.coco import COCO
-    from pycocotools.cocoeval import COCOeval
+def metrics_of(found: Comparison) -> dict[str, float]:
+    """Return AP and AR of boxes, then of masks, in 0..1, or -1 where nothing can count.
 
-    with contextlib.redirect_stdout(io.StringIO()):  # pycocotools prints its progress
-        # Both sides as COCO data sets.
-        sides = []
-        for entries in (true, found):
-            side = COCO()
-            side.dataset = {
-                "images": [{"id": image} for image in images],
-                "categories": [{"id": number} for number in categories],
-                "annotations": entries,
+    `precision` and `recall` are at the model's usual score. Data of 2 to 20 classes have `AP/NAME`,
+    the AP of boxes of a class, too.
+    """
+    metrics = dict(found.boxes.metrics)
+    if found.masks is not None:
+        metrics |= {MASK + name: value for name, value in found.masks.metrics.items()}
+    rates = found.boxes.sizes["all"].rates(found.usual_score)
+    metrics |= dict(zip(("precision", "recall"), rates, strict=True))
+    if 1 < len(found.class_names) <= MAX_CLASS_METRICS:
+        by_class = zip(found.class_names, found.boxes.class_ap.tolist(), strict=True)
+        metrics |= {f"AP/{name}": value for name, value in by_class}
+    return metrics
+
+
+def details(task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, object]:
+    """Return the details that are written beside the metrics: `classes` and `sizes`.
+
+    classes: name, objects, AP and AP50 of each class, with masks `mask AP` too. sizes: objects, AP,
+    AR, and at the model's usual score precision and recall, of all objects and by size. -1 stands
+    where nothing can count.
+    """
+    found = comparison_of(task, pairs, dataset)
+    boxes, masks = found.boxes, found.masks
+    classes = [
+        {
+            "class": name,
+            "objects": int(boxes.objects[index]),
+            "AP": float(boxes.class_ap[index]),
+            "AP50": float(boxes.class_ap50[index]),
+            **({} if masks is None else {"mask AP": float(masks.class_ap[index])}),
+        }
+        for index, name in enumerate(found.class_names)
+    ]
+    return {"classes": classes, "sizes": by_size(found)}
+
+
+def by_size(found: Comparison) -> list[dict[str, object]]:
+    """List objects, AP, AR, precision and recall of boxes, of all objects and by size."""
+    rows: list[dict[str, object]] = []
+    for name, letter in zip(SIZES, ("", "S", "M", "L"), strict=True):
+        tally = found.boxes.sizes[name]
+        precision, recall = tally.rates(found.usual_score)
+        rows.append(
+            {
+                "size": name,
+                "objects": tally.objects,
+                "AP": found.boxes.metrics[f"AP{letter}"],
+                "AR": found.boxes.metrics[f"AR{letter}"],
+                "precision": precision,
+                "recall": recall,
             }
-            side.createIndex()
-            sides.append(side)
-        run = COCOeval(*sides, iouType="bbox")
-        run.evaluate()
-        run.accumulate()
-        run.summarize()
-    return {name: float(run.stats[place]) for name, place in METRICS.items()}
+        )
+    return rows
+
+
+class _Comparing(Protocol):
+    """The task, which keeps the last comparison: metrics, details and sections are of the same."""
+
+    def compare(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> Comparison: ...
+
+
+def comparison_of(task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> Comparison:
+    """Return the comparison of a detection task's results with the labels."""
+    return cast(_Comparing, task).compare(pairs, dataset)

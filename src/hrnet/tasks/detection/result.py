@@ -110,7 +110,7 @@ class Detections(SavableResult):
         if isinstance(rows, str):
             if rows not in self.class_names:
                 raise KeyError(rows)
-            return self[self.class_ids == self.class_names.index(rows)]
+            rows = np.flatnonzero(self.class_ids == self.class_names.index(rows))
         if isinstance(rows, int | np.integer):
             index = int(self.class_ids[rows])
             name = self.class_names[index]

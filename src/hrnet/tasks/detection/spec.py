@@ -97,7 +97,7 @@ class DetectionSpec(ModelSpec):
 
     def facts(self, *, flip_test: bool) -> dict[str, object]:
         """Return the way from a picture to its boxes; exif: pictures are turned upright first."""
-        fields = ("fit", "conventions", "min_score", "nms_iou", "max_detections")
+        fields = "fit conventions min_score nms_iou max_detections usual_score".split()
         return {
             **super().facts(flip_test=flip_test),
             **{name: getattr(self, name) for name in fields},
@@ -109,4 +109,4 @@ class DetectionSpec(ModelSpec):
         """Return the head, and the number of classes or the one class."""
         one = len(self.class_names) == 1
         classes = self.class_names[0] if one else f"{len(self.class_names)} classes"
-        return [self.network.head or "", classes]
+        return [*([self.network.head] if self.network.head else []), classes]

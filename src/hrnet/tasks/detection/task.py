@@ -25,6 +25,7 @@ from hrnet.tasks import (
     Regions,
     Result,
     Sample,
+    Task,
     TaskParts,
     expect_outputs,
 )
@@ -35,6 +36,7 @@ from hrnet.tasks.detection.spec import DetectionSpec
 
 if TYPE_CHECKING:
     from hrnet.config import Experiment
+    from hrnet.tasks.detection.evaluation import Comparison
 
 MASK_SIDE = 28
 """Height and width of a detection's mask, which covers its box."""
@@ -96,6 +98,7 @@ class DetectionTask:
         assert isinstance(spec, DetectionSpec)
         self._spec = spec
         self._experiment = experiment
+        self._compared: tuple[Sequence[tuple[Job, Result]], Comparison] | None = None
 
     @property
     def spec(self) -> DetectionSpec:
@@ -153,12 +156,32 @@ class DetectionTask:
         raise NotImplementedError
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
-        """Compute COCO's AP of boxes, see `evaluate_boxes`."""
+        """Compute COCO's AP of boxes and masks, see `metrics_of`."""
+        from hrnet.tasks.detection.evaluation import metrics_of
+
+        return metrics_of(self.compare(pairs, dataset))
+
+    def compare(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> "Comparison":
+        """Compare results with labels, see `tasks.detection.evaluation.compare`.
+
+        The last comparison is kept: metrics, details and the report are of the same pairs.
+        """
         from hrnet.tasks.detection.dataset import DetectionDataset
-        from hrnet.tasks.detection.evaluation import evaluate_boxes
+        from hrnet.tasks.detection.evaluation import compare
 
         assert isinstance(dataset, DetectionDataset)
-        return evaluate_boxes(pairs, dataset)
+        if self._compared is None or self._compared[0] is not pairs:
+            self._compared = pairs, compare(self.spec, pairs, dataset)
+        return self._compared[1]
+
+
+def _details(
+    task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset
+) -> dict[str, object]:
+    """Return what is written beside the metrics, see `tasks.detection.evaluation.details`."""
+    from hrnet.tasks.detection.evaluation import details
+
+    return details(task, pairs, dataset)
 
 
 TASK = TaskParts(
@@ -167,6 +190,8 @@ TASK = TaskParts(
     spec=DetectionSpec,
     settings="hrnet.tasks.detection.config",
     network="hrnet.tasks.detection.network",
+    sections="hrnet.tasks.detection.sections",
+    details=_details,
     usual_facts=usual_facts,
     results="detections",
     finds_regions=True,
