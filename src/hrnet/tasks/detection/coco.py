@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from hrnet.spec import NetworkSpec
 
 COCO_CLASSES: tuple[str, ...] = tuple(
-    name.strip()
+    " ".join(name.split())
     for name in """
     person, bicycle, car, motorcycle, airplane, bus, train, truck, boat, traffic light, fire
     hydrant, stop sign, parking meter, bench, bird, cat, dog, horse, sheep, cow, elephant, bear,

@@ -224,14 +224,14 @@ def _ious(box: Floats, others: Floats) -> Floats:
 
 
 def _cut(pixels: Image8, box: NDArray[np.float32]) -> Image8:
-    """Cut a box with what is around it out of a picture, and draw the box."""
-    sides = box[2:] - box[:2]
-    room = np.maximum(sides * 0.5, 24)
-    limits = np.array(pixels.shape[1::-1])
-    first = (box[:2] - room).clip(0, limits - 1).astype(int)
-    last = np.maximum(np.ceil((box[2:] + room).clip(0, limits)).astype(int), first + 1)
-    part = pixels[first[1] : last[1], first[0] : last[0]]
-    return _drawn(part, (box - np.tile(first, 2))[None], [""], [_WRONG], _CROP_PX)
+    """Cut a square around a box out of a picture, black beyond its edges, and draw the box."""
+    centre, extent = (box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max())
+    side = round(max(1.6 * extent, 64))
+    left, top = np.rint(centre - side / 2).astype(int).tolist()
+    part = Image.fromarray(pixels).crop((left, top, left + side, top + side))
+    scaled = (box - np.array([left, top, left, top])) * (_CROP_PX / side)
+    square = np.asarray(part.resize((_CROP_PX, _CROP_PX)))
+    return draw_boxes(square, scaled[None].astype(np.float32), [""], [_WRONG])
 
 
 def _pictures(found: Comparison, looks: Sequence[_Look], worst: Iterable[int]) -> Section:
@@ -268,16 +268,9 @@ def _all_drawn(found: Comparison, picture: int, look: _Look, pixels: Image8) -> 
     labels = [*wrong, *(f"missed {name}" for name in missed), *[""] * len(look.right)]
     counts = ((_WRONG, len(look.wrong)), (_MISSED, len(look.missed)), (_RIGHT, len(look.right)))
     colors = [color for color, count in counts for _ in range(count)]
-    return _drawn(pixels, boxes, labels, colors, _PICTURE_PX)
-
-
-def _drawn(
-    pixels: Image8, boxes: Floats, labels: Sequence[str], colors: Sequence[Color], side_px: int
-) -> Image8:
-    """Draw boxes on a picture that is made smaller first, its longer side at most `side_px`."""
-    height, width = pixels.shape[:2]
-    scale = min(1.0, side_px / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = np.asarray(Image.fromarray(np.ascontiguousarray(pixels)).resize(size))
-    scaled = (boxes * np.tile(np.array(size) / (width, height), 2)).astype(np.float32)
-    return draw_boxes(small, scaled, labels, colors)
+    # On a smaller picture, for the page.
+    small = Image.fromarray(pixels)
+    small.thumbnail((_PICTURE_PX, _PICTURE_PX))
+    scale = small.width / pixels.shape[1], small.height / pixels.shape[0]
+    scaled = (boxes * np.tile(scale, 2)).astype(np.float32)
+    return draw_boxes(np.asarray(small), scaled, labels, colors)
