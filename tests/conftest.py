@@ -2,6 +2,7 @@
 
 import importlib
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -84,6 +85,37 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
     return command
 
 
+NO_TORCH = """
+import sys
+
+class Nothing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {"torch", "torchvision", "timm", "safetensors"}:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nothing())
+from hrnet.__main__ import main
+main()
+"""
+
+
+@pytest.fixture
+def run_without_torch(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run the command line in an interpreter that finds no torch."""
+
+    def command(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", NO_TORCH, *map(str, arguments)],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+            encoding="utf-8",
+        )
+
+    return command
+
+
 @pytest.fixture(scope="session")
 def spot_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An exported model that finds the red, the green and the blue spot: it averages 4x4 pixels.
@@ -119,6 +151,7 @@ def make_detector(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
     """Export a detector that finds the same boxes in every picture of 320x320.
 
     boxes: (N, 4) as left, top, right, bottom. scores: (N,). classes: (N,) indices of `names`.
+    masks: (N, 28, 28). fields: of its description; with `fit` pictures may have any size.
     """
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -130,20 +163,26 @@ def make_detector(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
         classes: list[int] | None = None,
         names: tuple[str, ...] = ("person",),
         name: str = "fixed",
+        masks: np.ndarray | None = None,
+        **fields: object,
     ) -> Path:
         count = len(boxes)
+        network = {"variant": "fixed", "task": "detection", "num_outputs": len(names)}
         spec = DetectionSpec(
-            network=NetworkSpec(variant="fixed", task="detection", num_outputs=len(names)),
+            network=NetworkSpec(**network, head=None if masks is None else "mask"),
             name=name,
             input_size=(320, 320),
             class_names=names,
             max_detections=count,
+            **fields,
         )
         found = {
             "boxes": np.array(boxes, np.float32).reshape(count, 4),
             "scores": np.array(scores, np.float32),
             "labels": np.array(classes or [0] * count, np.float32),
         }
+        if masks is not None:
+            found["masks"] = masks.astype(np.float32)
         # values + 0 * (mean of the image): the same for each image of a batch
         nodes = [
             helper.make_node("ReduceMean", ["images", "axes"], ["means"], keepdims=0),
@@ -166,7 +205,8 @@ def make_detector(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Pat
             ]
             shape = ["n", *values.shape]
             outputs.append(helper.make_tensor_value_info(key, TensorProto.FLOAT, shape))
-        images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, 320, 320])
+        sides = ["h", "w"] if spec.any_size else [320, 320]
+        images = helper.make_tensor_value_info("images", TensorProto.FLOAT, ["n", 3, *sides])
         graph = helper.make_graph(nodes, "fixed", [images], outputs, stored)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
         helper.set_model_props(model, {"hrnet": spec.to_json()})

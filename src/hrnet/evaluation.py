@@ -98,6 +98,10 @@ def evaluate(
         raise InputError(
             f"expected a detector for {loaded.spec.name:.60}, which has none of its own; name one"
         )
+    if boxes != GROUND_TRUTH and not get_task(loaded.spec.task).without_boxes:
+        raise InputError(
+            f"expected no boxes: {loaded.spec.name:.60} takes whole pictures; leave them out"
+        )
     source = DataSource(
         Path(data),
         images=None if images is None else Path(images),

@@ -1,8 +1,6 @@
 """The commands with an exported classification model, as a user runs them, also without torch."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,19 +12,6 @@ from PIL import Image
 import hrnet
 
 from .conftest import make_spec
-
-NO_TORCH = """
-import sys
-
-class Nothing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {"torch", "torchvision", "timm", "safetensors"}:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Nothing())
-from hrnet.__main__ import main
-main()
-"""
 
 
 @pytest.fixture(scope="module")
@@ -101,19 +86,12 @@ def test_data_of_other_classes_are_refused_in_one_line(run, model, pets):
     assert len(err.splitlines()) == 1
 
 
-def test_predicting_and_evaluating_need_no_torch(model, pets, tmp_path):
+def test_predicting_and_evaluating_need_no_torch(run_without_torch, model, pets):
     for arguments in (
-        ("predict", str(pets / "cat"), "--model", str(model)),
-        ("evaluate", str(model), "--data", str(pets)),
+        ("predict", pets / "cat", "--model", model),
+        ("evaluate", model, "--data", pets),
     ):
-        done = subprocess.run(
-            [sys.executable, "-c", NO_TORCH, *arguments],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-            encoding="utf-8",
-        )
+        done = run_without_torch(*arguments)
         assert done.returncode == 0, done.stderr
 
 
