@@ -1,8 +1,8 @@
 """Try every command and public name in an environment without torch.
 
 Run by `.ci/run` with the Python of an environment that holds the wheel alone, in a folder with the
-classes.onnx of `.ci/classifier.py`. A command works, or
-ends with exit code 2 and one line that names what to install; nothing ends in a traceback.
+classes.onnx and boxes.onnx of `.ci/models.py`. A command works, or ends with exit code 2 and one
+line that names what to install; nothing ends in a traceback.
 """
 
 import json
@@ -37,6 +37,12 @@ COMMANDS = (
     (WORKS, "evaluate classes.onnx --data pets --json metrics.json"),
     (REFUSES, "evaluate classes.onnx --data keypoints.json --images ."),
     (REFUSES, "train --data pets --out runs/c"),
+    (WORKS, "predict photo.png other.png tall/a.png --model boxes.onnx --min-score 0 --out found"),
+    (WORKS, "predict photo.png --model boxes.onnx --min-score 1 --json -"),
+    (REFUSES, "predict photo.png --model boxes.onnx --boxes 1,2,3,4"),
+    (REFUSES, "predict photo.png --model boxes.onnx --flip-test"),
+    (REFUSES, "evaluate boxes.onnx --data boxes.json --images ."),  # needs pycocotools
+    (REFUSES, "train --data boxes.json --images . --out runs/d"),
     (WORKS, "data split keypoints.json --out parts --val 0.5"),
     (REFUSES, "data import yolo --out imported.json"),
     (REFUSES, "predict missing.jpg"),
@@ -55,6 +61,8 @@ COMMANDS = (
 )
 
 PYTHON = (
+    "import hrnet; found = hrnet.load('boxes.onnx').predict('photo.png', min_score=0); "
+    "assert len(found) and found.masks().shape[1:] == (48, 64); found.save('found.csv')",
     "from hrnet import *",
     "import hrnet, pydoc; pydoc.render_doc(hrnet)",
     "import hrnet; assert len(hrnet.load().predict('photo.png')) == 1",
@@ -85,9 +93,15 @@ def prepare(folder: Path) -> None:
     persons = [{**one, "keypoints": keypoints[:3] * 17, "num_keypoints": 17} for one in subjects]
     content |= {"categories": [person], "annotations": persons}
     (folder / "persons.json").write_text(json.dumps(content))
-    for path in (*names, "yolo/images/a.png"):
+    # Boxes of three classes, on the same pictures.
+    classes = [{"id": number, "name": name} for number, name in enumerate(("cat", "dog", "owl"))]
+    boxes = [{"id": 1, "image_id": 1, "category_id": 0, "bbox": [5, 4, 40, 30], "area": 1200}]
+    content |= {"categories": classes, "annotations": boxes}
+    (folder / "boxes.json").write_text(json.dumps(content))
+    for path in (*names, "yolo/images/a.png", "tall/a.png"):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
-        Image.new("RGB", (64, 48), "teal").save(folder / path)
+        size = (48, 64) if path.startswith("tall") else (64, 48)
+        Image.new("RGB", size, "teal").save(folder / path)
     for name, colour in (("cat", "red"), ("dog", "tan"), ("owl", "teal")):
         (folder / "pets" / name).mkdir(parents=True, exist_ok=True)
         for number in range(2):
