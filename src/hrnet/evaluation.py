@@ -81,6 +81,7 @@ def evaluate(
 
     model: as `load` takes it, with `engine`, `device` and `threads` for it, or a loaded model.
     data: for pose a COCO keypoint file, of any keypoints; PCKh needs a `head_size` of each subject.
+        For detection a COCO file of boxes.
     images: the folder of the pictures.
     boxes: "gt" for those of the annotations, "detector" for those that the model's detector finds,
         or a file of a detector's boxes in the COCO results form. detector: see `load`.

@@ -21,6 +21,7 @@ EXAMPLES = """\b
 Examples:
   hrnet evaluate default --data val.json --images images/ --flip-test
   hrnet evaluate runs/w32 --data val.json --images images/ --boxes detections.json --json ap.json
+  hrnet evaluate runs/boxes --data instances_val.json --images images/
   hrnet evaluate runs/pets --data pets/val/
 """
 
@@ -30,8 +31,9 @@ Data = Annotated[
         "--data",
         "-d",
         metavar="FILE|DIR",
-        help="Labelled images. For keypoints: a COCO keypoint file. For classes: a folder with "
-        "one folder per class, or a list of images and classes (.csv, .txt).",
+        help="Labelled images. For keypoints: a COCO keypoint file. For objects: a COCO file of "
+        "boxes. For classes: a folder with one folder per class, or a list of images and classes "
+        "(.csv, .txt).",
     ),
 ]
 Images = Annotated[
@@ -40,8 +42,8 @@ Images = Annotated[
         "--images",
         "-i",
         metavar="DIR",
-        help="Image folder. Needed for keypoints; for a list of classes, if its paths are not "
-        "relative to the list.",
+        help="Image folder. Needed for keypoints and objects; for a list of classes, if its paths "
+        "are not relative to the list.",
     ),
 ]
 Boxes = Annotated[
@@ -79,6 +81,7 @@ def evaluate(
     """Compute the metrics of a model on labelled images.
 
     Keypoints: COCO's AP and AR, and PCKh if every annotation has a head size, as in MPII.
+    Objects: COCO's AP and AR of boxes and masks, and precision and recall at the usual score.
     Classes: top-1 accuracy, top-5 of more than 5 classes, and the mean accuracy over the classes.
     """
     from hrnet.console import make_console, print_metrics, show_progress

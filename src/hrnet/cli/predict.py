@@ -33,6 +33,7 @@ Examples:
   hrnet predict photo.jpg --out drawn/
   hrnet predict photos/ --recursive --boxes boxes.json --json keypoints.json
   hrnet predict photo.jpg --model w32.onnx --boxes 20,10,350,500 --flip-test
+  hrnet predict photos/ --model detector.onnx --min-score 0.5 --out drawn/
   hrnet predict photo.jpg --json - | python -m json.tool
 """
 

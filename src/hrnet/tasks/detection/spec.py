@@ -106,7 +106,11 @@ class DetectionSpec(ModelSpec):
         }
 
     def words(self) -> list[str]:
-        """Return the head, and the number of classes or the one class."""
+        """Return the head, the sides of inputs, the classes' number or name, the usual score."""
         one = len(self.class_names) == 1
-        classes = self.class_names[0] if one else f"{len(self.class_names)} classes"
-        return [*([self.network.head] if self.network.head else []), classes]
+        return [
+            *([self.network.head] if self.network.head else []),
+            *([f"sides at most {self.fit[0]} and {self.fit[1]}"] if self.fit else []),
+            self.class_names[0] if one else f"{len(self.class_names)} classes",
+            f"usual score {self.usual_score:g}",
+        ]
