@@ -212,6 +212,15 @@ def test_predicting_and_evaluating_need_no_torch(run_without_torch, detector, pi
         assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize("label", [2, -1, 0.5, 1e30])
+def test_labels_that_are_no_classes_are_refused(run, make_detector, pictures, label):
+    detector = make_detector(BOXES[:1], [0.9], classes=[label], names=("cat", "dog"))
+    code, out, err = run("predict", pictures / "a.png", "--model", detector)
+    assert (code, out) == (2, "")
+    assert "labels that are no classes 0 to 1; export it again" in err
+    assert len(err.splitlines()) == 1
+
+
 def test_in_python_detections_come_out(detector, pictures):
     found = hrnet.load(detector).predict(pictures / "a.png")
     assert isinstance(found, hrnet.Detections)

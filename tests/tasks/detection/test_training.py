@@ -44,6 +44,8 @@ def test_from_pictures_to_an_exported_model(run, write_shapes, tmp_path, head):
     assert metrics["AP"] == pytest.approx(rows[1]["AP"], abs=1e-6)
     code, _, err = run("report", out)
     assert (code, err) == (0, "")
+    page = (out / "report.html").read_text("utf-8")
+    assert 'id="classes"' in page and 'id="precision"' in page
     # The exported model finds what the checkpoint finds.
     code, _, err = run("export", out, "--out", tmp_path / "shapes.onnx")
     assert (code, err) == (0, "")

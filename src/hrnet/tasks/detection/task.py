@@ -123,6 +123,12 @@ class DetectionTask:
         if spec.has_masks:
             shapes.append((len(crops), count, MASK_SIDE, MASK_SIDE))
         expect_outputs(outputs, shapes)
+        labels, classes = outputs[2], len(spec.class_names)
+        if not ((labels >= 0) & (labels < classes) & (labels == np.rint(labels))).all():
+            raise InputError(
+                f"the network's output has labels that are no classes 0 to {classes - 1}; export "
+                "it again"
+            )
         return (self._found(parts, crop) for *parts, crop in zip(*outputs, crops, strict=True))
 
     def _found(self, parts: Sequence[NDArray[np.float32]], crop: Crop) -> Found:
