@@ -4,14 +4,15 @@ Points, and distances to the four edges, are those of FCOS (Tian et al. 2019); t
 also the quality of the box, as in TOOD (Feng et al. 2021), so there is no centerness.
 """
 
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from hrnet.models.layers import ConvNorm, depthwise
+from hrnet.models.layers import ConvNorm, DrawnModule, depthwise
 
 MAX_LOG_DISTANCE = 8.0
 """Largest logarithm of a distance, in strides: e^8 is far beyond any input."""
@@ -39,8 +40,12 @@ class DensePoints:
             self.boxes.float(), self.logits.float(), self.points.float(), self.strides.float()
         )
 
+    def __iter__(self) -> Iterator[Tensor]:
+        """Yield all tensors."""
+        yield from (self.boxes, self.logits, self.points, self.strides)
 
-class LightHead(nn.Module):
+
+class LightHead(DrawnModule):
     """Streams -> `DensePoints` of all streams, the highest resolution first.
 
     Each stream has its own layers: a 1x1 convolution to `width` channels, two separable ones, and
@@ -70,12 +75,17 @@ class LightHead(nn.Module):
             torch.cat(boxes, dim=1), torch.cat(logits, dim=1), torch.cat(points), torch.cat(strides)
         )
 
-    def start_empty(self) -> None:
-        """Set the class biases so that every score starts at `_PRIOR`."""
-        for classes in self.classes:
+    def draw_weights(self) -> None:
+        """Draw new weights: every score starts near `_PRIOR`, every distance near two strides."""
+        for classes, distances in zip(self.classes, self.distances, strict=True):
             assert isinstance(classes, nn.Conv2d)
+            assert isinstance(distances, nn.Conv2d)
             assert classes.bias is not None
-            nn.init.constant_(classes.bias, torch.logit(torch.tensor(_PRIOR)).item())
+            assert distances.bias is not None
+            nn.init.normal_(classes.weight, std=0.01)
+            nn.init.normal_(distances.weight, std=0.01)
+            nn.init.constant_(classes.bias, math.log(_PRIOR / (1 - _PRIOR)))
+            nn.init.constant_(distances.bias, math.log(2))
 
 
 def _tower(channels: int, width: int) -> nn.Sequential:

@@ -62,7 +62,8 @@ def task_aligned(outputs: DensePoints, targets: Mapping[str, Tensor]) -> Tensor:
     gaps = generalized_box_iou_loss(
         outputs.boxes[positive], torch.stack([goal.boxes for goal in goals])[positive]
     )
-    return (classes + _BOX_WEIGHT * (gaps * weights[positive]).sum()) / total
+    loss: Tensor = (classes + _BOX_WEIGHT * (gaps * weights[positive]).sum()) / total
+    return loss
 
 
 @torch.no_grad()
