@@ -103,6 +103,6 @@ def _tower(channels: int, width: int) -> nn.Sequential:
 def _grid(stream: Tensor, stride: int) -> Tensor:
     """Return the points (P, 2) of a stream (N, C, H, W): the centres of its cells."""
     height, width = stream.shape[-2:]
-    x = (torch.arange(width, device=stream.device) + 0.5) * stride
     y = (torch.arange(height, device=stream.device) + 0.5) * stride
-    return torch.stack([x.repeat(height), y.repeat_interleave(width)], dim=1)
+    x = (torch.arange(width, device=stream.device) + 0.5) * stride
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1).reshape(-1, 2)

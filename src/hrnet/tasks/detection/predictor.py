@@ -54,7 +54,8 @@ class Predictor(nn.Module):
 
     def forward(self, images: Tensor, scales: Tensor | None = None) -> tuple[Tensor, ...]:
         maps, sizes = self.network(images), content_sizes(images)
-        extent = images.new_zeros(len(images)) if scales is None else scales
+        # Of the batch's length in an exported graph too, where len() would be a constant.
+        extent = images[:, 0, 0, 0] * 0 if scales is None else scales
         if isinstance(maps, PointMaps):
             return _outputs(find_at_points(maps, sizes, extent, self.spec))
         if isinstance(maps, DensePoints):
