@@ -41,7 +41,8 @@ def load_weights(
 
     source: as for `load_network`. new_head: take the backbone alone, from a network for any task,
         and leave the head as it is; every tensor of the backbone must be there. Paths of the last
-        exchange that its head does not need are left out.
+        exchange to the lower streams, which pose networks lack, are left out where the model has
+        none, and stay as they are where the file has none.
 
     Returns what was left out or added, one line each. Raises InputError where the weights do not
     fit; the network is then as it was.
@@ -96,10 +97,16 @@ def _backbone(model: Network, path: Path) -> Taken:
     higher, lower = drop_lower_rows(taken.state)
     unneeded = not (taken.state.keys() - higher.keys()) & there.keys()
     head = {name: value for name, value in there.items() if not name.startswith(_BACKBONE)}
+    # Keep the model's own paths where the file has none of them.
+    own_paths = there.keys() - drop_lower_rows(there)[0].keys()
+    if own_paths & taken.state.keys():
+        own_paths = set()
+    paths = {name: there[name] for name in own_paths}
+    new = (f"{len(paths)} tensors of the last exchange's paths to the lower streams",)
     return Taken(
-        {**head, **(higher if unneeded else taken.state)},
+        {**head, **paths, **(higher if unneeded else taken.state)},
         dropped=(*raw.dropped, *taken.dropped, *(lower if unneeded else ())),
-        made=taken.made,
+        made=(*taken.made, *(new if paths else ())),
     )
 
 

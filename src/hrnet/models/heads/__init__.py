@@ -8,6 +8,7 @@ from torch import nn
 from hrnet.models.heads.classification import ClassificationHead
 from hrnet.models.heads.fcos import FCOSHead
 from hrnet.models.heads.heatmap import HeatmapHead
+from hrnet.models.heads.light import LightHead
 from hrnet.models.heads.ocr import OCRHead
 from hrnet.models.heads.pyramid import PyramidHead
 from hrnet.models.heads.streams import JoinedHead
@@ -90,6 +91,9 @@ HEADS: Mapping[HeadKey, Head] = {
     ("detection", "cascade_mask"): _two_stage(stages=3, masks=True),
     ("detection", "fcos"): Head(
         lambda channels, count, _: FCOSHead(channels, count), BOX_CLASSES, he_init=True
+    ),
+    ("detection", "light"): Head(
+        lambda channels, count, _: LightHead(channels, count), BOX_CLASSES, he_init=True
     ),
     ("features", None): Head(lambda *_: nn.Identity(), None),
 }

@@ -5,8 +5,10 @@ from torch import Tensor, nn
 
 from hrnet.errors import InputError
 from hrnet.models.heads.fcos import PointMaps
+from hrnet.models.heads.light import DensePoints
 from hrnet.models.heads.two_stage import TwoStageMaps
 from hrnet.spec import ModelSpec
+from hrnet.tasks.detection.box_coder import clip
 from hrnet.tasks.detection.points import find_at_points
 from hrnet.tasks.detection.proposals import propose
 from hrnet.tasks.detection.second_stage import Found, find_boxes, find_masks, select
@@ -55,6 +57,10 @@ class Predictor(nn.Module):
         extent = images.new_zeros(images.shape[0]) if scales is None else scales
         if isinstance(maps, PointMaps):
             return _outputs(find_at_points(maps, sizes, extent, self.spec))
+        if isinstance(maps, DensePoints):
+            boxes = clip(maps.boxes, sizes, legacy=False)
+            scores = maps.logits.float().sigmoid()
+            return _outputs(select(boxes[:, :, None], scores, extent, self.spec))
         if not isinstance(maps, TwoStageMaps):
             raise InputError(f"the head {self.spec.network.head} finds no boxes; take another head")
         return self._second_look(maps, sizes, extent)
