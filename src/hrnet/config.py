@@ -135,6 +135,11 @@ class TrainConfig(Part):
     weights."""
     init_head: bool = True
     """false takes the backbone alone from train.init, which may predict something else."""
+    teacher: str | None = Field(default=None, max_length=10_000)
+    """A checkpoint, run folder or name of a trained model for the same labels; its answers on the
+    augmented samples are targets beside the labels, or in place of them; null: labels alone."""
+    teacher_share: float = Field(default=0.7, gt=0, le=1)
+    """loss = share * loss against the teacher's answers + (1 - share) * loss against the labels."""
     evaluate_every: int = Field(default=10, ge=1, le=MAX_COUNT)
     """Epochs between two evaluations."""
     seed: int = Field(default=0, ge=0, le=MAX_SEED)

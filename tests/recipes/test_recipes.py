@@ -32,6 +32,7 @@ NAMES = [
     "pose/litehrnet_30_coco_384x288",
     "pose/naive_litehrnet_18_coco_256x192",
     "pose/wider_naive_litehrnet_18_coco_256x192",
+    "pose/wider_naive_litehrnet_18_few_256x192",
     "pose/litehrnet_18_mpii_256x256",
     "pose/litehrnet_30_mpii_256x256",
     "pose/naive_litehrnet_18_mpii_256x256",

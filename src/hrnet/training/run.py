@@ -14,6 +14,7 @@ from hrnet.models import Network, build_network
 from hrnet.spec import ModelSpec
 from hrnet.training.distributed import World, synchronise_norms
 from hrnet.training.optim import freeze, make_optimizer
+from hrnet.training.teacher import Teacher, find_teacher
 from hrnet.weights.load import load_weights
 
 
@@ -48,6 +49,7 @@ class Run:
 
     spec: the model that is trained. network: the bare network. forward: the network as training
     calls it, wrapped for several processes, or compiled. average: the EMA of the weights, or None.
+    teacher: not trained, and found again by its name where a run is resumed.
     """
 
     spec: ModelSpec
@@ -58,6 +60,7 @@ class Run:
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
     position: Position = field(default_factory=Position)
+    teacher: Teacher | None = None
 
     def smoothed(self) -> nn.Module:
         """Return the network to evaluate and save: the EMA where there is one."""
@@ -92,6 +95,9 @@ def start(experiment: Experiment, spec: ModelSpec, *, world: World, needs_init: 
     if config.ema:
         decay = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
         average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+    teacher = find_teacher(config.teacher, spec) if config.teacher else None
+    if teacher:
+        teacher.network.to(world.device)
     return Run(
         spec,
         world,
@@ -100,6 +106,7 @@ def start(experiment: Experiment, spec: ModelSpec, *, world: World, needs_init: 
         average,
         make_optimizer(network, config),
         torch.amp.GradScaler(world.device.type, enabled=config.precision == "fp16"),
+        teacher=teacher,
     )
 
 

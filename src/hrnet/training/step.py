@@ -19,6 +19,7 @@ from hrnet.tasks import get_task
 from hrnet.training.loader import Batch, normalised
 from hrnet.training.optim import set_lr
 from hrnet.training.run import Run
+from hrnet.training.teacher import Teacher
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -122,7 +123,11 @@ def _backward(run: Run, batch: Batch, experiment: Experiment) -> float:
         is_last = number == len(inputs) - 1
         with _alone(run.forward) if run.world.size > 1 and not is_last else nullcontext():
             outputs = _forward(run, part, experiment)
-            loss = loss_of(outputs, part_targets) * (len(part) / len(batch.inputs))
+            loss = loss_of(outputs, part_targets)
+            if run.teacher is not None:
+                taught = _taught(run.teacher, part, experiment)
+                loss = torch.lerp(loss, loss_of(outputs, taught), experiment.train.teacher_share)
+            loss = loss * (len(part) / len(batch.inputs))
             run.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         total += loss.item()
     return total
@@ -131,6 +136,13 @@ def _backward(run: Run, batch: Batch, experiment: Experiment) -> float:
 def _alone(forward: nn.Module) -> torch.autograd.graph.saved_tensors_hooks:
     """Keep gradients on this rank: they are summed over the ranks with the last part."""
     return forward.no_sync()  # type: ignore[operator,no-any-return]
+
+
+def _taught(teacher: Teacher, inputs: Tensor, experiment: Experiment) -> Mapping[str, Tensor]:
+    """Return the teacher's answers for uint8 inputs, as targets."""
+    half = _HALF.get(experiment.train.precision)
+    with torch.autocast(inputs.device.type, dtype=half, enabled=half is not None):
+        return teacher.targets(inputs, channels_last=experiment.run.channels_last)
 
 
 def _forward(run: Run, inputs: Tensor, experiment: Experiment) -> TensorOutputs:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
+from hrnet.codecs.heatmap import CodecKind
 from hrnet.geometry import Size
 from hrnet.spec import NetworkOptions
 from hrnet.tasks.pose.config import (
@@ -70,5 +71,32 @@ def experiment(
         ),
         data=DATA[dataset],
         augmentation=augmentation,
+        train=train,
+    )
+
+
+def few(
+    variant: str, input_size: Size, *, codec: CodecKind, sigma: float, train: PoseTrain
+) -> PoseExperiment:
+    """Put a training on a few thousand persons together: averaged weights, mild augmentation.
+
+    The augmentation is milder than the published one: so few epochs could not make use of more. The
+    model card has the figures.
+    """
+    height, width = input_size
+    return PoseExperiment(
+        name=f"{variant}_few_{height}x{width}",
+        model=PoseModelConfig(variant=variant, input_size=input_size, codec=codec, sigma=sigma),
+        data=COCO_2017,
+        augmentation=PoseAugmentation(
+            scale=0.3,
+            rotation_deg=30,
+            half_body=0.2,
+            shift=0.03,
+            colour=0.2,
+            sharpness=0.5,
+            grey=0.03,
+            cutout=0.25,
+        ),
         train=train,
     )

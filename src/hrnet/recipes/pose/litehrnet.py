@@ -8,7 +8,8 @@ the head fits the backbone; the wider ones have 40 and are not concerned.
 """
 
 from hrnet.geometry import Size
-from hrnet.recipes.pose.common import MPII_SIZE, experiment
+from hrnet.recipes.pose.common import MPII_SIZE, experiment, few
+from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.tasks.pose.config import PoseAugmentation, PoseExperiment, PoseTrain
 
 ON_COCO = PoseAugmentation(scale=0.25, rotation_deg=30, half_body=0.3)
@@ -94,6 +95,29 @@ def wider_naive_litehrnet_18_coco_256x192() -> PoseExperiment:
     Command: hrnet train pose/wider_naive_litehrnet_18_coco_256x192 --out runs/wider18
     """
     return _coco("wider_naive_litehrnet_18", (256, 192))
+
+
+def wider_naive_litehrnet_18_few_256x192() -> PoseExperiment:
+    """Wider naive Lite-HRNet-18 from a few thousand persons, with averaged weights; no score yet.
+
+    Encoded as PP-TinyPose (PaddleDetection), which is this network, so that its published weights,
+    converted, can teach: `--set train.teacher=tinypose.safetensors`. An NVIDIA GPU takes
+    `--set train.batch_size=256 --set train.lr=4e-3 --set run.workers=8` as well.
+    Command: hrnet train pose/wider_naive_litehrnet_18_few_256x192 --set data.annotations=...
+    --out runs/wider
+    """
+    train = PoseTrain(
+        epochs=210,
+        batch_size=64,
+        optimizer="adamw",
+        lr=2e-3,
+        weight_decay=0.02,
+        schedule="cosine",
+        warmup_steps=500,
+        ema=0.999,
+        precision=fast_precision(pick_device("auto")),
+    )
+    return few("wider_naive_litehrnet_18", (256, 192), codec="dark", sigma=2, train=train)
 
 
 def litehrnet_18_mpii_256x256() -> PoseExperiment:

@@ -1,21 +1,25 @@
 """Small HRNet-W16: the baseline of Lite-HRNet's paper, and the trainings of the embedded model."""
 
-from hrnet.recipes.pose.common import COCO_2017, experiment
+from hrnet.recipes.pose.common import experiment, few
 from hrnet.recipes.pose.litehrnet import ON_COCO, TRAIN
-from hrnet.tasks.pose.config import PoseAugmentation, PoseExperiment, PoseModelConfig, PoseTrain
+from hrnet.runtime.devices import fast_precision, pick_device
+from hrnet.tasks.pose.config import PoseExperiment, PoseTrain
 
-_TRAIN = PoseTrain(
-    epochs=100,
-    optimizer="adamw",
-    lr=1.5e-3,
-    weight_decay=0.02,
-    schedule="cosine",
-    warmup_steps=200,
-    loss="cross_entropy",
-    ema=0.999,
-    precision="bf16",
-)
-"""The first phase of the embedded model; the others change parts of it."""
+
+def _train(**changes: object) -> PoseTrain:
+    """Settings of the first phase of the embedded model, with the changes of another one."""
+    train = PoseTrain(
+        epochs=100,
+        optimizer="adamw",
+        lr=1.5e-3,
+        weight_decay=0.02,
+        schedule="cosine",
+        warmup_steps=200,
+        loss="cross_entropy",
+        ema=0.999,
+        precision=fast_precision(pick_device("auto")),
+    )
+    return train.model_copy(update=changes)
 
 
 def small_hrnet_w16_coco_256x192() -> PoseExperiment:
@@ -31,33 +35,6 @@ def small_hrnet_w16_coco_256x192() -> PoseExperiment:
     )
 
 
-def _few(input_size: tuple[int, int], sigma: float, train: PoseTrain) -> PoseExperiment:
-    """Small HRNet-W16 from a few thousand persons: averaged weights, mild augmentation.
-
-    The augmentation is milder than the published one: so few epochs could not make use of more. The
-    model card has the figures.
-    """
-    height, width = input_size
-    return PoseExperiment(
-        name=f"small_hrnet_w16_few_{height}x{width}",
-        model=PoseModelConfig(
-            variant="small_hrnet_w16", input_size=input_size, codec="udp", sigma=sigma
-        ),
-        data=COCO_2017,
-        augmentation=PoseAugmentation(
-            scale=0.3,
-            rotation_deg=30,
-            half_body=0.2,
-            shift=0.03,
-            colour=0.2,
-            sharpness=0.5,
-            grey=0.03,
-            cutout=0.25,
-        ),
-        train=train,
-    )
-
-
 def small_hrnet_w16_few_128x96() -> PoseExperiment:
     """First phase of the embedded model: from scratch at a quarter of the pixels.
 
@@ -65,7 +42,7 @@ def small_hrnet_w16_few_128x96() -> PoseExperiment:
     card has the data and the metrics.
     Command: hrnet train pose/small_hrnet_w16_few_128x96 --set data.annotations=... --out runs/p1
     """
-    return _few((128, 96), 1.5, _TRAIN)
+    return few("small_hrnet_w16", (128, 96), codec="udp", sigma=1.5, train=_train())
 
 
 def small_hrnet_w16_few_192x128() -> PoseExperiment:
@@ -76,8 +53,8 @@ def small_hrnet_w16_few_192x128() -> PoseExperiment:
     Command: hrnet train pose/small_hrnet_w16_few_192x128 --set data.annotations=...
     --set train.init=runs/p1 --out runs/p2
     """
-    changes = {"epochs": 36, "lr": 1e-3, "schedule": "constant"}
-    return _few((192, 128), 1.75, _TRAIN.model_copy(update=changes))
+    train = _train(epochs=36, lr=1e-3, schedule="constant")
+    return few("small_hrnet_w16", (192, 128), codec="udp", sigma=1.75, train=train)
 
 
 def small_hrnet_w16_few_256x192() -> PoseExperiment:
@@ -87,4 +64,5 @@ def small_hrnet_w16_few_256x192() -> PoseExperiment:
     Command: hrnet train pose/small_hrnet_w16_few_256x192 --set data.annotations=...
     --set train.init=runs/p2 --out runs/p3
     """
-    return _few((256, 192), 2.0, _TRAIN.model_copy(update={"epochs": 60, "lr": 1e-3}))
+    train = _train(epochs=60, lr=1e-3)
+    return few("small_hrnet_w16", (256, 192), codec="udp", sigma=2, train=train)

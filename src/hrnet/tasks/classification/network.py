@@ -19,6 +19,7 @@ from torch.nn import functional as F
 
 from hrnet.errors import InputError, one_line
 from hrnet.geometry import Image8
+from hrnet.spec import ModelSpec
 from hrnet.tasks.classification.config import ClassAugmentation
 from hrnet.tasks.classification.spec import ClassificationSpec
 
@@ -35,6 +36,11 @@ def cross_entropy(outputs: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
 
 
 LOSSES = {"cross_entropy": cross_entropy}
+
+
+def teaching(teacher: ModelSpec, student: ModelSpec) -> Callable[[Tensor], dict[str, Tensor]]:
+    """Return the function that turns a teacher's logits (N, C) into soft targets."""
+    return lambda logits: {"classes": logits.softmax(dim=1)}
 
 
 @contextmanager

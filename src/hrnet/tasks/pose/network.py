@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from hrnet.errors import InputError
 from hrnet.models.heads.heatmap import SpatialSoftmax
 from hrnet.spec import ModelSpec
 from hrnet.tasks.pose.spec import PoseSpec
@@ -58,6 +59,34 @@ def cross_entropy(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
     goal = goal / goal.sum(dim=2, keepdim=True).clamp(min=1e-6)
     each = -(goal * torch.log_softmax(logits, dim=2)).sum(dim=2)  # (N, K)
     return (each * targets["weights"]).mean()
+
+
+def teaching(teacher: ModelSpec, student: ModelSpec) -> Callable[[Tensor], dict[str, Tensor]]:
+    """Return the function that turns a teacher's heatmaps (N, K, h, w) into targets.
+
+    All keypoints count, labelled or not, and a flat heatmap is a target as well. A distribution
+    cannot be flat, so for a student with softmax the weight is the heatmap's peak, within 0..1.
+    Raises InputError where both encode keypoints in different ways.
+    """
+    assert isinstance(teacher, PoseSpec)
+    assert isinstance(student, PoseSpec)
+    own, other = ((one.codec, one.sigma, one.padding) for one in (student, teacher))
+    if own != other:
+        raise InputError(
+            f"expected the codec, sigma and padding of the training ({_in_words(*own)}), "
+            f"got {_in_words(*other)}; set model.codec, model.sigma and model.padding to these"
+        )
+
+    def as_targets(heatmaps: Tensor) -> dict[str, Tensor]:
+        peaks = heatmaps.amax(dim=(2, 3)).clamp(0, 1)
+        weights = peaks if student.activation == "softmax" else torch.ones_like(peaks)
+        return {"heatmaps": heatmaps, "weights": weights}
+
+    return as_targets
+
+
+def _in_words(codec: str, sigma: float, padding: float) -> str:
+    return f"{codec}, {sigma:g}, {padding:g}"
 
 
 LOSSES: dict[str, Callable[[Tensor, Mapping[str, Tensor]], Tensor]] = {
