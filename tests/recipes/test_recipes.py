@@ -111,6 +111,7 @@ NAMES = [
     "detection/hrnet_w18_faster_coco_syncbn_crop_2x",
     "detection/hrnet_w32_faster_coco_syncbn_ms_1x",
     "detection/hrnet_w32_faster_coco_syncbn_ms_2x",
+    "detection/person_finder",
 ]
 
 

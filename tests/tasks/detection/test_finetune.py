@@ -25,7 +25,11 @@ def choose(data, tmp_path, *settings: str, **more):
 def test_without_a_gpu_the_light_head_starts_from_the_embedded_backbone(write_shapes, tmp_path):
     experiment, lines = choose(write_shapes(tmp_path / "data", 20), tmp_path)
     model, train = experiment.model, experiment.train
-    assert (model.variant, model.options.head, model.fit) == ("small_hrnet_w16", "light", None)
+    assert (model.variant, model.options.head, model.fit) == (
+        "small_hrnet_w16",
+        "light",
+        (320, 416),
+    )
     assert (train.init, train.init_head, train.loss) == ("default", False, "task_aligned")
     assert not train.freeze_norms
     # A tenth of the pictures is set apart, and the same command makes the same parts again.
@@ -40,7 +44,7 @@ def test_without_a_gpu_the_light_head_starts_from_the_embedded_backbone(write_sh
     assert choose(tmp_path / "data/shapes.json", tmp_path) == (experiment, lines)
     assert "data: 36 boxes in 18 images to train on, 4 boxes in 2 images to measure on" in lines[0]
     assert lines[1] == "classes: 2: red, blue"
-    assert "small_hrnet_w16 with the head light at 416x416" in lines[2]
+    assert "small_hrnet_w16 with the head light at 320x416" in lines[2]
     assert experiment.run.cache_images
 
 

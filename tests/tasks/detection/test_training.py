@@ -32,7 +32,7 @@ def rows_of(run) -> list[dict]:
     return [row for row in map(json.loads, lines) if row["kind"] == "epoch"]
 
 
-@pytest.mark.parametrize("head", ["faster", "fcos"])
+@pytest.mark.parametrize("head", ["faster", "fcos", "light"])
 def test_from_pictures_to_an_exported_model(run, write_shapes, tmp_path, head):
     data, out = write_shapes(tmp_path / "data", 4), tmp_path / "run"
     experiment = experiment_of(data, data, "train.evaluate_every=2", head=head)
@@ -62,7 +62,7 @@ def test_from_pictures_to_an_exported_model(run, write_shapes, tmp_path, head):
     assert "0.png 64x96" in out_text
 
 
-@pytest.mark.parametrize("head", ["mask", "fcos"])
+@pytest.mark.parametrize("head", ["mask", "fcos", "light"])
 def test_a_run_that_goes_on_ends_with_the_same_weights(write_shapes, tmp_path, head):
     """Regions and sizes are drawn at random, and a second process prepares the pictures."""
     data = write_shapes(tmp_path / "data", 4)

@@ -41,6 +41,21 @@ SGD = DetectionTrain(
 too."""
 
 
+_SCALES = (0.6, 0.75, 0.9, 1.0, 1.15, 1.35, 1.6)
+"""Of a picture for the light head, beside its usual size."""
+
+
+def jittered(fit: tuple[int, int]) -> BoxAugmentation:
+    """Return pictures of 0.6 to 1.6 times their usual size, cut to little more than that size."""
+    short, long = fit
+    return BoxAugmentation(
+        colour=0.3,
+        grey=0.05,
+        fits=tuple((round(short * scale), round(long * scale)) for scale in _SCALES),
+        crop=(short + 32, long),
+    )
+
+
 def experiment(
     variant: str,
     head: str,

@@ -9,6 +9,7 @@ from hrnet.data.coco_boxes import holds_boxes
 from hrnet.data.split import split_dataset
 from hrnet.errors import InputError
 from hrnet.files import is_folder, read_json
+from hrnet.recipes.detection.common import jittered
 from hrnet.recipes.finetune import (
     CACHE_BYTES,
     EMBEDDED,
@@ -104,7 +105,6 @@ def _model(settings: Sequence[str]) -> DetectionModelConfig:
         large = on_gpu and start_of(LARGE, _PUBLISHED)[0] is not None
         head = "faster" if large else "light"
     head = head or ("light" if variant == VARIANT else "faster")
-    # The light head has inputs of one size.
     usual = DetectionModelConfig(
         variant=variant or (VARIANT if head == "light" else LARGE),
         options=NetworkOptions(head=head),
@@ -112,7 +112,8 @@ def _model(settings: Sequence[str]) -> DetectionModelConfig:
     )
     if head != "light":
         return usual
-    return usual.model_copy(update={"fit": None, "input_size": (416, 416)})
+    small = {"fit": (320, 416), "input_size": (320, 416), "antialias": True}
+    return usual.model_copy(update=small)
 
 
 def _first_picture(own: OwnData, folder: Path) -> Path:
@@ -127,12 +128,13 @@ def _usual(
     # Pictures are kept in memory where they fit.
     sizes = [sample.image_size or (1000, 1000) for sample in dataset.samples]
     whole = 3 * sum(height * width for height, width in sizes)
-    several = ((640, 1333), (800, 1333)) if model.fit is not None else ()
+    several = BoxAugmentation(colour=0.2, fits=((640, 1333), (800, 1333)))
+    light = model.options.head == "light"
     return DetectionExperiment(
         name=name,
         model=model,
         data=data,
-        augmentation=BoxAugmentation(colour=0.2, fits=several),
+        augmentation=jittered(model.fit) if light else several,
         train=DetectionTrain(loss=loss_of(model)),
         run=RunConfig(cache_images=whole < CACHE_BYTES),
     )

@@ -29,12 +29,14 @@ class DetectionModelConfig(ModelConfig):
     """The network, and the way from a picture to its input."""
 
     input_size: InputSize = (800, 1344)
-    """(height, width) of the input in pixels, multiples of 32; with model.fit a usual one."""
+    """A usual (height, width) of the input in pixels, multiples of 32; model.fit decides."""
     options: NetworkOptions = NetworkOptions(head="faster")
     """Choices within the architecture."""
-    fit: Fit | None = (800, 1333)
-    """(short, long) sides that a picture is resized to, its ratio kept, in published trainings
-    (800, 1333); null resizes it into input_size."""
+    fit: Fit = (800, 1333)
+    """(short, long) sides that a picture is resized to, its ratio kept; (800, 1333) in published
+    trainings."""
+    antialias: bool = False
+    """Average over pixels where a picture shrinks; published trainings do not."""
     conventions: Literal["plain", "legacy"] = "plain"
     """plain, or legacy to go on with weights of mmdetection before 2.0."""
     channels: Literal["rgb", "bgr"] = "rgb"
@@ -82,20 +84,20 @@ class BoxData(DataConfig):
 
 @dataclass(frozen=True, slots=True)
 class BoxAugmentation(Augmentation):
-    """The variation of pictures; with model.fit they are neither turned nor moved."""
+    """The variation of pictures, which are neither turned nor moved."""
 
     fits: Annotated[
         tuple[Fit, ...],
         Field(
-            description="With model.fit, (short, long) sides of which each picture takes one at "
-            "random in its place; none: model.fit."
+            description="(short, long) sides of which each picture takes one at random in place "
+            "of model.fit; none: model.fit."
         ),
     ] = ()
     crop: Annotated[
         Fit | None,
         Field(
-            description="With model.fit, the largest (short, long) sides in pixels; of larger "
-            "pictures a random part is cut out. null: no limit."
+            description="The largest (short, long) sides in pixels; of larger pictures a random "
+            "part is cut out. null: no limit."
         ),
     ] = None
 
@@ -129,10 +131,6 @@ class DetectionExperiment(Experiment):
                 f"expected train.loss={loss} for the head {head} with the conventions "
                 f"{conventions}, got {self.train.loss}"
             )
-        if head == "light" and self.model.fit is not None:
-            raise ValueError(
-                "expected model.fit=null for the head light, whose inputs are of one size"
-            )
         return self
 
 
@@ -154,6 +152,7 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> DetectionSpec:
         network=model.network("detection", len(names)),
         input_size=model.input_size,
         fit=model.fit,
+        antialias=model.antialias,
         conventions=model.conventions,
         channels=model.channels,
         # Listed in the order of the input's channels.

@@ -42,8 +42,8 @@ def fit_picture(image: Image8, spec: DetectionSpec) -> tuple[Image8, Floats, Siz
     """Resize a picture and fill it up.
 
     Returns the input (H, W, 3), the matrix (2, 3) from picture to input and the (height, width) of
-    the picture in it. A `fit` resizes by bilinear interpolation alone, as the published detectors
-    were trained; a letter box by Pillow, which averages where it shrinks.
+    the picture in it. Without `antialias` it is bilinear interpolation alone, as the published
+    detectors were trained, else Pillow's, which averages where it shrinks.
     """
     # content = (x + 1/2) * scale - 1/2, one scale an axis; legacy detectors have one for both.
     image_size = (image.shape[0], image.shape[1])
@@ -53,7 +53,7 @@ def fit_picture(image: Image8, spec: DetectionSpec) -> tuple[Image8, Floats, Siz
         scale = np.full(2, fit_scale(image_size, spec))
     matrix = np.array([[scale[0], 0, scale[0] / 2 - 0.5], [0, scale[1], scale[1] / 2 - 0.5]])
     pixels = np.zeros((height, width, 3), np.uint8)
-    if spec.fit is None:
+    if spec.antialias:
         resized = Image.fromarray(image).resize(content[::-1], Image.Resampling.BILINEAR)
         pixels[: content[0], : content[1]] = np.asarray(resized)
     else:

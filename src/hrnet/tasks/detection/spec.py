@@ -36,6 +36,7 @@ class DetectionSpec(ModelSpec):
         length and the other one is not above it, and filled up to multiples of 32 at the right and
         the bottom, so inputs differ in size and `input_size` is a usual one. None: a picture is
         resized into `input_size`, its ratio kept, and filled up there.
+    antialias: average over pixels where a picture shrinks; published detectors do not.
     conventions: "legacy" for weights of mmdetection before 2.0 and of HRNet-Object-Detection, which
         count widths as right - left + 1, have other anchors and pool regions otherwise; "plain" for
         all others.
@@ -46,6 +47,7 @@ class DetectionSpec(ModelSpec):
     """
 
     fit: Fit | None = None
+    antialias: bool = False
     conventions: Literal["plain", "legacy"] = "plain"
     min_score: float = Field(default=0.05, ge=0, lt=1)
     nms_iou: float = Field(default=0.5, gt=0, le=1)

@@ -157,9 +157,7 @@ class DetectionTask:
 
         assert isinstance(self._experiment, DetectionExperiment)
         labelled, augmentation = cast(Sequence[BoxSample], samples), self._experiment.augmentation
-        if self.spec.fit is not None:
-            return fit_batch(labelled, pictures, rngs, spec=self.spec, augmentation=augmentation)
-        raise NotImplementedError
+        return fit_batch(labelled, pictures, rngs, spec=self.spec, augmentation=augmentation)
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
         """Compute COCO's AP of boxes and masks, see `metrics_of`."""

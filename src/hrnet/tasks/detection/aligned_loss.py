@@ -13,9 +13,7 @@ from torch.nn import functional as F
 from torchvision.ops import box_iou, generalized_box_iou_loss
 
 from hrnet.models.heads.light import DensePoints
-
-IGNORE = -2
-"""Label of regions that are neither to be found nor wrong to be found; -1 fills up."""
+from hrnet.tasks.detection.targets import IGNORED
 
 _SCORE_POWER, _IOU_POWER = 1.0, 6.0
 """alignment = score^1 * IoU^6, as published."""
@@ -40,8 +38,7 @@ class Assignment:
 def task_aligned(outputs: DensePoints, targets: Mapping[str, Tensor]) -> Tensor:
     """Return quality focal loss + 2 x GIoU loss, divided by the sum of the goals.
 
-    targets: `boxes` (N, M, 4) left, top, right, bottom in pixels of the input; `labels` (N, M),
-    class indices, -1 for rows that fill up and -2 for regions to ignore.
+    targets: `boxes` (N, M, 4) and `labels` (N, M), see `tasks.detection.targets`.
     """
     goals = [
         assign(outputs, index, boxes, labels)
@@ -77,7 +74,7 @@ def assign(outputs: DensePoints, index: int, boxes: Tensor, labels: Tensor) -> A
     predicted, logits = outputs.boxes[index], outputs.logits[index]
     found = labels >= 0
     truth, classes = boxes[found], labels[found]
-    ignored = _inside(outputs.points, boxes[labels == IGNORE]).any(dim=1)
+    ignored = _inside(outputs.points, boxes[labels == IGNORED]).any(dim=1)
     goal_scores = torch.zeros_like(logits)
     goal_boxes = torch.zeros_like(predicted)
     if len(truth) == 0:
