@@ -79,7 +79,7 @@ def name_of(width, head, how):
 
 
 def test_these_are_all():
-    ours = "detection/person_finder"
+    ours = "detection/small_hrnet_w16_light_persons"
     assert [name for name in RECIPES if name.startswith("detection/")] == [
         *(name_of(*key) for key in ALL),
         ours,

@@ -111,7 +111,7 @@ NAMES = [
     "detection/hrnet_w18_faster_coco_syncbn_crop_2x",
     "detection/hrnet_w32_faster_coco_syncbn_ms_1x",
     "detection/hrnet_w32_faster_coco_syncbn_ms_2x",
-    "detection/person_finder",
+    "detection/small_hrnet_w16_light_persons",
 ]
 
 
@@ -141,7 +141,8 @@ def test_recipe(name):
         assert own_name.endswith(f"_{height}x{width}")
     of_pose = MPII if "_mpii_" in name else COCO_2017
     data = {"pose": of_pose, "classification": IMAGENET, "detection": COCO_BOXES}
-    assert experiment.data == data[task]
+    if not own_name.endswith("_persons"):  # whose data are put together by a script
+        assert experiment.data == data[task]
     assert experiment.task == task
     assert experiment_from_json(experiment.to_json()) == experiment
     assert get_recipe(name) == experiment

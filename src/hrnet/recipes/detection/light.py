@@ -14,16 +14,17 @@ from hrnet.tasks.detection.config import (
 )
 
 
-def person_finder() -> DetectionExperiment:
+def small_hrnet_w16_light_persons() -> DetectionExperiment:
     """The person finder: the light head on small HRNet-W16, from the embedded pose backbone.
 
     Its model card has the data, which one script puts together, and the metrics. Two CPU cores with
     AVX-512 bfloat16 train about 25 pictures a second.
-    Command: hrnet train detection/person_finder --set data.annotations=... --out runs/finder
+    Command: hrnet train detection/small_hrnet_w16_light_persons --set data.annotations=...
+    --out runs/finder
     """
     fit = (256, 320)
     return DetectionExperiment(
-        name="person_finder",
+        name="small_hrnet_w16_light_persons",
         model=DetectionModelConfig(
             variant="small_hrnet_w16",
             options=NetworkOptions(head="light"),
