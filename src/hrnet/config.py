@@ -126,8 +126,9 @@ class TrainConfig(Part):
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the exponential moving average (EMA) of the weights, which is evaluated and
     saved; 0: none."""
-    precision: Literal["float32", "bf16", "fp16"] = "float32"
-    """bf16 and fp16 run the network under autocast; fp16 scales the loss and needs a GPU."""
+    precision: Literal["float32", "bf16", "fp16", "auto"] = "float32"
+    """auto is bf16 where the device has instructions for it, else float32; the run's settings say
+    which. bf16 and fp16 run the network under autocast; fp16 scales the loss and needs a GPU."""
     sync_norm: bool = True
     """With several processes, batch statistics are of all of them."""
     init: str | None = Field(default=None, max_length=10_000)

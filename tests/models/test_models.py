@@ -182,7 +182,7 @@ def test_other_sizes_are_refused_with_the_multiple(small, size):
         ),
         (
             {"task": "detection", "options": {"head": "v2"}},
-            "expected none as the head for detection",
+            "expected one of pyramid, faster, mask, cascade, cascade_mask, fcos, light as the head",
         ),
     ],
 )

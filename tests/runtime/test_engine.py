@@ -32,7 +32,7 @@ def test_openvino_answers_alike_for_a_count_that_comes_often(spot_model: Path) -
         images = random.random((count, 3, 128, 96), dtype=np.float32)
         expected = images.reshape(count, 3, 32, 4, 24, 4).mean(axis=(3, 5))
         np.testing.assert_allclose(engine(images)[0], expected, atol=1e-6)
-    assert list(engine._of_count) == [2, 1]
+    assert [shape[0] for (shape,) in engine._of_shape] == [2, 1]
 
 
 def test_the_spec_is_read_without_an_engine(spot_model: Path) -> None:

@@ -13,6 +13,7 @@ from contextlib import closing, nullcontext
 from itertools import islice
 from pathlib import Path
 
+import torch
 from PIL import Image
 
 from hrnet.config import Experiment, TrainConfig
@@ -20,6 +21,7 @@ from hrnet.errors import InputError
 from hrnet.evaluation import main_metric
 from hrnet.files import atomic_path, exists, is_file, make_writable_folder, write_text
 from hrnet.run_folder import BEST, EXPERIMENT, LAST, PICTURES, STATE
+from hrnet.runtime.devices import fast_precision
 from hrnet.tasks import Dataset
 from hrnet.training.distributed import process_group
 from hrnet.training.environment import write_environment
@@ -64,6 +66,7 @@ def train(
         expect_no_run(folder)
     with process_group(experiment.run.device) as world:
         say = say if world.is_main else lambda line: None  # only rank 0 prints
+        experiment = settled(experiment, world.device)
         # Read the data and build the network, before anything is written.
         data = prepare(experiment, world)
         restores = exists(folder / STATE)
@@ -82,6 +85,14 @@ def train(
         del data, run  # they hold on to the process group, which ends here
     usable = [folder / name for name in (BEST, LAST) if is_file(folder / name)]
     return usable[0] if usable else None
+
+
+def settled(experiment: Experiment, device: torch.device) -> Experiment:
+    """Return the experiment with the precision that "auto" is on a device."""
+    if experiment.train.precision != "auto":
+        return experiment
+    train = experiment.train.model_copy(update={"precision": fast_precision(device)})
+    return experiment.model_copy(update={"train": train})
 
 
 def _notes(experiment: Experiment, data: TrainingData) -> Iterator[str]:

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from hrnet.config import ParameterGroup, RunConfig
 from hrnet.recipes.detection.common import jittered
-from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.spec import NetworkOptions
 from hrnet.tasks.detection.config import (
     BoxData,
@@ -50,7 +49,7 @@ def small_hrnet_w16_light_persons() -> DetectionExperiment:
             warmup_steps=200,
             clip_norm=10,
             ema=0.998,
-            precision=fast_precision(pick_device("auto")),
+            precision="auto",
             init="default",
             init_head=False,
             evaluate_every=5,

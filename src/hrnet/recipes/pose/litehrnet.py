@@ -9,7 +9,6 @@ the head fits the backbone; the wider ones have 40 and are not concerned.
 
 from hrnet.geometry import Size
 from hrnet.recipes.pose.common import MPII_SIZE, experiment, few
-from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.tasks.pose.config import PoseAugmentation, PoseExperiment, PoseTrain
 
 ON_COCO = PoseAugmentation(scale=0.25, rotation_deg=30, half_body=0.3)
@@ -115,7 +114,7 @@ def wider_naive_litehrnet_18_few_256x192() -> PoseExperiment:
         schedule="cosine",
         warmup_steps=500,
         ema=0.999,
-        precision=fast_precision(pick_device("auto")),
+        precision="auto",
     )
     return few("wider_naive_litehrnet_18", (256, 192), codec="dark", sigma=2, train=train)
 

@@ -2,7 +2,6 @@
 
 from hrnet.recipes.pose.common import experiment, few
 from hrnet.recipes.pose.litehrnet import ON_COCO, TRAIN
-from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.tasks.pose.config import PoseExperiment, PoseTrain
 
 
@@ -17,7 +16,7 @@ def _train(**changes: object) -> PoseTrain:
         warmup_steps=200,
         loss="cross_entropy",
         ema=0.999,
-        precision=fast_precision(pick_device("auto")),
+        precision="auto",
     )
     return train.model_copy(update=changes)
 
