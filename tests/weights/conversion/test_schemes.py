@@ -57,6 +57,14 @@ CASES = {
     ),
     "mmdetection": Case("mmdetection", BODY, DETECTION, files.openmmlab),
     "mmdetection 1.x": Case("mmdetection 1.x", BODY, DETECTION, files.openmmlab),
+    **{
+        f"{scheme}, {head}": Case(
+            scheme, BODY, DETECTION | {"head": head, "num_outputs": 3}, files.openmmlab
+        )
+        for scheme in ("official", "mmdetection", "mmdetection 1.x")
+        for head in ("faster", "mask", "cascade", "cascade_mask", "fcos")
+        if (scheme, head) != ("official", "fcos")
+    },
     "mmpretrain": Case("mmpretrain", BODY, CLASSES, files.openmmlab),
     "DeepLabCut": Case("DeepLabCut", SMALL, POSE, files.snapshot),
     "PaddleDetection": Case("PaddleDetection", SMALL, POSE, suffix=PADDLE),
@@ -83,7 +91,10 @@ FOLDED = ("mmsegmentation", "mmpretrain", "PaddleClas", "PaddleClas 2021")
 """Schemes without biases before norms: not the tensors come back, but what they compute."""
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] * ("cascade" in name)) for name in CASES],
+)
 def test_a_file_is_recognised_and_loads_as_it_was(name, tmp_path):
     case = CASES[name]
     network = case.network()
