@@ -125,7 +125,7 @@ class TrainConfig(Part):
     """The loss by its name; each task has its own."""
     ema: float = Field(default=0.0, ge=0, lt=1)
     """Decay of the exponential moving average (EMA) of the weights, which is evaluated and
-    saved; 0: none."""
+    saved; 0: none. In the first updates it is smaller: (1 + n) / (10 + n) after n of them."""
     precision: Literal["float32", "bf16", "fp16", "auto"] = "float32"
     """auto is bf16 where the device has instructions for it, else float32; the run's settings say
     which. bf16 and fp16 run the network under autocast; fp16 scales the loss and needs a GPU."""

@@ -5,11 +5,13 @@ import re
 import pytest
 import torch
 from torch import nn
+from torch.optim.swa_utils import AveragedModel
 
 from hrnet.errors import InputError
 from hrnet.models import create_model
 from hrnet.tasks.pose.config import PoseTrain as TrainConfig
 from hrnet.training.optim import freeze, lr_factor, make_optimizer, set_lr, set_training
+from hrnet.training.run import moving_average
 
 
 def test_steps_at_the_milestones():
@@ -183,3 +185,16 @@ def test_decay_shrinks_what_has_no_gradient():
     torch.testing.assert_close(weight.detach(), before[0] * (1 - 0.1 * 0.5))
     for parameter, old in zip(others, before[1:], strict=True):
         assert torch.equal(parameter.detach(), old)
+
+
+def test_the_average_forgets_the_start_weights_at_first():
+    """d = min(ema, (1 + n) / (10 + n)) after n updates; the first update copies the weights."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    average = AveragedModel(network, multi_avg_fn=moving_average(0.25))
+    expected = None
+    for n, value in enumerate([1.0, 3.0, 5.0, 4.0, -2.0]):
+        torch.nn.init.constant_(network.weight, value)
+        average.update_parameters(network)
+        decay = min(0.25, (1 + n) / (10 + n))
+        expected = value if expected is None else decay * expected + (1 - decay) * value
+    assert average.module.weight.item() == pytest.approx(expected)

@@ -1,5 +1,6 @@
 """The mutable state of a training: network, EMA, optimizer, position."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -90,11 +91,9 @@ def start(experiment: Experiment, spec: ModelSpec, *, world: World, needs_init: 
         convert_conv2d_weight_memory_format(network, torch.channels_last)
     if world.size > 1 and config.sync_norm:
         synchronise_norms(network, world)
-    # average = ema * average + (1 - ema) * weights
     average = None
     if config.ema:
-        decay = get_ema_multi_avg_fn(config.ema)  # type: ignore[no-untyped-call]
-        average = AveragedModel(network, multi_avg_fn=decay, use_buffers=True)
+        average = AveragedModel(network, multi_avg_fn=moving_average(config.ema), use_buffers=True)
     teacher = find_teacher(config.teacher, spec) if config.teacher else None
     if teacher:
         teacher.network.to(world.device)
@@ -108,6 +107,24 @@ def start(experiment: Experiment, spec: ModelSpec, *, world: World, needs_init: 
         torch.amp.GradScaler(world.device.type, enabled=config.precision == "fp16"),
         teacher=teacher,
     )
+
+
+_Tensors = tuple[Tensor, ...] | list[Tensor]
+_MovingAverage = Callable[[_Tensors, _Tensors, Tensor | int], None]
+
+
+def moving_average(ema: float) -> _MovingAverage:
+    """Return the update of averages by weights: average = d * average + (1 - d) * weights.
+
+    d = min(ema, (1 + n) / (10 + n)) after n updates, so that new weights do not linger at the start
+    as in 500 updates of a decay of 0.998.
+    """
+
+    def update(averages: _Tensors, weights: _Tensors, count: Tensor | int) -> None:
+        decay = min(ema, (1 + int(count)) / (10 + int(count)))
+        get_ema_multi_avg_fn(decay)(averages, weights, count)  # type: ignore[no-untyped-call]
+
+    return update
 
 
 def _load_init(network: Network, init: str, *, new_head: bool) -> None:
