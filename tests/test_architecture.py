@@ -20,7 +20,7 @@ SRC = ROOT / "src"
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("errors", "extras", "files", "numbers", "run_folder", "skeleton", "geometry"),
-    ("codecs", "spec", "images", "metrics", "drawing", "markup", "models"),
+    ("codecs", "spec", "images", "metrics", "drawing", "markup", "axes", "charts", "models"),
     ("data",),
     ("config",),
     ("tasks",),
@@ -47,6 +47,8 @@ TORCH_FREE = (
     "metrics",
     "drawing",
     "markup",
+    "axes",
+    "charts",
     "console",
     "runtime",
     "tasks",
@@ -262,6 +264,8 @@ SHARED = (
     "evaluation",
     "exporters",
     "markup",
+    "axes",
+    "charts",
     "predict",
     "predict_files",
     "reports",

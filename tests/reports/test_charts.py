@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from hrnet.reports.axes import Scale, fit_scale, nice_step, tick_label
-from hrnet.reports.charts import MAX_DOTS, WIDTH, Chart, Series, draw_chart, thin
+from hrnet.axes import Scale, fit_scale, nice_step, tick_label
+from hrnet.charts import MAX_DOTS, WIDTH, Chart, Series, draw_chart, thin
 
 NAN = float("nan")
 

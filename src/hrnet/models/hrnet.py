@@ -121,5 +121,5 @@ FAMILY = Family(
     config=HRNetConfig,
     variants=VARIANTS,
     make_backbone=make_backbone,
-    options=("head", "upsampling", "align_corners"),
+    options=("head", "upsampling", "align_corners", "presence"),
 )

@@ -8,9 +8,9 @@ from operator import itemgetter
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
+from hrnet.charts import MAX_SERIES, Chart, Point, Series, draw_chart
 from hrnet.config import Experiment
 from hrnet.markup import Section, details, section, table, text, tiles
-from hrnet.reports.charts import MAX_SERIES, Chart, Point, Series, draw_chart
 from hrnet.reports.evaluated import Evaluated
 from hrnet.reports.read import Row, RunFolder, flatten, number
 from hrnet.run_folder import EXPERIMENT

@@ -17,6 +17,8 @@ from hrnet.weights.schemes.recognise import fitting_key_maps, in_words, recognis
 from hrnet.weights.source import open_source, read_raw
 
 _BACKBONE = "backbone."
+_PRESENCE = "presence."
+_NO_PRESENCE = "the network has none, see its option presence"
 
 
 def load_network(source: str | PathLike[str], *, device: str | torch.device = "cpu") -> Network:
@@ -42,6 +44,9 @@ def load_weights(
         and leave the head as it is; every tensor of the backbone must be there. Paths of the last
         exchange that its head does not need are left out.
 
+    A file without a presence part leaves that of the network as it is; one that the network does
+    not have is left out. All other tensors must fit.
+
     Returns what was left out or added, one line each. Raises InputError where the weights do not
     fit; the network is then as it was.
     """
@@ -63,11 +68,11 @@ def _whole(model: Network, path: Path) -> Taken:
     raw, header = read_raw(path)
     own = as_checkpoint(raw.state, header)
     if own is not None:
-        return Taken(own.state)
+        return _fit_presence(model, Taken(own.state))
     # Try the mappings of the model's own family and task; its config may be none of the variants.
     for key_map in fitting_key_maps(raw.state, str(path)):
         if (key_map.family, key_map.task) == (family_of(model.spec.variant), model.spec.task):
-            taken = key_map.from_foreign(raw.state)
+            taken = _fit_presence(model, key_map.from_foreign(raw.state))
             if not compare(model.state_dict(), taken.state).names:
                 expect_whole(key_map.task, raw.dropped, str(path))
                 return replace(taken, dropped=(*raw.dropped, *taken.dropped))
@@ -77,6 +82,20 @@ def _whole(model: Network, path: Path) -> Taken:
         f"{path} holds {in_words(found)}, but the network is {in_words(model.spec)}; "
         "new_head takes its backbone alone, where that is the same"
     )
+
+
+def _fit_presence(model: Network, taken: Taken) -> Taken:
+    """Return tensors with the presence part that the network has: the file's, its own, or none."""
+    own = {name: value for name, value in model.state_dict().items() if name.startswith(_PRESENCE)}
+    there = {name for name in taken.state if name.startswith(_PRESENCE)}
+    if own and not there:
+        made = (*taken.made, "a new presence part, which these weights do not have")
+        return replace(taken, state={**taken.state, **own}, made=made)
+    if there and not own:
+        rest = {name: value for name, value in taken.state.items() if name not in there}
+        left = Dropped("tensors of the presence part", len(there), _NO_PRESENCE)
+        return replace(taken, state=rest, dropped=(*taken.dropped, left))
+    return taken
 
 
 def _backbone(model: Network, path: Path) -> Taken:

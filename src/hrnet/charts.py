@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from hrnet.reports.axes import Scale, fit_scale, tick_label
+from hrnet.axes import Scale, fit_scale, tick_label
 
 WIDTH, HEIGHT = 440, 250
 LEFT, RIGHT, TOP, BOTTOM = 76, 28, 14, 42
