@@ -93,6 +93,12 @@ class NetworkOptions(BaseModel):
         "its paper).",
     )
 
+    presence: bool | None = Field(
+        default=None,
+        description="true adds a second output to a pose network: for each keypoint the chance "
+        "that it is in the picture.",
+    )
+
     def over(self, defaults: "NetworkOptions") -> "NetworkOptions":
         """Return these options, with those of `defaults` where these are None."""
         own = self.model_dump(include=set(NetworkOptions.model_fields), exclude_none=True)

@@ -46,11 +46,12 @@ def test_locate_undoes_the_crop(
     matrices = crop_matrices([[left, top, width, height]], spec)
     heatmaps, _ = spec.heatmap_codec.encode(apply_affine(points, matrices), np.ones((1, 3)))
     crop = Crop(None, np.zeros((128, 96, 3), np.uint8), matrices[0])
-    ((found, scores),) = PoseTask(spec).postprocess((heatmaps,), [crop])
+    (found,) = PoseTask(spec).postprocess((heatmaps,), [crop])
     scale = 1 / matrices[0, 0, 0]  # picture pixels in a crop pixel
     bound = {"classic": 2.1, "dark": 0.3, "udp": 0.3}[codec]
-    assert np.abs(found - points).max() <= bound * scale
-    assert (scores > 0.8).all()
+    assert np.abs(found.keypoints - points).max() <= bound * scale
+    assert (found.scores > 0.8).all()
+    assert found.presence is None
 
 
 def test_normalise_is_per_channel() -> None:

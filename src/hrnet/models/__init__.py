@@ -12,6 +12,7 @@ from hrnet.models import hrformer, hrnet, litehrnet
 from hrnet.models.family import Config, Family
 from hrnet.models.heads import HEADS, Head, usual_head
 from hrnet.models.heads.fcos import PointMaps
+from hrnet.models.heads.presence import PresencePart
 from hrnet.models.heads.two_stage import TwoStageMaps
 from hrnet.models.highres import HighResBackbone
 from hrnet.models.layers import DrawnModule
@@ -44,20 +45,32 @@ VARIANTS: Mapping[str, Config] = {
 class Network(nn.Module):
     """A backbone and a head: images (N, 3, H, W), normalised RGB -> the head's output.
 
-    spec: the arguments it was built from; saved in checkpoints.
+    spec: the arguments it was built from; saved in checkpoints. presence: the part that adds the
+    second output, logits (N, K), to the heatmaps of a pose network; None for one output.
     """
 
-    def __init__(self, backbone: HighResBackbone, head: nn.Module, spec: NetworkSpec) -> None:
+    def __init__(
+        self,
+        backbone: HighResBackbone,
+        head: nn.Module,
+        spec: NetworkSpec,
+        presence: PresencePart | None = None,
+    ) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.presence = presence
         self.spec = spec
 
     def forward(
         self, images: Tensor
     ) -> Tensor | list[Tensor] | tuple[Tensor, Tensor] | TwoStageMaps | PointMaps:
-        output: Tensor | list[Tensor] = self.head(self.backbone(images))
-        return output
+        streams: list[Tensor] = self.backbone(images)
+        output: Tensor | list[Tensor] = self.head(streams)
+        if self.presence is None:
+            return output
+        assert isinstance(output, Tensor)
+        return output, self.presence(streams, output)
 
 
 def create_model(
@@ -72,7 +85,8 @@ def create_model(
     variant: a key of `VARIANTS`, such as "hrnet_w32", or a config of your own, such as an
         `HRNetConfig`.
     task: kind of output:
-        "pose": heatmaps (N, num_outputs, H/4, W/4), by default of 17 keypoints;
+        "pose": heatmaps (N, num_outputs, H/4, W/4), by default of 17 keypoints; with the option
+            presence a tuple of these and logits (N, num_outputs);
         "segmentation": logits (N, num_outputs, H/4, W/4), by default of 19 classes; with an "ocr"
             head a tuple of the auxiliary logits and the logits;
         "classification": logits (N, num_outputs), by default of 1000 classes;
@@ -118,7 +132,12 @@ def build_network(spec: NetworkSpec, config: Config | None = None) -> Network:
     backbone = family.make_backbone(config, options, num_outputs=head.num_streams)
     # The heads have a usual choice of their own here, which may differ from the backbone's.
     align_corners = head.align_corners if spec.align_corners is None else spec.align_corners
-    network = Network(backbone, head.make(backbone.channels, num_outputs, align_corners), spec)
+    network = Network(
+        backbone,
+        head.make(backbone.channels, num_outputs, align_corners),
+        spec,
+        PresencePart(backbone.channels, num_outputs) if spec.presence else None,
+    )
     _initialise(network, he_init=head.he_init)
     return network
 
@@ -168,6 +187,8 @@ def _check_options(family: Family[Any], spec: NetworkSpec) -> None:
     for name, value in spec.options.model_dump(exclude_none=True).items():
         if name not in family.options:
             raise InputError(f"{spec.variant} has no {name}, got {value!r}; leave it out")
+    if spec.presence is not None and spec.task != "pose":
+        raise InputError(f"the task {spec.task} has no presence output; leave presence out")
 
 
 def _count_outputs(head: Head, spec: NetworkSpec) -> int:

@@ -246,7 +246,10 @@ FAMILY = Family(
     config=HRFormerConfig,
     variants=VARIANTS,
     make_backbone=make_backbone,
-    options=("head", "upsampling", "align_corners", "relative_position", "window", "drop_path"),
+    options=(
+        *("head", "upsampling", "align_corners", "presence"),
+        *("relative_position", "window", "drop_path"),
+    ),
     heads={
         ("segmentation", "ocr"): Head(
             lambda channels, count, align: OCRHead.for_hrformer(

@@ -51,6 +51,7 @@ class Run:
     spec: the model that is trained. network: the bare network. forward: the network as training
     calls it, wrapped for several processes, or compiled. average: the EMA of the weights, or None.
     teacher: not trained, and found again by its name where a run is resumed.
+    notes: what the weights that it starts from lack or have in excess, in lines.
     """
 
     spec: ModelSpec
@@ -62,6 +63,7 @@ class Run:
     scaler: torch.amp.GradScaler
     position: Position = field(default_factory=Position)
     teacher: Teacher | None = None
+    notes: tuple[str, ...] = ()
 
     def smoothed(self) -> nn.Module:
         """Return the network to evaluate and save: the EMA where there is one."""
@@ -82,8 +84,9 @@ def start(experiment: Experiment, spec: ModelSpec, *, world: World, needs_init: 
     # The network, with new weights or those to start from.
     torch.manual_seed(config.seed)
     network = build_network(spec.network)
+    notes: tuple[str, ...] = ()
     if config.init is not None and needs_init:
-        _load_init(network, config.init, new_head=not config.init_head)
+        notes = _load_init(network, config.init, new_head=not config.init_head)
     freeze(network, config.freeze)
     # Device, memory layout and shared batch statistics.
     network = network.to(world.device)
@@ -106,6 +109,7 @@ def start(experiment: Experiment, spec: ModelSpec, *, world: World, needs_init: 
         make_optimizer(network, config),
         torch.amp.GradScaler(world.device.type, enabled=config.precision == "fp16"),
         teacher=teacher,
+        notes=notes,
     )
 
 
@@ -127,10 +131,13 @@ def moving_average(ema: float) -> _MovingAverage:
     return update
 
 
-def _load_init(network: Network, init: str, *, new_head: bool) -> None:
-    """Load `train.init` into a network; an InputError names the settings to change."""
+def _load_init(network: Network, init: str, *, new_head: bool) -> tuple[str, ...]:
+    """Load `train.init` into a network; an InputError names the settings to change.
+
+    Returns what was left out or added, one line each.
+    """
     try:
-        load_weights(network, init, new_head=new_head)
+        return load_weights(network, init, new_head=new_head)
     except InputError as error:
         hint = "" if new_head else "train.init_head=false takes the backbone alone, "
         raise InputError(f"train.init: {error}; {hint}train.init=null new weights") from None

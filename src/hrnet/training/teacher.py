@@ -33,8 +33,9 @@ class Teacher:
         """Return the targets of uint8 inputs (N, H, W, 3), by the names of the task's losses."""
         images = normalised(inputs, self.spec, channels_last=channels_last)
         with torch.no_grad():
-            answers: Tensor = self.network(images)
-        return self.as_targets(answers.float())
+            answers: Tensor | tuple[Tensor, ...] = self.network(images)
+        main = answers if isinstance(answers, Tensor) else answers[0]  # of several the first
+        return self.as_targets(main.float())
 
 
 def find_teacher(name: str, student: ModelSpec) -> Teacher:

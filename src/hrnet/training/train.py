@@ -76,7 +76,8 @@ def train(
             if restores:
                 load_state(folder / STATE, run)
             progress = [_progress(experiment, run.position, folder)] if resume else []
-            for line in [*_notes(experiment, data), *progress]:
+            start_notes = [f"note: train.init: {note}" for note in run.notes]
+            for line in [*_notes(experiment, data), *start_notes, *progress]:
                 say(line)
             if run.position.epoch < experiment.train.epochs:
                 _train_epochs(experiment, run, data=data, folder=folder)

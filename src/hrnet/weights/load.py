@@ -18,6 +18,8 @@ from hrnet.weights.schemes.recognise import fitting_key_maps, in_words, recognis
 from hrnet.weights.source import open_source, read_raw
 
 _BACKBONE = "backbone."
+_PRESENCE = "presence."
+_NO_PRESENCE = "the network has none, see its option presence"
 
 
 def load_network(source: str | PathLike[str], *, device: str | torch.device = "cpu") -> Network:
@@ -44,6 +46,9 @@ def load_weights(
         exchange to the lower streams, which pose networks lack, are left out where the model has
         none, and stay as they are where the file has none.
 
+    A file without a presence part leaves that of the network as it is; one that the network does
+    not have is left out. All other tensors must fit.
+
     Returns what was left out or added, one line each. Raises InputError where the weights do not
     fit; the network is then as it was.
     """
@@ -66,11 +71,11 @@ def _whole(model: Network, path: Path) -> Taken:
     own = as_checkpoint(raw.state, header)
     if own is not None:
         _expect_padding(model, own.network, path)
-        return Taken(own.state)
+        return _fit_presence(model, Taken(own.state))
     # Try the mappings of the model's own family and task; its config may be none of the variants.
     for key_map in fitting_key_maps(raw.state, str(path)):
         if (key_map.family, key_map.task) == (family_of(model.spec.variant), model.spec.task):
-            taken = key_map.from_foreign(raw.state)
+            taken = _fit_presence(model, key_map.from_foreign(raw.state))
             if not compare(model.state_dict(), taken.state).names:
                 _expect_padding(model, key_map.options, path)
                 expect_whole(key_map.task, raw.dropped, str(path))
@@ -81,6 +86,20 @@ def _whole(model: Network, path: Path) -> Taken:
         f"{path} holds {in_words(found)}, but the network is {in_words(model.spec)}; "
         "new_head takes its backbone alone, where that is the same"
     )
+
+
+def _fit_presence(model: Network, taken: Taken) -> Taken:
+    """Return tensors with the presence part that the network has: the file's, its own, or none."""
+    own = {name: value for name, value in model.state_dict().items() if name.startswith(_PRESENCE)}
+    there = {name for name in taken.state if name.startswith(_PRESENCE)}
+    if own and not there:
+        made = (*taken.made, "a new presence part, which these weights do not have")
+        return replace(taken, state={**taken.state, **own}, made=made)
+    if there and not own:
+        rest = {name: value for name, value in taken.state.items() if name not in there}
+        left = Dropped("tensors of the presence part", len(there), _NO_PRESENCE)
+        return replace(taken, state=rest, dropped=(*taken.dropped, left))
+    return taken
 
 
 def _backbone(model: Network, path: Path) -> Taken:

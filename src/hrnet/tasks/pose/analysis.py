@@ -63,11 +63,24 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Presence:
+    """Chances that keypoints are in the picture, beside the scores of their heatmaps.
+
+    present: (N, K), True where labelled. chances, scores: (N, K), 0..1.
+    """
+
+    present: NDArray[np.bool_]
+    chances: Floats
+    scores: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Analysis:
     """The strengths and weaknesses of a model on a data set.
 
     swap_rate: of all comparable points, NaN without any. least_labelled: examples are subjects with
     at least so many labelled keypoints. worst: the lowest OKS first. best: the highest first.
+    presence: None for models without that output.
     """
 
     keypoints: tuple[KeypointMetrics, ...]
@@ -75,13 +88,15 @@ class Analysis:
     least_labelled: int
     worst: tuple[Example, ...]
     best: tuple[Example, ...]
+    presence: Presence | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Matched:
     """Each labelled subject with the pose of its own box.
 
-    predicted, truth: (N, K, 2). scores, labelled: (N, K). areas: (N,).
+    predicted, truth: (N, K, 2). scores, labelled: (N, K). areas: (N,). presence: (N, K), or None
+    for models without that output.
     """
 
     samples: Sequence[PoseSample]
@@ -90,6 +105,7 @@ class _Matched:
     truth: Floats
     labelled: NDArray[np.bool_]
     areas: Floats
+    presence: Floats | None
 
 
 def analyse(task: PoseTask, pairs: Sequence[tuple[Job, Result]], dataset: PoseDataset) -> Analysis:
@@ -118,7 +134,15 @@ def analyse(task: PoseTask, pairs: Sequence[tuple[Job, Result]], dataset: PoseDa
         least_labelled=least,
         worst=worst,
         best=best,
+        presence=_presence(matched),
     )
+
+
+def _presence(matched: _Matched) -> Presence | None:
+    """Return the presence of all keypoints, None for models without that output."""
+    if matched.presence is None:
+        return None
+    return Presence(matched.labelled, matched.presence, matched.scores)
 
 
 def least_labelled(num_keypoints: int) -> int:
@@ -129,6 +153,7 @@ def least_labelled(num_keypoints: int) -> int:
 def _match(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> _Matched:
     """Join subjects and poses, which are in the order of the boxes: by image, then as annotated."""
     samples = sorted(dataset.samples, key=lambda sample: sample.image_id)
+    chances = [image.presence for image in poses if image.presence is not None]
     return _Matched(
         samples=samples,
         predicted=np.concatenate([image.keypoints for image in poses]).astype(np.float64),
@@ -136,6 +161,7 @@ def _match(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> _Matched:
         truth=np.stack([sample.keypoints for sample in samples]),
         labelled=np.stack([sample.visibility > 0 for sample in samples]),
         areas=np.array([sample.area for sample in samples]),
+        presence=np.concatenate(chances).astype(np.float64) if chances else None,
     )
 
 
@@ -209,6 +235,7 @@ def _draw(matched: _Matched, row: int, spec: PoseSpec) -> str:
     # Labels have no scores: visible ones are drawn in full, hidden ones paler, others not at all.
     seen = sample.visibility
     truth = np.select([seen >= 2, seen > 0], [_VISIBLE_SCORE, _HIDDEN_SCORE], 0.0)
+    predicted = None if matched.presence is None else matched.presence[row][None]
     drawn = [
         Poses(
             keypoints=apply_affine(points, matrix)[None].astype(np.float32),
@@ -217,10 +244,11 @@ def _draw(matched: _Matched, row: int, spec: PoseSpec) -> str:
             scores=np.ones(1, dtype=np.float32),
             skeleton=spec.skeleton,
             image_size=size,
+            presence=chances,
         ).draw(crop)
-        for points, scores in (
-            (matched.predicted[row], matched.scores[row]),
-            (sample.keypoints, truth),
+        for points, scores, chances in (
+            (matched.predicted[row], matched.scores[row], predicted),
+            (sample.keypoints, truth, None),
         )
     ]
     gap = np.full((HEIGHT_PX, _GAP_PX, 3), 255, dtype=np.uint8)

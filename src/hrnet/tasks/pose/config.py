@@ -87,6 +87,10 @@ class PoseTrain(TrainConfig):
     loss: Literal["mse", "ohkm", "cross_entropy"] = "mse"
     """mse (as published), ohkm (the 8 hardest keypoints) or cross_entropy (learns from few data
     faster)."""
+    presence_weight: float = Field(default=1e-3, ge=0, le=1000)
+    """Weight of the presence output's loss beside that of the heatmaps, where the network has it
+    (model.options.presence=true). The default hardly moves the rest of the network; adam and adamw
+    train the output itself equally fast at any weight above 0."""
 
 
 class PoseExperiment(Experiment):

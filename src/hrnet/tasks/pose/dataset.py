@@ -60,10 +60,14 @@ class PoseDataset:
         ]
 
     @property
+    def has_own_boxes(self) -> bool:
+        """True where the boxes are those of the annotations."""
+        return self.boxes is None and not self.detect
+
+    @property
     def has_head_sizes(self) -> bool:
         """True where PCKh can be measured: annotated boxes, each with a head size."""
-        annotated = self.boxes is None and not self.detect
-        return annotated and all(one.head_size is not None for one in self.samples)
+        return self.has_own_boxes and all(one.head_size is not None for one in self.samples)
 
     def check_result(self, job: Job, result: Result) -> None:
         """Raise InputError where a picture has another size than annotated."""

@@ -1,8 +1,8 @@
-"""Metrics of poses: COCO's AP and AR, and PCKh where each subject has a head size.
+"""Metrics of poses: COCO's AP and AR, PCKh where each subject has a head size, and presence.
 
     poses of an image -> rescoring -> OKS-NMS -> pycocotools
 
-PCKh is of the pose in each annotated box, as it is.
+PCKh and presence are of the pose in each annotated box, as it is.
 
 Source: the evaluation of the official HRNet pose code (Sun et al. 2019).
 """
@@ -17,8 +17,11 @@ from hrnet.data.coco import KeypointDataset
 from hrnet.metrics.coco import ScoredPose, coco_keypoint_metrics, most_poses
 from hrnet.metrics.keypoints import oks_nms, rescore
 from hrnet.metrics.pckh import pckh_metrics
+from hrnet.metrics.presence import area_under_curve, calibration_error
 from hrnet.skeleton import COCO_PERSON
 from hrnet.tasks.pose.spec import KEYPOINT_THRESHOLD, NMS_THRESHOLD
+
+PRESENCE_AUC, PRESENCE_ECE = "presence AUC", "presence ECE"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +30,7 @@ class ImagePoses:
 
     keypoints: (N, K, 2) pixels. keypoint_scores: (N, K). box_scores: (N,), 1 for annotated boxes.
     areas: (N,) square pixels of the padded crops, which the suppression measures by.
+    presence: (N, K), None where the model has no such output.
     """
 
     image_id: int
@@ -34,6 +38,7 @@ class ImagePoses:
     keypoint_scores: NDArray[np.floating]
     box_scores: NDArray[np.floating]
     areas: NDArray[np.floating]
+    presence: NDArray[np.floating] | None = None
 
 
 def pose_limit(dataset: KeypointDataset) -> int:
@@ -58,6 +63,23 @@ def head_figures(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> dict[
         sizes,
         dataset.skeleton.names,
     )
+
+
+def presence_figures(dataset: KeypointDataset, poses: Sequence[ImagePoses]) -> dict[str, float]:
+    """Compute AUC and calibration error of the presence; {} for models without that output.
+
+    poses: one for each box of `annotated_boxes`, in that order. A keypoint is present where it is
+    labelled.
+    """
+    chances = [image.presence for image in poses if image.presence is not None]
+    if len(chances) < len(poses):
+        return {}
+    samples = sorted(dataset.samples, key=lambda sample: sample.image_id)  # as annotated_boxes
+    present, every = np.stack([one.visibility > 0 for one in samples]), np.concatenate(chances)
+    return {
+        PRESENCE_AUC: area_under_curve(present, every),
+        PRESENCE_ECE: calibration_error(present, every),
+    }
 
 
 def evaluate_poses(dataset: KeypointDataset, poses: Iterable[ImagePoses]) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The part of pose that needs torch: its losses, and the network as it predicts.
 
 A loss compares heatmaps (N, K, h, w) with `targets["heatmaps"]` of the same shape, by
-`targets["weights"]` (N, K) of the keypoints.
+`targets["weights"]` (N, K) of the keypoints. Presence logits (N, K) beside the heatmaps add
+`presence_loss`.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,11 +17,28 @@ from hrnet.tasks.pose.spec import PoseSpec
 
 
 def predictor(network: nn.Module, spec: ModelSpec) -> nn.Module:
-    """Return the network with heatmaps of Gaussians of height 1, whatever it was trained by."""
+    """Return the network with heatmaps of Gaussians of height 1, whatever it was trained by.
+
+    Presence logits become chances in 0..1.
+    """
     assert isinstance(spec, PoseSpec)
-    if spec.activation == "none":
-        return network
-    return nn.Sequential(network, SpatialSoftmax(spec.sigma))
+    scale = SpatialSoftmax(spec.sigma) if spec.activation == "softmax" else nn.Identity()
+    if spec.network.presence:
+        return _WithPresence(network, scale)
+    return network if spec.activation == "none" else nn.Sequential(network, scale)
+
+
+class _WithPresence(nn.Module):
+    """A network of two outputs as it predicts: heatmaps (N, K, h, w) and chances (N, K)."""
+
+    def __init__(self, network: nn.Module, scale: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.scale = scale
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        heatmaps, logits = self.network(images)
+        return self.scale(heatmaps), torch.sigmoid(logits)
 
 
 def mse(heatmaps: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
@@ -89,9 +107,37 @@ def _in_words(codec: str, sigma: float, padding: float) -> str:
     return f"{codec}, {sigma:g}, {padding:g}"
 
 
-LOSSES: dict[str, Callable[[Tensor, Mapping[str, Tensor]], Tensor]] = {
-    "mse": mse,
-    "ohkm": ohkm,
-    "cross_entropy": cross_entropy,
+def presence_loss(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+    """Binary cross-entropy (N, K) against `targets["present"]`: mean(weight * cross-entropy).
+
+    `targets["presence_weights"]` (N, K) hold `train.presence_weight`.
+    """
+    return nn.functional.binary_cross_entropy_with_logits(
+        logits, targets["present"], targets["presence_weights"]
+    )
+
+
+HeatmapLoss = Callable[[Tensor, Mapping[str, Tensor]], Tensor]
+PoseLoss = Callable[[Tensor | tuple[Tensor, ...], Mapping[str, Tensor]], Tensor]
+
+
+def _of_all_outputs(loss: HeatmapLoss) -> PoseLoss:
+    """Make the loss of a network with or without a presence output."""
+
+    def total(outputs: Tensor | tuple[Tensor, ...], targets: Mapping[str, Tensor]) -> Tensor:
+        if isinstance(outputs, Tensor):
+            return loss(outputs, targets)
+        heatmaps, logits = outputs
+        if "present" not in targets:  # a teacher's
+            return loss(heatmaps, targets)
+        return loss(heatmaps, targets) + presence_loss(logits, targets)
+
+    return total
+
+
+LOSSES: dict[str, PoseLoss] = {
+    "mse": _of_all_outputs(mse),
+    "ohkm": _of_all_outputs(ohkm),
+    "cross_entropy": _of_all_outputs(cross_entropy),
 }
 """The losses by the names that `train.loss` takes."""

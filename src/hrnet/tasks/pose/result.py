@@ -30,7 +30,13 @@ _CSV_COLUMNS = "subject score left top right bottom keypoint x y keypoint_score"
 _COLUMN_WIDTH = 23
 """Of one person in a table: '1234.5, 1234.5  0.92' with its frame."""
 
+_PRESENCE_WIDTH = 6
+"""Of what a presence adds to it."""
+
 _LISTED_SCORES = 12
+
+MIN_PRESENCE = 0.5
+"""Points with a lower chance that they are in the picture are not drawn."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +45,7 @@ class Pose:
 
     keypoints: (K, 2) float32, x and y in pixels. keypoint_scores: (K,) float32, 0..1.
     box: (4,) float32, left, top, right, bottom in pixels. score: of the whole subject, 0..1.
+    presence: (K,) float32, 0..1, None for models without that output, see `Poses`.
     """
 
     keypoints: NDArray[np.float32]
@@ -46,6 +53,7 @@ class Pose:
     box: NDArray[np.float32]
     score: float
     skeleton: Skeleton
+    presence: NDArray[np.float32] | None = None
 
     def __getitem__(self, name: str) -> tuple[float, float, float]:
         """Return x, y and score of the keypoint with that name; KeyError where there is none."""
@@ -76,6 +84,8 @@ class Poses(SavableResult):
     boxes_given: False where no box was given and the whole picture was taken as one subject.
     box_scores: (N,) float32, 0..1, of the boxes that a detector found, None for other boxes.
     detector: name of the model that found the boxes, None for other boxes.
+    presence: (N, K) float32, 0..1, the chance that each keypoint is in the picture; None for models
+    without that output. Scores and poses do not depend on it.
     """
 
     keypoints: NDArray[np.float32]
@@ -87,6 +97,7 @@ class Poses(SavableResult):
     boxes_given: bool = True
     box_scores: NDArray[np.float32] | None = None
     detector: str | None = None
+    presence: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count, points = len(self.scores), self.skeleton.num_keypoints
@@ -98,6 +109,8 @@ class Poses(SavableResult):
         }
         if self.box_scores is not None:
             shapes["box_scores"] = (count,)
+        if self.presence is not None:
+            shapes["presence"] = (count, points)
         for name, shape in shapes.items():
             object.__setattr__(self, name, frozen_array(name, getattr(self, name), shape))
 
@@ -126,6 +139,7 @@ class Poses(SavableResult):
                 box=self.boxes[rows],
                 score=float(self.scores[rows]),
                 skeleton=self.skeleton,
+                presence=None if self.presence is None else self.presence[rows],
             )
         return replace(
             self,
@@ -134,14 +148,16 @@ class Poses(SavableResult):
             boxes=self.boxes[rows],
             scores=self.scores[rows],
             box_scores=None if self.box_scores is None else self.box_scores[rows],
+            presence=None if self.presence is None else self.presence[rows],
         )
 
-    def draw(self, image: ImageSource) -> Image8:
+    def draw(self, image: ImageSource, *, min_presence: float = MIN_PRESENCE) -> Image8:
         """Return a copy of the picture, RGB (H, W, 3) uint8, with the poses drawn on it.
 
+        min_presence: 0..1, points that are less likely in the picture are left out; 0 draws all.
         Raises InputError where the picture cannot be read or has another size.
         """
-        return draw_poses(image, self)
+        return draw_poses(image, self, min_presence=min_presence)
 
     def to_json(self, image_id: int = 1) -> str:
         """Return the JSON text of `to_coco`."""
@@ -150,13 +166,17 @@ class Poses(SavableResult):
     def to_csv(self) -> str:
         """Return a table with one row a keypoint of a subject, subjects counted from 0.
 
-        Columns: subject, score, left, top, right, bottom, keypoint, x, y, keypoint_score.
+        Columns: subject, score, left, top, right, bottom, keypoint, x, y, keypoint_score; and
+        presence, where the model has it.
         """
-        rows: list[list[object]] = [[*_CSV_COLUMNS]]
+        rows: list[list[object]] = [
+            [*_CSV_COLUMNS, *([] if self.presence is None else ["presence"])]
+        ]
         for row, pose in enumerate(self):
             subject = [row, f"{pose.score:.5f}", *(f"{edge:.3f}" for edge in pose.box.tolist())]
-            for name, (x, y, score) in pose.to_dict().items():
-                rows.append([*subject, name, f"{x:.3f}", f"{y:.3f}", f"{score:.5f}"])
+            for index, (name, (x, y, score)) in enumerate(pose.to_dict().items()):
+                chance = [] if pose.presence is None else [f"{pose.presence[index]:.5f}"]
+                rows.append([*subject, name, f"{x:.3f}", f"{y:.3f}", f"{score:.5f}", *chance])
         return csv_text(rows)
 
     def to_supervision(self) -> "supervision.KeyPoints":
@@ -177,7 +197,8 @@ class Poses(SavableResult):
         """List the subjects in the COCO keypoint-results form, with names and scores added.
 
         Each entry holds image_id, category_id, keypoints (x, y, score for each of K), score,
-        bbox (left, top, width, height), keypoint_names and keypoint_scores.
+        bbox (left, top, width, height), keypoint_names, keypoint_scores, and keypoint_presence
+        where the model has it.
         Raises InputError for ids that are no whole numbers.
         """
         image, category = to_int(image_id), to_int(category_id)  # of numpy, too
@@ -216,31 +237,39 @@ class Poses(SavableResult):
     def tables(self, width: int) -> "Iterator[Table]":
         """Yield tables for a terminal of `width` columns: a row a keypoint, a column a person.
 
-        A cell holds x, y in pixels and the score.
+        A cell holds x, y in pixels and the score; and, where the model has it, the presence.
         """
         names = max(len(printable(name)) for name in self.skeleton.names) + 4
-        step = max(1, (width - names) // _COLUMN_WIDTH)
+        cell = _COLUMN_WIDTH if self.presence is None else _COLUMN_WIDTH + _PRESENCE_WIDTH
+        step = max(1, (width - names) // cell)
         for first in range(0, len(self), step):
             yield self._table(range(first, min(first + step, len(self))))
 
     def _table(self, rows: range) -> "Table":
         from rich.table import Table
 
-        table = Table("keypoint", title="x, y in pixels and score 0..1", title_justify="left")
+        title = "x, y in pixels and score 0..1"
+        if self.presence is not None:
+            title = "x, y in pixels, score 0..1, chance 0..1 that it is in the picture"
+        table = Table("keypoint", title=title, title_justify="left")
         for row in rows:
             table.add_column(f"person {row + 1}", justify="right", no_wrap=True)
-        for name in self.skeleton.names:
-            points = (self[row][name] for row in rows)
-            cells = (f"{x:.1f}, {y:.1f}  {score:.2f}" for x, y, score in points)
-            table.add_row(printable(name), *cells)
+        for index, name in enumerate(self.skeleton.names):
+            table.add_row(printable(name), *(self._cell(row, index) for row in rows))
         table.add_section()
         table.add_row("mean score", *(f"{self.scores[row]:.2f}" for row in rows))
         return table
 
+    def _cell(self, row: int, index: int) -> str:
+        """Return the text of one keypoint of a person."""
+        x, y = self.keypoints[row, index].tolist()
+        chance = "" if self.presence is None else f"  {self.presence[row, index]:.2f}"
+        return f"{x:.1f}, {y:.1f}  {self.keypoint_scores[row, index]:.2f}{chance}"
+
     def _coco_entry(self, row: int, image_id: int, category_id: int) -> dict[str, object]:
         triples = np.column_stack([self.keypoints[row], self.keypoint_scores[row]])
         left, top, right, bottom = self.boxes[row].tolist()
-        return {
+        entry: dict[str, object] = {
             "image_id": image_id,
             "category_id": category_id,
             "keypoints": [round(value, 3) for value in triples.ravel().tolist()],
@@ -249,12 +278,16 @@ class Poses(SavableResult):
             "keypoint_names": list(self.skeleton.names),
             "keypoint_scores": [round(value, 5) for value in self.keypoint_scores[row].tolist()],
         }
+        if self.presence is not None:
+            entry["keypoint_presence"] = [round(value, 5) for value in self.presence[row].tolist()]
+        return entry
 
 
-def draw_poses(image: ImageSource, poses: Poses) -> Image8:
+def draw_poses(image: ImageSource, poses: Poses, *, min_presence: float = MIN_PRESENCE) -> Image8:
     """Return a copy of a picture, RGB (H, W, 3) uint8, with all its poses drawn on it.
 
     With several subjects each gets its box and its number, counted from 1 as in the tables.
+    min_presence: as for `Poses.draw`.
     Raises InputError where the picture cannot be read or has another size than the poses' own.
     """
     canvas = np.array(read_own_picture(image, poses.image_size, "poses"))
@@ -262,10 +295,17 @@ def draw_poses(image: ImageSource, poses: Poses) -> Image8:
         draw_subject(
             canvas,
             pose.keypoints,
-            scores=pose.keypoint_scores,
+            scores=_drawn_scores(pose, min_presence),
             box=pose.box,
             skeleton=pose.skeleton,
         )
     if len(poses) < 2:
         return canvas
     return draw_boxes(canvas, poses.boxes, [str(row + 1) for row in range(len(poses))])
+
+
+def _drawn_scores(pose: Pose, min_presence: float) -> NDArray[np.float32]:
+    """Return the keypoint scores (K,), 0 for points that are left out of a drawing."""
+    if pose.presence is None:
+        return pose.keypoint_scores
+    return np.where(pose.presence >= min_presence, pose.keypoint_scores, np.float32(0))

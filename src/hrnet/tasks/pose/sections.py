@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
+from hrnet.charts import Chart, Series, draw_chart
 from hrnet.markup import Section, bar, gallery, percent, section, share, table, text, tiles
 from hrnet.metrics.by_keypoint import SWAP_OKS
 from hrnet.metrics.pckh import GROUPS, MAIN, STRICT
+from hrnet.metrics.presence import BINS, area_under_curve, calibration_error, reliability
 from hrnet.tasks import Dataset, Job, Result, Task
-from hrnet.tasks.pose.analysis import Analysis, Example, KeypointMetrics, analyse
+from hrnet.tasks.pose.analysis import Analysis, Example, KeypointMetrics, Presence, analyse
 from hrnet.tasks.pose.dataset import PoseDataset
+from hrnet.tasks.pose.evaluation import PRESENCE_AUC, PRESENCE_ECE
 from hrnet.tasks.pose.task import PoseTask
 
 METRIC_MEANING: dict[str, str] = {
@@ -24,6 +27,8 @@ METRIC_MEANING: dict[str, str] = {
     "AR75": "at OKS 0.75",
     "ARM": "of subjects of 32² to 96² pixels",
     "ARL": "of subjects of more than 96² pixels",
+    PRESENCE_AUC: "how well chances tell labelled keypoints from others, 0.5 by luck",
+    PRESENCE_ECE: "mean gap between chances and what is so, 0 at best",
 }
 """Metric -> its meaning, beside its value in 0..1 in the report."""
 
@@ -35,7 +40,8 @@ def report_sections(
     assert isinstance(task, PoseTask)
     assert isinstance(dataset, PoseDataset)
     found = analyse(task, pairs, dataset)
-    return [_keypoints(found), *([_examples(found)] if found.worst else [])]
+    presence = [_presence(found, found.presence)] if found.presence else []
+    return [_keypoints(found), *presence, *([_examples(found)] if found.worst else [])]
 
 
 def _keypoints(found: Analysis) -> Section:
@@ -75,6 +81,57 @@ def _keypoint_row(one: KeypointMetrics) -> tuple[str, ...]:
         bar(one.ap),
         percent(one.median_error),
         f'<span title="{one.swapped} of {one.comparable}">{swapped}</span>',
+    )
+
+
+def _presence(found: Analysis, presence: Presence) -> Section:
+    """Return the quality of the presence, beside the heatmaps' scores taken as chances."""
+    present = presence.present
+    both = (("presence", presence.chances), ("heatmap score", presence.scores))
+    # The share that is labelled over the chance, with the diagonal of a perfect answer.
+    curves = [Series("perfect", ((0.0, 0.0), (1.0, 1.0)))]
+    for name, chances in both:
+        bins = reliability(present, chances)
+        curves.append(Series(name, tuple((one.chance, one.present) for one in bins)))
+    diagram = Chart(
+        title="Reliability",
+        x="chance",
+        y="labelled",
+        series=tuple(curves),
+        fixed=(0.0, 1.0),
+        percent=True,
+    )
+    overall = [
+        (
+            name,
+            f"{area_under_curve(present, chances):.3f}",
+            f"{calibration_error(present, chances):.3f}",
+        )
+        for name, chances in both
+    ]
+    return section(
+        "presence",
+        "Points that are not there",
+        table(("", "AUC", "calibration error"), overall, numbers=(1, 2)),
+        draw_chart(diagram),
+        table(
+            ("keypoint", "labelled", *(f"AUC of the {name}" for name, _ in both)),
+            [
+                (
+                    text(one.name),
+                    percent(float(present[:, k].mean())),
+                    *(share(area_under_curve(present[:, k], chances[:, k])) for _, chances in both),
+                )
+                for k, one in enumerate(found.keypoints)
+            ],
+            numbers=(1, 2, 3),
+        ),
+        "<p><b>Presence</b> is the chance that a keypoint is in the picture, which counts as so "
+        "where it is labelled. <b>AUC</b> is the share of pairs of a labelled and an unlabelled "
+        "keypoint where the first has the higher chance. Of the keypoints with a chance of 70% "
+        "about 70% should be labelled: <b>calibration error</b> is the mean distance from that, "
+        f"over {BINS} parts of 0 to 1. The heatmaps’ scores, taken as chances, stand beside it for "
+        "comparison.</p>",
     )
 
 

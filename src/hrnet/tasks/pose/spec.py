@@ -93,7 +93,7 @@ class PoseSpec(ModelSpec):
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        return ("heatmaps",)
+        return ("heatmaps", "presence") if self.network.presence else ("heatmaps",)
 
     @property
     def labels(self) -> tuple[str, ...]:

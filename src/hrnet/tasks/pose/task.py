@@ -7,6 +7,7 @@ Source: the official HRNet pose code (Sun et al. 2019); the crop is `geometry.bo
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -48,8 +49,18 @@ if TYPE_CHECKING:
     from hrnet.tasks.pose.dataset import PoseDataset
     from hrnet.tasks.pose.evaluation import ImagePoses
 
-Located = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Keypoints (K, 2) in pixels of the picture and scores (K,) in 0..1 of one crop."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Located:
+    """What was found in one crop.
+
+    keypoints: (K, 2), pixels of the picture. scores: (K,), 0..1. presence: (K,), 0..1, None for
+    models without that output.
+    """
+
+    keypoints: NDArray[np.float32]
+    scores: NDArray[np.float32]
+    presence: NDArray[np.float32] | None
 
 
 class PosePage:
@@ -91,8 +102,12 @@ class PosePage:
         `keep_poses`.
         """
         count, points = len(self._boxes), self._spec.skeleton.num_keypoints
-        scores = np.array([scores for _, scores in self._parts], np.float32).reshape(count, points)
-        keypoints = np.array([points for points, _ in self._parts], np.float32)
+        keypoints = np.array([part.keypoints for part in self._parts], np.float32)
+        scores = np.array([part.scores for part in self._parts], np.float32).reshape(count, points)
+        presence = None
+        if self._spec.network.presence:
+            chances = np.array([part.presence for part in self._parts], np.float32)
+            presence = chances.reshape(count, points)
         poses = Poses(
             keypoints=keypoints.reshape(count, points, 2),
             keypoint_scores=scores,
@@ -101,6 +116,7 @@ class PosePage:
             skeleton=self._spec.skeleton,
             image_size=self._image_size,
             boxes_given=self._boxes_given,
+            presence=presence,
         )
         return poses if self._found is None else keep_poses(poses, self._found, self._spec)
 
@@ -129,17 +145,20 @@ class PoseTask:
 
         That is the official SHIFT_HEATMAP; UDP, section 3, makes it needless.
         """
-        (heatmaps,) = self._expect_fit(outputs)
-        shift = not self.spec.heatmap_codec.unbiased
-        return (flip_heatmaps(heatmaps, self.spec.skeleton.flip_order, shift=shift),)
+        heatmaps, *presence = self._expect_fit(outputs)
+        shift, order = not self.spec.heatmap_codec.unbiased, self.spec.skeleton.flip_order
+        mirrored = (chances[:, list(order)] for chances in presence)
+        return (flip_heatmaps(heatmaps, order, shift=shift), *mirrored)
 
     def postprocess(self, outputs: Outputs, crops: Sequence[Crop]) -> Iterable[Located]:
         """Read the keypoints and their scores from the heatmaps of each crop."""
-        (heatmaps,) = self._expect_fit(outputs, len(crops))
+        heatmaps, *presence = self._expect_fit(outputs, len(crops))
         points, scores = self.spec.heatmap_codec.decode(heatmaps)
         matrices = np.stack([crop.matrix for crop in crops])
         located = apply_affine(points, invert_affine(matrices)).astype(np.float32)
-        return zip(located, scores.clip(0, 1), strict=True)  # a heatmap may peak above 1
+        chances = presence[0] if presence else [None] * len(crops)
+        parts = zip(located, scores.clip(0, 1), chances, strict=True)  # a heatmap may peak above 1
+        return (Located(*part) for part in parts)
 
     @staticmethod
     def dataset(source: DataSource) -> "PoseDataset":
@@ -153,7 +172,8 @@ class PoseTask:
     ) -> tuple[Image8, dict[str, NDArray[np.float32]]]:
         """Draw a crop of each sample; return crops (N, H, W, 3) uint8 and targets.
 
-        The targets are heatmaps (N, K, h, w) and weights (N, K) of the keypoints.
+        The targets are heatmaps (N, K, h, w) and weights (N, K) of the keypoints; for a presence
+        output also present (N, K), 1 for what is labelled and in the crop, and presence_weights.
         """
         from hrnet.data.augment import distort
         from hrnet.data.coco import PoseSample
@@ -161,8 +181,10 @@ class PoseTask:
         from hrnet.tasks.pose.config import NO_AUGMENTATION, PoseExperiment
 
         spec, codec, augmentation = self.spec, self.spec.heatmap_codec, NO_AUGMENTATION
+        presence_weight = 1.0
         if isinstance(self._experiment, PoseExperiment):
             augmentation = self._experiment.augmentation
+            presence_weight = self._experiment.train.presence_weight
         crops, points, weights = [], [], []
         for sample, picture, rng in zip(samples, pictures, rngs, strict=True):
             assert isinstance(sample, PoseSample)
@@ -172,17 +194,27 @@ class PoseTask:
             points.append(located)
             weights.append(weight)
         heatmaps, kept = codec.encode(np.stack(points), np.stack(weights))
-        return np.stack(crops), {"heatmaps": heatmaps, "weights": kept}
+        targets = {"heatmaps": heatmaps, "weights": kept}
+        if spec.network.presence:
+            size = np.array(spec.input_size[::-1])
+            inside = ((np.stack(points) > -0.5) & (np.stack(points) < size - 0.5)).all(axis=2)
+            targets["present"] = ((kept > 0) & inside).astype(np.float32)
+            targets["presence_weights"] = np.full_like(kept, presence_weight)
+        return np.stack(crops), targets
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
-        """Compute COCO's ten metrics, after PCKh where each annotated box has a head size."""
+        """Compute COCO's ten metrics, after PCKh where each annotated box has a head size.
+
+        In annotated boxes the figures of the presence come last, where the model has that output.
+        """
         from hrnet.tasks.pose.dataset import PoseDataset
-        from hrnet.tasks.pose.evaluation import evaluate_poses, head_figures
+        from hrnet.tasks.pose.evaluation import evaluate_poses, head_figures, presence_figures
 
         assert isinstance(dataset, PoseDataset)
-        found = self.image_poses(pairs, dataset)
-        heads = head_figures(dataset.keypoints, found) if dataset.has_head_sizes else {}
-        return heads | evaluate_poses(dataset.keypoints, found)
+        found, keypoints = self.image_poses(pairs, dataset), dataset.keypoints
+        heads = head_figures(keypoints, found) if dataset.has_head_sizes else {}
+        presence = presence_figures(keypoints, found) if dataset.has_own_boxes else {}
+        return heads | evaluate_poses(keypoints, found) | presence
 
     def image_poses(
         self, pairs: Sequence[tuple[Job, Result]], dataset: "PoseDataset"
@@ -204,13 +236,15 @@ class PoseTask:
             keypoint_scores=poses.keypoint_scores,
             box_scores=box_scores,
             areas=crop_areas(boxes, self.spec),
+            presence=poses.presence,
         )
 
     def _expect_fit(self, outputs: Outputs, count: int | None = None) -> Outputs:
-        """Return outputs that are finite heatmaps of `count` crops; InputError for others."""
+        """Return outputs that are finite and of `count` crops; InputError for others."""
         count = len(outputs[0]) if count is None else count
         codec, points = self.spec.heatmap_codec, self.spec.skeleton.num_keypoints
-        expect_outputs(outputs, [(count, points, *codec.heatmap_size)])
+        presence = [(count, points)] if self.spec.network.presence else []
+        expect_outputs(outputs, [(count, points, *codec.heatmap_size), *presence])
         return outputs
 
 
