@@ -204,6 +204,7 @@ def test_info_lists_the_options_of_the_family(run):
         "head",
         "align_corners",
         "exchange",
+        "presence",
     ]
     assert NetworkOptions.model_fields["exchange"].description in listed
 
