@@ -7,14 +7,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hrnet.check import classes, keypoints
+from hrnet.check import boxes, classes, keypoints
 from hrnet.check.result import Check, CheckResult, Progress
 from hrnet.check.show import print_text
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import check_writable_file, exists, make_writable_folder, write_text
 
-CHECKS: Mapping[str, Check] = {"classes": classes.CHECK, "keypoints": keypoints.CHECK}
+CHECKS: Mapping[str, Check] = {
+    "classes": classes.CHECK,
+    "boxes": boxes.CHECK,
+    "keypoints": keypoints.CHECK,
+}
 """The kinds of data; the first that accepts a path checks it."""
 
 JSON_FILE = "check.json"

@@ -45,8 +45,8 @@ Source = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="A COCO keypoint file (.json); for classes a folder with a folder a class, or a list "
-        "(.csv, .txt).",
+        help="A COCO file of keypoints or boxes (.json); for classes a folder with a folder a class, "
+        "or a list (.csv, .txt).",
     ),
 ]
 
@@ -56,7 +56,7 @@ Images = Annotated[
         "--images",
         "-i",
         metavar="DIR",
-        help="Image folder of a keypoint file or list (default for lists: their own folder).",
+        help="Image folder of a COCO file or list (default for lists: their own folder).",
     ),
 ]
 
@@ -64,7 +64,7 @@ Category = Annotated[
     str | None,
     typer.Option(
         metavar="NAME",
-        help="Take this category alone (default: all, which must have the same keypoints).",
+        help="Take this category alone (default: all; those with keypoints must have the same).",
     ),
 ]
 

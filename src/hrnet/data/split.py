@@ -1,4 +1,4 @@
-"""Split a COCO keypoint file by its images into parts for training, validation and test."""
+"""Split a COCO file of keypoints or boxes by its images: training, validation and test."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -8,7 +8,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from hrnet.data.category import choose_categories, describe_category, note_unlisted
-from hrnet.data.coco_file import CocoFile, Json, note_problems, note_sizes, read_coco
+from hrnet.data.coco_boxes import choose_classes, holds_boxes
+from hrnet.data.coco_file import (
+    CocoAnnotation,
+    CocoFile,
+    Json,
+    note_problems,
+    note_sizes,
+    read_coco,
+)
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError
 from hrnet.files import check_new_file, write_text
@@ -83,20 +91,34 @@ def _read(path: Path, category: str | None) -> CocoFile:
     file = read_coco(path, findings)
     note_unlisted(file, findings)
     if category is not None:
-        chosen = choose_categories(file, findings, category)
-        shown = {one.image_id for one in chosen.annotations}
-        file = replace(
-            file,
-            images=[image for image in file.images if image.id in shown],
-            categories=[one for one in file.categories if one.id in chosen.ids],
-            annotations=chosen.annotations,
-        )
+        file = _of_category(file, category, findings)
     # Only annotations with keypoints are held to the rules of keypoints.
     note_sizes(file.images, findings)
     keyed = {one.id for one in file.categories if one.keypoints} | {None}
     note_problems([one for one in file.annotations if one.category_id in keyed], findings)
     note_problems(file.annotations, findings, ("image_id", "unlisted"))
     return file
+
+
+def _of_category(file: CocoFile, category: str, findings: Findings) -> CocoFile:
+    """Return a file with one category, its annotations and the images that show it."""
+    if holds_boxes(file.raw):
+        ids: frozenset[int | None] = frozenset(
+            one.id for one in choose_classes(file, findings, category)
+        )
+        annotations: Sequence[CocoAnnotation] = [
+            one for one in file.annotations if one.category_id in ids
+        ]
+    else:
+        chosen = choose_categories(file, findings, category)
+        ids, annotations = frozenset(chosen.ids), chosen.annotations
+    shown = {one.image_id for one in annotations}
+    return replace(
+        file,
+        images=[image for image in file.images if image.id in shown],
+        categories=[one for one in file.categories if one.id in ids],
+        annotations=annotations,
+    )
 
 
 def part_shares(val: float, test: float) -> dict[str, float]:
