@@ -123,7 +123,7 @@ def test_check_of_another_file_is_one_line(run, tmp_path):
     file.write_text("[1, 2]")
     code, out, err = run("data", "check", file, "--images", tmp_path)
     assert (code, out) == (2, "")
-    assert err.startswith(f"hrnet: error: {file}: expected a COCO keypoint file")
+    assert err.startswith(f"hrnet: error: {file}: expected a COCO file")
     assert len(err.splitlines()) == 1
 
 

@@ -92,16 +92,20 @@ def evaluate(
     another size than annotated, and a model of other labels.
     """
     finds = boxes == DETECTOR
+    if not finds and detector not in (None, "auto"):
+        raise InputError(
+            f"expected a detector for boxes={DETECTOR} alone, got boxes={boxes}; leave one out"
+        )
     loaded, runner = open_model(
         model, engine=engine, device=device, threads=threads, detector=detector if finds else None
     )
-    if finds and loaded.detector is None:
-        raise InputError(
-            f"expected a detector for {loaded.spec.name:.60}, which has none of its own; name one"
-        )
     if boxes != GROUND_TRUTH and not get_task(loaded.spec.task).without_boxes:
         raise InputError(
             f"expected no boxes: {loaded.spec.name:.60} takes whole pictures; leave them out"
+        )
+    if finds and loaded.detector is None:
+        raise InputError(
+            f"expected a detector for {loaded.spec.name:.60}, which has none of its own; name one"
         )
     source = DataSource(
         Path(data),

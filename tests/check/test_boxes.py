@@ -193,3 +193,24 @@ def test_a_split_of_one_class(write, tmp_path):
     changes = [{"category_id": 2}, {}] * 6
     (part,) = split_dataset(write(*changes), tmp_path / "cats", category="cat", val=0)
     assert (part.images, part.subjects) == (6, 6)
+
+
+@pytest.mark.parametrize("change", [{"iscrowd": 1}, {"ignore": 1}, {"bbox": [10, 10, 0, 5]}])
+def test_no_object_at_all(write, change):
+    """Nothing could be learned or measured, so training and evaluation stop."""
+    file = write(*[change] * 2 * PICTURES)
+    line = "boxes of objects: none in 12 pictures, regions to ignore aside; add boxes"
+    errors, _ = lines(file)
+    assert len(errors) == 1
+    assert errors[0].startswith(line)
+    with pytest.raises(InputError, match=line):
+        read_coco_boxes(file, file.parent)
+
+
+def test_a_box_that_names_no_class(write):
+    """The only class need not be named; of several one has to be."""
+    nameless = [{"category_id": None}] * 2 * PICTURES
+    file = write(*nameless, categories=[{"id": 5, "name": "pet"}])
+    assert check_boxes(file, file.parent).classes == {"pet": (12, 24)}
+    errors, _ = lines(write({"category_id": None}))
+    assert errors[0].startswith("annotations without a category_id: 1 (1); ")

@@ -150,7 +150,7 @@ def with_size(value):
 
 
 NAN = float("nan")
-NO_COCO = "expected a COCO keypoint file"
+NO_COCO = "expected a COCO file"
 BAD = {
     "not JSON": ("keypoints: none", ["expected JSON", "line 1"]),
     "empty": ("", ["expected JSON"]),
@@ -259,11 +259,11 @@ OTHER_FORMS = {
     "300w/test_300w.json": "no category has keypoint names",
     "aflw/test_aflw.json": "no category has keypoint names",
     "ak/test_animalkingdom.json": "categories that are not listed: 2",
-    "coco/test_coco_det_AP_H_56.json": "expected a COCO keypoint file",
+    "coco/test_coco_det_AP_H_56.json": "expected a COCO file",
     "coco/test_keypoint_partition_metric.json": "visibility other than 0, 1 and 2",
     "halpe/test_halpe.json": "no category has keypoint names",
     "humanart/test_humanart.json": "has 51 of 63",
-    "mpii/test_mpii.json": "expected a COCO keypoint file",
+    "mpii/test_mpii.json": "expected a COCO file",
     "rhd/test_rhd.json": "flat list",
     "wflw/test_wflw.json": "no category has keypoint names",
 }

@@ -173,7 +173,7 @@ def test_the_input_is_never_replaced(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[1]", "expected a COCO keypoint file with the lists"),
+        ("[1]", "expected a COCO file with the lists"),
         ('{"images": [1], "annotations": [], "categories": []}', "images that are no objects: 1"),
         ('{"images": [{}], "annotations": [], "categories": []}', "images without an id that is a"),
         (

@@ -45,8 +45,8 @@ Source = Annotated[
     Path,
     typer.Argument(
         metavar="DATA",
-        help="A COCO file of keypoints or boxes (.json); for classes a folder with a folder a class, "
-        "or a list (.csv, .txt).",
+        help="A COCO file of keypoints or boxes (.json); for classes a folder with a folder a "
+        "class, or a list (.csv, .txt).",
     ),
 ]
 

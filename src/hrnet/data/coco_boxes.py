@@ -71,6 +71,11 @@ def make_boxes(
     # The categories that are classes, and their annotations.
     categories = choose_classes(file, findings, category)
     classes = {one.id: index for index, one in enumerate(categories)}
+    if len(file.categories) == 1:  # which an annotation need not name
+        classes[None] = 0
+    unnamed = [one.name for one in file.annotations if one.category_id is None]
+    if None not in classes:
+        findings.error("annotations without a category_id", unnamed, STOPS)
     chosen = [one for one in file.annotations if one.category_id in classes]
     note_problems(chosen, findings, _KINDS)
     findings.error(
@@ -90,6 +95,9 @@ def make_boxes(
         _sample(image, paths[number], own, classes)
         for (number, image), own in zip(listed.items(), owned, strict=True)
     ]
+    if samples and all(one.ignore.all() for one in samples):
+        detail = f"none in {len(samples)} pictures, regions to ignore aside"
+        findings.state("error", "boxes of objects", detail, "add boxes, or take other data")
     # Areas that are made up, and masks that are lost.
     boxed = [one for own in owned for one in own]
     made = [one.name for one in boxed if not _has_area(one)]

@@ -145,8 +145,8 @@ def parse_coco(path: Path, content: object, findings: Findings) -> CocoFile:
         lacks = [p for p in parts if isinstance(content, dict) and p not in content]
         got = f"it lacks {', '.join(lacks)}" if lacks else "got something else"
         raise InputError(
-            f"{path}: expected a COCO keypoint file with the lists images, annotations and "
-            f"categories; {got}; `hrnet data import` reads other formats"
+            f"{path}: expected a COCO file with the lists images, annotations and categories; "
+            f"{got}; `hrnet data import` reads other formats"
         )
     images, annotations, categories = (_objects(part, content[part], findings) for part in parts)
     listed = _images(images, findings)

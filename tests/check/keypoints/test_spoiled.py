@@ -124,5 +124,5 @@ def test_a_file_of_boxes_is_read_or_refused_in_one_line(folder, content):
 def test_other_content_is_one_line(folder, content):
     file = folder / "other.json"
     file.write_text(json.dumps(content))
-    with pytest.raises(InputError, match=r"other\.json: expected a COCO keypoint file"):
+    with pytest.raises(InputError, match=r"other\.json: expected a COCO file"):
         check_keypoints(file, folder)

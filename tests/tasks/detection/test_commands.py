@@ -165,7 +165,7 @@ def test_metrics_details_and_protocol_are_written(run, detector, pictures, label
     [
         (("--boxes", "boxes.json"), "expected no boxes: fixed takes whole pictures; leave them"),
         (("--flip-test",), "expected no flip test"),
-        (("--boxes", "detector"), "expected a detector for fixed, which has none of its own"),
+        (("--boxes", "detector"), "expected no boxes: fixed takes whole pictures; leave them"),
         (("--category", "owl"), "expected categories (person, dog), got owl"),
     ],
 )
