@@ -55,8 +55,15 @@ def read_coco_boxes(path: Path, images: Path, category: str | None = None) -> Bo
     category: the name (or id) of the one to take; None takes all, in the order of their ids.
     Raises InputError with one line for the first error, pictures aside.
     """
+    return parse_boxes(path, images, read_json(path, "annotations"), category)
+
+
+def parse_boxes(
+    path: Path, images: Path, content: object, category: str | None = None
+) -> BoxDataset:
+    """Read the content of a COCO instance file, as `read_coco_boxes`; `path` is for messages."""
     findings = Findings(strict=True, path=path)
-    file = parse_coco(path, read_json(path, "annotations"), findings)
+    file = parse_coco(path, content, findings)
     note_unlisted(file, findings)
     # The categories that are classes, and their annotations.
     categories = _categories(file, findings, category)

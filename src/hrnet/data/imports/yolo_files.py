@@ -5,14 +5,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hrnet.data.findings import first_of
 from hrnet.data.imports.common import Source, shown
 from hrnet.data.imports.pictures import FolderSearch
 from hrnet.errors import InputError
 from hrnet.files import exists, is_file, is_folder, read_text, resolve
+from hrnet.images import SUFFIXES
 
 PARTS = ("train", "val", "test")
 _LONGEST_LIST = 1 << 26
-_NO_LABELS = frozenset({"classes.txt", "obj.names"})
+_NAMES = ("classes.txt", "obj.names")
+_YAML = (".yaml", ".yml")
 _OWN_SUFFIXES = (".txt", ".yaml", ".yml", ".cache")
 
 
@@ -36,13 +39,52 @@ class Found:
             self.parts[picture] = part
             self.labels[picture] = _label_file(picture)
 
+    def unlabelled(self, what: str) -> Iterator[str]:
+        """Yield a note on pictures without a label file. what: of which they have none."""
+        without = [picture.name for picture, label in self.labels.items() if not is_file(label)]
+        if without:
+            yield (
+                f"{len(without)} pictures have no label file and count as pictures without {what} "
+                f"({first_of(without)})"
+            )
+
+
+def holds_labels(path: Path) -> bool:
+    """Return True for the settings of a data set, or a folder with some or with label files."""
+    if not is_folder(path):
+        return path.suffix in _YAML and _is_settings(path)
+    if settings_in(path) is not None or _has_texts(path / "labels"):
+        return True
+    # Pictures and label files may lie side by side, with the names of the classes.
+    return names_file(path) is not None and any(
+        is_file(one.with_suffix(suffix))
+        for one in path.glob("*.txt")
+        if one.name not in _NAMES
+        for suffix in SUFFIXES
+    )
+
 
 def settings_in(folder: Path) -> Path | None:
-    """Return the settings file of a data set's folder, if there is one with keypoints."""
-    for path in sorted([*folder.glob("*.yaml"), *folder.glob("*.yml")]):
-        if "kpt_shape" in read_text(path, "settings"):
-            return path
-    return None
+    """Return the settings file of a data set's folder, if there is one."""
+    files = sorted(one for suffix in _YAML for one in folder.glob(f"*{suffix}"))
+    return next((one for one in files if _is_settings(one)), None)
+
+
+def _is_settings(file: Path) -> bool:
+    """Return whether a YAML file names keypoints, or classes and pictures."""
+    text = "\n" + read_text(file, "settings")
+    return "kpt_shape" in text or ("\nnames:" in text and ("\ntrain:" in text or "\nval:" in text))
+
+
+def names_file(path: Path) -> Path | None:
+    """Return the file with a class name a line that goes with a data set, if there is one."""
+    folder = path if is_folder(path) else path.parent
+    places = [base / name for base in (folder, folder / "labels") for name in _NAMES]
+    return next((one for one in places if is_file(one)), None)
+
+
+def _has_texts(folder: Path) -> bool:
+    return any(name.endswith(".txt") for _, _, names in os.walk(folder) for name in names)
 
 
 def find(source: Source, yaml: Path | None, settings: Mapping[str, object]) -> Found:
@@ -59,7 +101,7 @@ def find(source: Source, yaml: Path | None, settings: Mapping[str, object]) -> F
     # Count label files without a picture, and files that are neither.
     texts = {path for folder in found.folders for path in _text_files(_label_place(folder))}
     for path in sorted(texts - set(found.labels.values())):
-        if path.name not in _NO_LABELS:
+        if path.name not in _NAMES:
             source.leave_out("label files without a picture", path.name)
     search.count_others(source, _OWN_SUFFIXES)
     return found
@@ -125,6 +167,8 @@ def _tries(
 
 def _in_folder(source: Source, found: Found, search: FolderSearch) -> None:
     folder = source.options.images or source.path / "images"
+    if source.options.images is None and not is_folder(folder) and names_file(source.path):
+        folder = source.path  # pictures and label files side by side
     if not is_folder(folder):
         raise InputError(f"{source}: expected pictures in {folder}; give their folder as --images")
     found.folders.append(folder)
