@@ -69,6 +69,11 @@ Category = Annotated[
     ),
 ]
 
+Heads = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="mpii: head boxes for PCKh, such as gt_valid.mat."),
+]
+
 Likelihood = Annotated[
     float | None,
     typer.Option(
@@ -217,10 +222,7 @@ def import_source(
         str | None,
         typer.Option(metavar="NAME", help="Take this part of the data set alone, such as train."),
     ] = None,
-    heads: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="mpii: head boxes for PCKh, such as gt_valid.mat."),
-    ] = None,
+    heads: Heads = None,
     likelihood: Likelihood = None,
     margin: Annotated[
         float,
@@ -254,6 +256,9 @@ def _print_import(done: "ImportReport") -> None:
     typer.echo(printable(done.line))
     for note in done.notes:
         typer.echo(f"note: {one_line(note)}")
+    if len(done.parts) > 1:
+        parts = one_line(", ".join(done.parts))
+        typer.echo(f"note: all parts ({parts}) are in one file; --part takes one of them")
     typer.echo(printable(f"written: {done.out}"))
     typer.echo(
         printable(

@@ -49,7 +49,7 @@ Data = Annotated[
         "-d",
         metavar="PATH",
         help="Your own data: a COCO file of keypoints or boxes, a folder with a folder for each "
-        "class, or a list of images and classes.",
+        "class, a list of images and classes, or what `hrnet data import` reads.",
     ),
 ]
 Images = Annotated[

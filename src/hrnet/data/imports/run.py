@@ -15,7 +15,6 @@ from hrnet.data.imports.keypoint_entries import keypoint_entries
 from hrnet.errors import InputError, one_line
 from hrnet.files import check_new_file, check_writable_file, exists, is_folder, resolve, write_text
 
-
 _SHOWN = 40
 """Names in the line of a report."""
 
@@ -25,7 +24,7 @@ class ImportReport:
     """The written file.
 
     images: the folder that the file names are relative to. names: of the keypoints or the classes.
-    num_labels: subjects or boxes.
+    num_labels: subjects or boxes. parts: of the data set that images name, such as train and val.
     """
 
     format: str
@@ -35,6 +34,7 @@ class ImportReport:
     names: tuple[str, ...]
     num_images: int
     num_labels: int
+    parts: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -98,7 +98,8 @@ def import_annotations(
     (parse_keypoints if entries.kind == "keypoints" else parse_boxes)(path, root, content)
     write_text(out, json.dumps(content, indent=1))
     counts = len(entries.pictures), len(entries.annotations)
-    return ImportReport(name, entries.kind, out, root, entries.names, *counts, notes)
+    parts = dict.fromkeys(str(p.extra["part"]) for p, _ in entries.pictures if "part" in p.extra)
+    return ImportReport(name, entries.kind, out, root, entries.names, *counts, tuple(parts), notes)
 
 
 def _expect_options(name: str, options: ImportOptions) -> None:
@@ -154,12 +155,17 @@ def _root(source: Source, imported: Imported | ImportedBoxes) -> Path:
         ) from None
 
 
+def find_formats(path: Path) -> list[str]:
+    """Return the names of the formats that a path looks like."""
+    return [name for name, form in FORMATS.items() if form.fits(path)]
+
+
 def _format(path: Path, wanted: str | None) -> str:
     if wanted is not None:
         if wanted not in FORMATS:
             raise InputError(f"expected --format as one of {', '.join(FORMATS)}, got {wanted!r}")
         return wanted
-    fitting = [name for name, form in FORMATS.items() if form.fits(path)]
+    fitting = find_formats(path)
     if len(fitting) != 1:
         looks = " or ".join(fitting) or "none of the formats"
         raise InputError(f"{path} looks like {looks}; give --format as one of {', '.join(FORMATS)}")

@@ -285,8 +285,6 @@ def _notes(
         yield "the labels have no visibility: all points but those at (0, 0) count as visible"
     if several:
         yield "several classes became one category; each annotation keeps its `class`"
-    if source.options.part is None:
-        yield "all parts (train, val, test) are in one file; --part takes one of them"
     if not settings.get("kpt_shape"):
         yield (
             f"without kpt_shape the labels were read as {layout.keypoints} keypoints of "

@@ -40,8 +40,6 @@ def read_boxes(
     outlines = sum(len(box.polygons) for picture in pictures for box in picture.boxes)
     if outlines:
         source.notes.append(f"{outlines} lines are polygons: each became a mask and the box around")
-    if len(set(found.parts.values())) > 1:
-        source.notes.append("all parts (train, val, test) are in one file; --part takes one")
     source.notes += found.unlabelled("boxes")
     names = [name for _, name in sorted(classes.items())]
     return ImportedBoxes(tuple(dict.fromkeys(names)), pictures, inputs)
