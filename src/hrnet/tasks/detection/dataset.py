@@ -90,7 +90,8 @@ def read_dataset(source: DataSource) -> DetectionDataset:
     expect_pycocotools()
     if is_folder(source.path):
         raise InputError(
-            f"expected boxes in a COCO file, got the folder {source.path}; name a file"
+            f"expected boxes in a COCO file, got the folder {source.path}; name a file, or make one "
+            "of another tool's data by `hrnet data import`"
         )
     if source.images is None:
         raise InputError(
