@@ -139,6 +139,18 @@ def test_keypoints_of_other_tools_train_too(tmp_path):
     assert any("3 subjects in 3 images to train on, 2 subjects in 2 images" in one for one in lines)
 
 
+def test_a_project_of_a_tool_that_has_keypoints_alone(tmp_path):
+    folder = tmp_path / "walks/labeled-data/walk"
+    rows = [f"labeled-data/walk/{file.name},100,50,20,40" for file in pictures(folder, 10)]
+    head = ["scorer,A,A,A,A", "bodyparts,nose,nose,tail,tail", "coords,x,y,x,y"]
+    (folder / "CollectedData_A.csv").write_text("\n".join([*head, *rows, ""]))
+    (tmp_path / "walks/config.yaml").write_text("Task: walks\n")
+    experiment, lines = choose(tmp_path / "walks", tmp_path)
+    assert experiment.task == "pose"
+    assert "deeplabcut: 10 images, 10 subjects, 2 keypoints: nose, tail" in lines[0]
+    assert any("9 subjects in 9 images to train on, 1 subjects in 1 images" in one for one in lines)
+
+
 def test_bad_input_leaves_nothing(tmp_path):
     data = write_yolo(tmp_path / "data", {"train": 3})
     (tmp_path / "data/labels/train/0.txt").write_text("0 50 50 40 60\n")

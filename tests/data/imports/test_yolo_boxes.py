@@ -83,6 +83,24 @@ def test_pictures_and_label_files_side_by_side(tmp_path, picture, convert_boxes)
     assert done.files == {"a.png": None}
 
 
+def test_darknets_form_as_cvat_writes_it(tmp_path, picture, convert_boxes):
+    """Its paths begin with data/, a folder that the export does not have."""
+    root = tmp_path / "export"
+    picture(root / "obj_train_data" / "a.png")
+    (root / "obj_train_data" / "a.txt").write_text(LABELS)
+    (root / "train.txt").write_text("data/obj_train_data/a.png\n")
+    (root / "obj.names").write_text("cat\ndog\n")
+    settings = "classes = 2\ntrain = data/train.txt\nnames = data/obj.names\nbackup = backup/\n"
+    (root / "obj.data").write_text(settings)
+    for source in (root, root / "obj.data"):
+        done = convert_boxes(source)
+        assert [name for name, _ in done.boxes] == ["cat", "dog"]
+        assert done.files == {"a.png": "train"}
+    (root / "train.txt").write_text("data/obj_train_data/b.png\n")
+    with pytest.raises(InputError, match="1 listed pictures do not exist"):
+        convert_boxes(root)
+
+
 def test_lists_of_pictures(project, convert_boxes):
     (project / "train.txt").write_text("images/train/a.jpg\n")
     (project / "data.yaml").write_text("names: [cat, dog]\ntrain: train.txt\nval: images/val\n")

@@ -138,7 +138,7 @@ def read_track_boxes(source: Source, file: Path, root: Element) -> ImportedBoxes
 
 
 def _boxes(file: Path, root: Element, pictures: Sequence[ImportedPicture]) -> ImportedBoxes:
-    used = {box.class_name for picture in pictures for box in picture.boxes}
-    # In the order of their definition.
-    names = [name for name in label_names(root) if name in used]
+    used = sorted({box.class_name for picture in pictures for box in picture.boxes})
+    # In the order of their definition; others follow by name.
+    names = [*(name for name in label_names(root) if name in used), *used]
     return ImportedBoxes(tuple(dict.fromkeys(names)), tuple(pictures), (file,))

@@ -26,7 +26,6 @@ from hrnet.data.imports.common import (
     shown,
 )
 from hrnet.data.imports.pictures import picture_size
-from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.data.imports.yolo_boxes import read_boxes
 from hrnet.data.imports.yolo_lines import (
     BOX_COLUMNS,
@@ -61,7 +60,7 @@ class _Layout:
 
 
 def fits(source: Path) -> bool:
-    """Return True for a data.yaml, or a folder with one or with label files."""
+    """Return True for a data.yaml or obj.data, or a folder with one or with label files."""
     return yolo_files.holds_labels(source)
 
 
@@ -73,7 +72,7 @@ def read(source: Source) -> Imported | ImportedBoxes:
     # Pictures and label files, by the settings or by the folders.
     options = source.options
     yaml = source.path if is_file(source.path) else yolo_files.settings_in(source.path)
-    settings = read_yaml(yaml) if yaml is not None else {}
+    settings = yolo_files.read_settings(yaml) if yaml is not None else {}
     found = yolo_files.find(source, yaml, settings)
     if not found.parts:
         wanted = f"part {options.part}" if options.part else "pictures"

@@ -41,8 +41,9 @@ def read_boxes(
     if outlines:
         source.notes.append(f"{outlines} lines are polygons: each became a mask and the box around")
     source.notes += found.unlabelled("boxes")
-    names = [name for _, name in sorted(classes.items())]
-    return ImportedBoxes(tuple(dict.fromkeys(names)), pictures, inputs)
+    indices = sorted({*classes, *(row.class_index for own in lines.values() for row in own)})
+    names = dict.fromkeys(classes.get(index, str(index)) for index in indices)
+    return ImportedBoxes(tuple(names), pictures, inputs)
 
 
 def _pictures(

@@ -1,4 +1,4 @@
-"""The pictures and label files of a YOLO data set, by its data.yaml or its folders."""
+"""The pictures and label files of a YOLO data set, by its data.yaml, obj.data or its folders."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -8,6 +8,7 @@ from pathlib import Path
 from hrnet.data.findings import first_of
 from hrnet.data.imports.common import Source, shown
 from hrnet.data.imports.pictures import FolderSearch
+from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 from hrnet.files import exists, is_file, is_folder, read_text, resolve
 from hrnet.images import SUFFIXES
@@ -16,6 +17,8 @@ PARTS = ("train", "val", "test")
 _LONGEST_LIST = 1 << 26
 _NAMES = ("classes.txt", "obj.names")
 _YAML = (".yaml", ".yml")
+_DARKNET, _DARKNET_ROOT = "obj.data", "data/"
+"""Darknet's settings, and a folder that its paths begin with, which exports of CVAT lack."""
 _OWN_SUFFIXES = (".txt", ".yaml", ".yml", ".cache")
 
 
@@ -52,7 +55,8 @@ class Found:
 def holds_labels(path: Path) -> bool:
     """Return True for the settings of a data set, or a folder with some or with label files."""
     if not is_folder(path):
-        return path.suffix in _YAML and _is_settings(path)
+        is_yaml = path.suffix in _YAML and _is_settings(path)
+        return is_yaml or (path.name == _DARKNET and is_file(path))
     if settings_in(path) is not None or _has_texts(path / "labels"):
         return True
     # Pictures and label files may lie side by side, with the names of the classes.
@@ -67,7 +71,19 @@ def holds_labels(path: Path) -> bool:
 def settings_in(folder: Path) -> Path | None:
     """Return the settings file of a data set's folder, if there is one."""
     files = sorted(one for suffix in _YAML for one in folder.glob(f"*{suffix}"))
-    return next((one for one in files if _is_settings(one)), None)
+    darknet = folder / _DARKNET
+    return next((one for one in files if _is_settings(one)), darknet if is_file(darknet) else None)
+
+
+def read_settings(file: Path) -> dict[str, object]:
+    """Read the settings of a data set: YAML, or Darknet's `key = value` in a line each."""
+    if file.name != _DARKNET:
+        return read_yaml(file)
+    pairs = [line.partition("=") for line in read_text(file, "settings").splitlines()]
+    given: dict[str, object] = {key.strip(): value.strip() for key, _, value in pairs}
+    # Names are in a file of their own, which `names_file` finds.
+    parts = {"train": given.get("train"), "val": given.get("valid")}
+    return {part: place for part, place in parts.items() if place}
 
 
 def _is_settings(file: Path) -> bool:
@@ -120,7 +136,7 @@ def _listed(
             found.lists.append(place)
             text = read_text(place, "a list of pictures", _LONGEST_LIST)
             lines = [line.strip() for line in text.splitlines()]
-            pictures = [place.parent / line for line in lines if line]
+            pictures = [_listed_picture(place, line) for line in lines if line]
             missing += [str(path) for path in pictures if not is_file(path)]
         for path in pictures:
             found.add(part, path, source)
@@ -128,6 +144,11 @@ def _listed(
         raise InputError(
             f"{yaml}: {len(missing)} listed pictures do not exist ({missing[0]:.300}, ...)"
         )
+
+
+def _listed_picture(file: Path, line: str) -> Path:
+    tries = [file.parent / line, file.parent / line.removeprefix(_DARKNET_ROOT)]
+    return next((one for one in tries if is_file(one)), tries[0])
 
 
 def _places(
@@ -157,12 +178,13 @@ def _tries(
 ) -> list[Path]:
     """List the places of an entry: below --images or `path`, or beside the file.
 
-    Some tools write one ../ too many.
+    Some tools write one ../ too many, or a folder that they leave out.
     """
     path = settings.get("path")
     root = yaml.parent / path if isinstance(path, str) else yaml.parent
     bases = [*([images] if images else []), root, yaml.parent]
-    return [base / name for base in bases for name in (entry, entry.removeprefix("../"))]
+    names = (entry, entry.removeprefix("../"), entry.removeprefix(_DARKNET_ROOT))
+    return [base / name for base in bases for name in names]
 
 
 def _in_folder(source: Source, found: Found, search: FolderSearch) -> None:
