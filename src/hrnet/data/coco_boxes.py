@@ -55,18 +55,21 @@ def read_coco_boxes(path: Path, images: Path, category: str | None = None) -> Bo
     category: the name (or id) of the one to take; None takes all, in the order of their ids.
     Raises InputError with one line for the first error, pictures aside.
     """
-    return parse_boxes(path, images, read_json(path, "annotations"), category)
-
-
-def parse_boxes(
-    path: Path, images: Path, content: object, category: str | None = None
-) -> BoxDataset:
-    """Read the content of a COCO instance file, as `read_coco_boxes`; `path` is for messages."""
     findings = Findings(strict=True, path=path)
-    file = parse_coco(path, content, findings)
+    file = parse_coco(path, read_json(path, "annotations"), findings)
+    return make_boxes(file, images, findings, category)
+
+
+def make_boxes(
+    file: CocoFile, images: Path, findings: Findings, category: str | None = None
+) -> BoxDataset:
+    """Take the boxes of a file as training does; what is wrong with them goes to the findings.
+
+    images, category: as in `read_coco_boxes`. Raises InputError where no category is left.
+    """
     note_unlisted(file, findings)
     # The categories that are classes, and their annotations.
-    categories = _categories(file, findings, category)
+    categories = choose_classes(file, findings, category)
     classes = {one.id: index for index, one in enumerate(categories)}
     chosen = [one for one in file.annotations if one.category_id in classes]
     note_problems(chosen, findings, _KINDS)
@@ -81,7 +84,7 @@ def parse_boxes(
         if one.box is not None and min(one.box[2:]) > 0:
             of_image.setdefault(one.image_id, []).append(one)
     paths = image_paths(images, file.images)
-    listed = {image.id: image for image in file.images if image.id is not None}
+    listed = {image.id: image for image in file.images if image.id in paths}
     owned = [of_image.get(number, []) for number in listed]
     samples = [
         _sample(image, paths[number], own, classes)
@@ -95,11 +98,11 @@ def parse_boxes(
     lost = [one.name for one, mask in zip(boxed, masks, strict=True) if _loses_mask(one, mask)]
     findings.warning("masks that cannot be drawn whole", lost, "what is wrong is left out")
     names = tuple(one.name for one in categories)
-    return BoxDataset(path, names, tuple(samples), findings.notes)
+    return BoxDataset(file.path, names, tuple(samples), findings.notes)
 
 
-def _categories(file: CocoFile, findings: Findings, wanted: str | None) -> list[CocoCategory]:
-    """Return the wanted categories by their ids."""
+def choose_classes(file: CocoFile, findings: Findings, wanted: str | None) -> list[CocoCategory]:
+    """Return the category of a name or id, or all, by their ids; InputError where there is none."""
     unnumbered = [one.name for one in file.categories if one.id is None]
     findings.error("categories without an id that is a whole number", unnumbered, STOPS)
     listed = sorted(file.categories, key=lambda one: one.id or 0)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hrnet.data.coco import DEFAULT_MARGIN, parse_keypoints
-from hrnet.data.coco_boxes import parse_boxes
+from hrnet.data.coco_boxes import make_boxes
+from hrnet.data.coco_file import parse_coco
+from hrnet.data.findings import Findings
 from hrnet.data.imports import FORMATS
 from hrnet.data.imports.box_entries import box_entries
 from hrnet.data.imports.common import Imported, ImportedBoxes, ImportOptions, Source
@@ -94,12 +96,20 @@ def import_annotations(
         "images": list(entries.images(root)),
         "annotations": entries.annotations,
     }
-    # What is written can be trained on, or nothing is.
-    (parse_keypoints if entries.kind == "keypoints" else parse_boxes)(path, root, content)
+    _expect_readable(path, root, content, entries.kind)
     write_text(out, json.dumps(content, indent=1))
     counts = len(entries.pictures), len(entries.annotations)
     parts = dict.fromkeys(str(p.extra["part"]) for p, _ in entries.pictures if "part" in p.extra)
     return ImportReport(name, entries.kind, out, root, entries.names, *counts, tuple(parts), notes)
+
+
+def _expect_readable(path: Path, root: Path, content: object, kind: Kind) -> None:
+    """Raise InputError for content that could not be trained on; path: for messages."""
+    if kind == "keypoints":
+        parse_keypoints(path, root, content)
+        return
+    findings = Findings(strict=True, path=path)
+    make_boxes(parse_coco(path, content, findings), root, findings)
 
 
 def _expect_options(name: str, options: ImportOptions) -> None:
