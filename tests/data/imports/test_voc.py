@@ -105,6 +105,13 @@ def test_folders_name_the_parts_where_there_are_no_lists(tmp_path, picture, conv
     assert list(convert_boxes(tmp_path / "set", part="valid").files) == ["a.png"]
 
 
+def test_folders_as_tools_name_them(voc, convert_boxes):
+    (voc / "Annotations").rename(voc / "annotations")
+    (voc / "JPEGImages").rename(voc / "images")
+    done = convert_boxes(voc)
+    assert (done.report.images, len(done.boxes)) == (voc / "images", 3)
+
+
 def test_a_picture_may_have_another_suffix_or_the_name_in_the_file(voc, picture, convert_boxes):
     (voc / "JPEGImages/b.jpg").rename(voc / "JPEGImages/b.png")
     (voc / "Annotations/c.xml").rename(voc / "Annotations/0003.xml")

@@ -26,7 +26,8 @@ from hrnet.numbers import text_to_float, to_int
 
 OPTIONS = frozenset({"category", "part"})
 
-_FOLDER, _PICTURES, _LISTS = "Annotations", "JPEGImages", "ImageSets/Main"
+_FOLDERS, _PICTURES = ("Annotations", "annotations"), ("JPEGImages", "images")
+_LISTS = "ImageSets/Main"
 _PARTS = ("train", "val", "test", "trainval")
 _SIDES = ("xmin", "ymin", "xmax", "ymax")
 _READ = frozenset({"name", "bndbox", "difficult", "truncated", "occluded"})
@@ -45,7 +46,7 @@ def fits(source: Path) -> bool:
     """Return True for a folder with XML files in Annotations/, in train/ or directly in it."""
     return is_folder(source) and any(
         file.name != _CVAT
-        for folder in (source / _FOLDER, source, source / "train")
+        for folder in (*(source / name for name in _FOLDERS), source, source / "train")
         for file in folder.glob("*.xml")
     )
 
@@ -56,8 +57,7 @@ def read(source: Source) -> ImportedBoxes:
     root = source.path
     if not is_folder(root):
         raise InputError(f"expected the folder of a Pascal VOC data set, got {root}; name a folder")
-    folder = root / _FOLDER if is_folder(root / _FOLDER) else root
-    beside = root / _PICTURES if is_folder(root / _PICTURES) else root
+    folder, beside = _one_of(root, _FOLDERS), _one_of(root, _PICTURES)
     lists = _lists(source, root / _LISTS)
     files = _files(source, folder, lists)
     # The pictures that they name, with their boxes.
@@ -71,6 +71,11 @@ def read(source: Source) -> ImportedBoxes:
     pictures = _with_edges(source, pictures)
     names = sorted({box.class_name for picture in pictures for box in picture.boxes})
     return ImportedBoxes(tuple(names), tuple(pictures), (*files, *lists.files))
+
+
+def _one_of(root: Path, names: Sequence[str]) -> Path:
+    """Return the first of these folders that there is, else the root."""
+    return next((root / name for name in names if is_folder(root / name)), root)
 
 
 def _lists(source: Source, folder: Path) -> _Lists:
