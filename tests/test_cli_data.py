@@ -183,6 +183,39 @@ def test_import_says_what_it_took_and_how_to_look_at_it(run, tmp_path):
     )
 
 
+def test_boxes_are_imported_checked_and_trained_on(run, tmp_path):
+    """Boxes from the labels to the choice of a training; `--set` ends it before it begins."""
+    for part in ("train", "val"):
+        for folder in ("images", "labels"):
+            (tmp_path / "yolo" / folder / part).mkdir(parents=True)
+        Image.new("RGB", (200, 100)).save(tmp_path / f"yolo/images/{part}/a.png")
+        (tmp_path / f"yolo/labels/{part}/a.txt").write_text("1 .5 .5 .4 .6\n")
+    data = tmp_path / "yolo" / "data.yaml"
+    data.write_text("train: images/train\nval: images/val\nnames: [cat, dog]\n")
+    out = tmp_path / "pets.json"
+    code, text, err = run("data", "import", data, "--out", out)
+    assert (code, err) == (0, "")
+    assert text.splitlines() == [
+        "yolo: 2 images, 2 boxes of 2 classes: cat, dog",
+        "note: 1 of 2 classes have no box (cat)",
+        "note: all parts (train, val) are in one file; --part takes one of them",
+        f"written: {out}",
+        f"look at it: hrnet data check {out} --images {data.parent / 'images'} --report report/",
+    ]
+    boxes = [one["bbox"] for one in json.loads(out.read_text())["annotations"]]
+    assert boxes == [[60, 20, 80, 60]] * 2
+    code, text, err = run(
+        "data", "import", tmp_path, "--out", tmp_path / "x.json", "--format", "voc"
+    )
+    assert (code, text) == (2, "")
+    assert err == f"hrnet: error: {tmp_path}: expected XML files in {tmp_path}, found none\n"
+    # The training of the same source.
+    folder = tmp_path / "run"
+    code, text, err = run("train", "--data", data, "--out", folder, "--set", "run.device=none")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "run.device" in err
+
+
 def test_the_help_lists_every_format(run):
     from hrnet.data.imports import FORMATS
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import hrnet
+from hrnet.data.coco_boxes import read_coco_boxes
 
 from . import odd
 from .conftest import hostile
@@ -25,7 +26,9 @@ def bring(ask, tmp_path):
         code, _, err = ask("data", "import", source, "--format", name, "--out", out, *options)
         assert out.exists() == (code == 0), err
         if code == 0:
-            hrnet.read_keypoints(out, tmp_path)
+            entries = json.loads(out.read_text())["categories"]
+            read = hrnet.read_keypoints if "keypoints" in entries[0] else read_coco_boxes
+            read(out, tmp_path)
 
     return command
 
@@ -55,6 +58,38 @@ def test_yolo(bring, pictures, settings, labels, both):
     bring(pictures / "data.yaml", "yolo")
 
 
+BOX_YAML = "train: images/train\nnames: [pet, cow]\n"
+BOX_LABELS = "0 0.5 0.5 0.4 0.6\n1 0.1 0.2 0.5 0.2 0.1 0.8\n"
+
+
+@hostile
+@given(settings=odd.spoiled_text(BOX_YAML), labels=odd.spoiled_text(BOX_LABELS))
+def test_yolo_boxes(bring, pictures, settings, labels):
+    (pictures / "labels" / "train").mkdir(parents=True, exist_ok=True)
+    for one, other in ((BOX_YAML.encode(), labels), (settings, BOX_LABELS.encode())):
+        (pictures / "data.yaml").write_bytes(one)
+        (pictures / "labels/train/a.txt").write_bytes(other)
+        bring(pictures / "data.yaml", "yolo")
+
+
+VOC = """<annotation><filename>a.png</filename><size><width>200</width><height>100</height></size>
+<object><name>pet</name><difficult>1</difficult><bndbox><xmin>1</xmin><ymin>2</ymin>
+<xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"""
+
+
+@hostile
+@given(xml=odd.spoiled_text(VOC), name=odd.file_names)
+def test_voc(bring, pictures, xml, name):
+    folder = pictures / "Annotations"
+    folder.mkdir(exist_ok=True)
+    for file in folder.iterdir():
+        file.unlink()
+    (folder / "a.xml").write_bytes(xml)
+    bring(pictures, "voc")
+    (folder / f"{name}.xml").write_text(VOC)
+    bring(pictures, "voc")
+
+
 XML = """<?xml version="1.0" encoding="utf-8"?>
 <annotations><version>1.1</version><meta><task><labels><label><name>pet</name>
 <type>skeleton</type><svg>&lt;circle data-node-id="1" data-label-name="nose"&gt;</svg></label>
@@ -68,6 +103,18 @@ XML = """<?xml version="1.0" encoding="utf-8"?>
 @hostile
 @given(xml=odd.spoiled_text(XML))
 def test_cvat(bring, pictures, xml):
+    (pictures / "c.xml").write_bytes(xml)
+    bring(pictures / "c.xml", "cvat", "--images", pictures)
+
+
+BOX_XML = """<annotations><image name="a.png" width="200" height="100">
+<box label="pet" occluded="1" xtl="5" ytl="6" xbr="95" ybr="86" rotation="30"></box>
+<box label="cow" xtl="5" ytl="6" xbr="95" ybr="86"></box></image></annotations>"""
+
+
+@hostile
+@given(xml=odd.spoiled_text(BOX_XML))
+def test_cvat_boxes(bring, pictures, xml):
     (pictures / "c.xml").write_bytes(xml)
     bring(pictures / "c.xml", "cvat", "--images", pictures)
 
@@ -107,6 +154,27 @@ TASKS = [
 @hostile
 @given(tasks=odd.spoiled_json(TASKS))
 def test_label_studio(bring, pictures, tasks):
+    (pictures / "t.json").write_text(odd.dumps(tasks))
+    bring(pictures / "t.json", "labelstudio")
+
+
+def rectangle(label):
+    return {"id": label, "type": "rectanglelabels", "value": BOX | {"rectanglelabels": [label]}}
+
+
+RECTANGLES = [
+    {
+        "id": n,
+        "data": {"image": "/data/upload/3/1a2b3c4d-a.png"},
+        "annotations": [{"id": n, "result": [rectangle("pet"), rectangle("cow")]}] * 2,
+    }
+    for n in (1, 2)
+]
+
+
+@hostile
+@given(tasks=odd.spoiled_json(RECTANGLES))
+def test_label_studio_boxes(bring, pictures, tasks):
     (pictures / "t.json").write_text(odd.dumps(tasks))
     bring(pictures / "t.json", "labelstudio")
 
@@ -192,11 +260,15 @@ def test_sleap(bring, pictures, metadata, video, which, instance, x, chosen):
 
 def test_the_sources_are_good_before_they_are_spoiled(ask, pictures):
     (pictures / "labels/train").mkdir(parents=True)
+    (pictures / "Annotations").mkdir()
     for name, text in (
         ("data.yaml", YAML),
         ("labels/train/a.txt", LABELS),
         ("c.xml", XML),
+        ("boxes.xml", BOX_XML),
+        ("Annotations/a.xml", VOC),
         ("t.json", json.dumps(TASKS)),
+        ("boxes.json", json.dumps(RECTANGLES)),
         ("m.json", json.dumps(PERSONS)),
         ("labeled-data/walk/CollectedData_Ann.csv", CSV),
         ("config.yaml", CONFIG),
@@ -204,12 +276,15 @@ def test_the_sources_are_good_before_they_are_spoiled(ask, pictures):
         (pictures / name).write_text(text)
     for source, name in (
         ("data.yaml", "yolo"),
+        (".", "voc"),
         ("c.xml", "cvat"),
+        ("boxes.xml", "cvat"),
         ("t.json", "labelstudio"),
+        ("boxes.json", "labelstudio"),
         ("m.json", "mpii"),
         (".", "deeplabcut"),
     ):
         where = ("--images", pictures) if name == "cvat" else ()
-        out = pictures / f"{name}.json"
+        out = pictures / f"{name}_{source}.out.json"
         command = ("data", "import", pictures / source, "--format", name, "--out", out, *where)
         assert ask(*command)[0] == 0, name

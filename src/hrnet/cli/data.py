@@ -1,4 +1,4 @@
-"""`hrnet data`: check labelled data, split them, import keypoints from other tools."""
+"""`hrnet data`: check labelled data, split them, import those of other tools."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -30,6 +30,7 @@ Examples:
   hrnet data import dlc_project/ --out walks.json
   hrnet data import labels.slp --out flies.json --images frames/
   hrnet data import dataset.yaml --out cars.json --part train --names front,back
+  hrnet data import VOCdevkit/VOC2007/ --out voc.json --part trainval
 """
 
 app = typer.Typer(
@@ -66,6 +67,11 @@ Category = Annotated[
         metavar="NAME",
         help="Take this category alone (default: all; those with keypoints must have the same).",
     ),
+]
+
+Heads = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="mpii: head boxes for PCKh, such as gt_valid.mat."),
 ]
 
 Likelihood = Annotated[
@@ -190,13 +196,13 @@ def import_source(
         Path, typer.Argument(metavar="SOURCE", help="Output of the tool: a file or folder.")
     ],
     out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The COCO keypoint file to write.")
+        Path, typer.Option("--out", "-o", metavar="FILE", help="The COCO file to write.")
     ],
     format_name: Annotated[
         str | None,
         typer.Option(
             "--format",
-            metavar="yolo|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody",
+            metavar="yolo|voc|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody",
             help="The tool that wrote SOURCE (default: detected).",
         ),
     ] = None,
@@ -216,10 +222,7 @@ def import_source(
         str | None,
         typer.Option(metavar="NAME", help="Take this part of the data set alone, such as train."),
     ] = None,
-    heads: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="mpii: head boxes for PCKh, such as gt_valid.mat."),
-    ] = None,
+    heads: Heads = None,
     likelihood: Likelihood = None,
     margin: Annotated[
         float,
@@ -227,7 +230,10 @@ def import_source(
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
-    """Write another tool's annotations as a COCO keypoint file."""
+    """Write another tool's annotations as a COCO file of keypoints or boxes.
+
+    Keypoints are read where SOURCE has any, else boxes (yolo, voc, cvat, labelstudio).
+    """
     from hrnet.data.imports.common import ImportOptions
     from hrnet.data.imports.run import import_annotations
 
@@ -247,12 +253,12 @@ def import_source(
 
 
 def _print_import(done: "ImportReport") -> None:
-    typer.echo(
-        f"{done.format}: {done.num_images} images, {done.num_subjects} subjects, "
-        f"{len(done.names)} keypoints: {printable(', '.join(done.names))}"
-    )
+    typer.echo(printable(done.line))
     for note in done.notes:
         typer.echo(f"note: {one_line(note)}")
+    if len(done.parts) > 1:
+        parts = one_line(", ".join(done.parts))
+        typer.echo(f"note: all parts ({parts}) are in one file; --part takes one of them")
     typer.echo(printable(f"written: {done.out}"))
     typer.echo(
         printable(

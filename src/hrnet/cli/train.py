@@ -19,6 +19,7 @@ TRAIN_EXAMPLES = """\b
 Examples:
   hrnet train --data my.json --images images/ --out runs/my
   hrnet train --data pets/ --out runs/pets
+  hrnet train --data data.yaml --out runs/boxes
   hrnet train pose/hrnet_w32_coco_256x192 --set train.batch_size=32 --out runs/w32
   hrnet train --resume runs/w32
 """
@@ -49,7 +50,7 @@ Data = Annotated[
         "-d",
         metavar="PATH",
         help="Your own data: a COCO file of keypoints or boxes, a folder with a folder for each "
-        "class, or a list of images and classes.",
+        "class, a list of images and classes, or what `hrnet data import` reads.",
     ),
 ]
 Images = Annotated[

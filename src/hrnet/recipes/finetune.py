@@ -1,15 +1,17 @@
 """A training on data of the user's own: start weights and schedule are chosen by their size."""
 
+import shutil
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TypeVar
 
 from hrnet.config import Experiment, TrainConfig, override
+from hrnet.data.imports.training import import_for_training, is_of_another_tool
 from hrnet.errors import InputError, printable
 from hrnet.evaluation import expect_files
-from hrnet.files import is_file, resolve
+from hrnet.files import exists, is_file, resolve
 from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.weights.catalog import find_model
 from hrnet.weights.published.rows import rows
@@ -33,6 +35,8 @@ VAL_SHARE = 0.1
 
 CACHE_BYTES = 4e9
 """Decoded pictures that take no more than this are kept in memory."""
+
+_OTHER_TOOLS = "data of another tool (see `hrnet data import -h`)"
 
 _SHOWN = 12
 """Classes that are named."""
@@ -83,6 +87,8 @@ def own_experiment(
 ) -> tuple[Experiment, list[str]]:
     """Choose a training for labelled data; their form decides the task.
 
+    Data of another tool are imported into `out`/data; a part for validation there is taken.
+
     images: their folder. None: that of the annotations, or images/ in it.
     val: data to evaluate on, of images in the same folder. None: a tenth of the images is set
         apart, and both parts are written to `out`/data.
@@ -91,21 +97,44 @@ def own_experiment(
     Returns the experiment and lines about what was chosen.
     Raises InputError where the files cannot be used.
     """
+    own = OwnData(
+        data=resolve(data),
+        images=resolve(images) if images else None,
+        val=resolve(val) if val else None,
+        out=resolve(out),
+        category=category,
+        settings=settings,
+    )
+    is_new = not exists(own.out)
+    try:
+        return _chosen(own)
+    except InputError:
+        # A folder that was made for the parts of the data goes with them.
+        if is_new:
+            shutil.rmtree(own.out, ignore_errors=True)
+        raise
+
+
+def _chosen(own: OwnData) -> tuple[Experiment, list[str]]:
+    """Choose by the first module that fits the data, or what an import makes of them."""
+    taken, imported = _imported(own)
     modules = [import_module(name) for name in FINETUNE.values()]
     for module in modules:
-        if module.fits(data):
-            own = OwnData(
-                data=resolve(data),
-                images=resolve(images) if images else None,
-                val=resolve(val) if val else None,
-                out=resolve(out),
-                category=category,
-                settings=settings,
-            )
-            chosen: tuple[Experiment, list[str]] = module.choose(own)
-            return chosen
-    takes = " or ".join(module.TAKES for module in modules)
-    raise InputError(f"expected --data with {takes}, got {data}; check the path")
+        if module.fits(taken.data):
+            chosen: tuple[Experiment, list[str]] = module.choose(taken)
+            return chosen[0], [*imported, *chosen[1]]
+    takes = " or ".join([*(module.TAKES for module in modules), _OTHER_TOOLS])
+    raise InputError(f"expected --data with {takes}, got {own.data}; check the path")
+
+
+def _imported(own: OwnData) -> tuple[OwnData, tuple[str, ...]]:
+    """Import data of another tool into the run's folder, with lines on it; others stay."""
+    if not is_of_another_tool(own.data):
+        return own, ()
+    folder = own.out / "data"
+    done = import_for_training(own.data, own.images, own.val, folder, own.category)
+    own = replace(own, data=done.data, val=done.val, images=done.images, category=done.category)
+    return own, done.lines
 
 
 def find_images(annotations: Path, first: Callable[[Path], Path]) -> Path:

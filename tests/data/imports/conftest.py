@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from hrnet.check.keypoints import check_keypoints
+from hrnet.data.box_dataset import BoxDataset
 from hrnet.data.coco import KeypointDataset, read_keypoints
+from hrnet.data.coco_boxes import read_coco_boxes
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import ImportReport, import_annotations
 
@@ -60,5 +62,47 @@ def convert(tmp_path: Path) -> Callable[..., Converted]:
         checked = check_keypoints(out, report.images)
         assert checked.errors == (), [finding.line for finding in checked.errors]
         return Converted(report, json.loads(out.read_text()), read_keypoints(out, report.images))
+
+    return run
+
+
+@dataclass(frozen=True)
+class ConvertedBoxes:
+    """The file of boxes that was written, as JSON and as training reads it."""
+
+    report: ImportReport
+    content: dict
+    dataset: BoxDataset
+
+    @property
+    def boxes(self) -> list:
+        """The name of the class and the box of each annotation."""
+        names = {one["id"]: one["name"] for one in self.content["categories"]}
+        return [(names[one["category_id"]], one["bbox"]) for one in self.content["annotations"]]
+
+    @property
+    def files(self) -> dict:
+        """Part of each file, None where it has none."""
+        return {one["file_name"]: one.get("part") for one in self.content["images"]}
+
+    @property
+    def notes(self) -> str:
+        return " | ".join(self.report.notes)
+
+
+@pytest.fixture
+def convert_boxes(tmp_path: Path) -> Callable[..., ConvertedBoxes]:
+    """Import a source of boxes and read the result, which needs no note of the reader."""
+
+    def run(source: Path, *, format_name: str | None = None, **options):
+        out = tmp_path / "out" / "boxes.json"
+        report = import_annotations(
+            source, out, ImportOptions(**options), format_name=format_name, force=True
+        )
+        assert report.kind == "boxes"
+        dataset = read_coco_boxes(out, report.images)
+        assert dataset.notes == ()
+        assert all(sample.image_path.is_file() for sample in dataset.samples)
+        return ConvertedBoxes(report, json.loads(out.read_text()), dataset)
 
     return run

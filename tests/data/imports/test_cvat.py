@@ -128,9 +128,13 @@ def test_single_points_by_group(export, convert):
 
 BAD = {
     "not XML": ("", "<annotations><image></annotations>", "expected XML in .*, got something else"),
-    "other XML": ("", "<svg/>", "expected CVAT's <annotations>, got <svg>"),
+    "other XML": ("", "<svg/>", "expected <annotations> of CVAT, got <svg>"),
     "entities": ("", '<!DOCTYPE a [<!ENTITY b "c">]><annotations/>', "without entities"),
-    "video": ("", "<annotations><track/></annotations>", "tracks of a video; export as"),
+    "video": (
+        "",
+        "<annotations><track/></annotations>",
+        "expected tracks of boxes, found none; export key",
+    ),
     "nothing": ("", "<annotations/>", "expected <image> elements of the wanted part, found none"),
 }
 
@@ -171,14 +175,14 @@ def test_odd_shapes_are_left_out_and_counted(export, convert, old, new, note, su
     file = export(shapes)
     done = convert(file)
     assert note.replace("{file}", str(file)) in " | ".join(done.report.notes)
-    assert done.report.num_subjects == subjects
+    assert done.report.num_labels == subjects
 
 
 def test_nothing_but_odd_shapes_is_one_line(export, convert):
     shapes = '<points label="face" points="1,2;x,4"></points>'
     with pytest.raises(InputError, match=r"a\.jpg: face: expected points as x,y;x,y, got '1,2;x"):
         convert(export(shapes))
-    with pytest.raises(InputError, match="expected <skeleton> or <points>, found none"):
+    with pytest.raises(InputError, match="expected a label and numbers xtl, ytl, xbr, ybr, got"):
         convert(export("<box/>"))
 
 
@@ -186,7 +190,7 @@ def test_a_list_of_another_length_is_left_out(export, convert):
     good = '<points label="face" points="10,20;30.5,40;50,60"></points>'
     odd = '<points label="face" points="10,20;3,4"></points>'
     done = convert(export(good * 2 + odd + odd.replace("face", "hand")), category="face")
-    assert done.report.num_subjects == 2
+    assert done.report.num_labels == 2
     notes = " | ".join(done.report.notes)
     assert "a.jpg: face: expected 3 points in each face, got 2)" in notes
     assert "1 points of other labels were left out (hand)" in notes
@@ -271,7 +275,7 @@ def test_the_declared_encoding_is_not_looked_up(export, convert, encoding):
     file = export(SKELETONS.replace('label="pet"', 'label="p\u00e9t"'))
     text = file.read_text().replace("utf-8", encoding)
     file.write_text(text, encoding="utf-8")
-    assert convert(file, category="p\u00e9t").report.num_subjects == 2
+    assert convert(file, category="p\u00e9t").report.num_labels == 2
 
 
 def test_deep_and_endless_files(tmp_path, picture, convert, monkeypatch):
@@ -281,8 +285,8 @@ def test_deep_and_endless_files(tmp_path, picture, convert, monkeypatch):
     labels = f"<labels><label><name>subject</name><svg>{deep}</svg></label></labels>"
     file.write_text(f"<annotations>{labels}{IMAGE.format('a.jpg', 1)}{deep}</annotations>")
     assert convert(file).points() == [[1, 2, 2]]
-    monkeypatch.setattr("hrnet.data.imports.cvat_xml._MOST_TAGS", 1000)
-    with pytest.raises(InputError, match="expected CVAT's XML of at most 1,000 tags"):
+    monkeypatch.setattr("hrnet.data.imports.xml_file._MOST_TAGS", 1000)
+    with pytest.raises(InputError, match="expected XML of CVAT of at most 1,000 tags"):
         convert(file)
 
 

@@ -52,7 +52,7 @@ def test_one_animal(project, convert):
     assert done.box() == [96.5, 36, 27.5, 18]  # grown by 2 % of the picture's 200 pixels
     assert done.dataset.skeleton.edges == ((1, 2), (0, 1))
     assert done.dataset.skeleton.flip_pairs == ((1, 2),)
-    assert (done.report.num_images, done.report.num_subjects) == (2, 1)
+    assert (done.report.num_images, done.report.num_labels) == (2, 1)
     assert [image["video"] for image in done.content["images"]] == ["walk", "walk"]
     assert "annotator" not in done.content["annotations"][0]
 
@@ -170,7 +170,7 @@ def test_unique_body_parts_can_be_taken(project, convert):
         assert done.points() == [[1, 1, 2]]
     done = convert(project, names=("corner", "nose", "tail"))
     assert [one["individual"] for one in done.content["annotations"]] == ["m1", "m2", "single"]
-    assert convert(project, category="m2").report.num_subjects == 1
+    assert convert(project, category="m2").report.num_labels == 1
     done = convert(project, category="mouse")
     assert done.category["name"] == "mouse"
     assert "mouse is no individual; it names the category, and all of them are taken" in (

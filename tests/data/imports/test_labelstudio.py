@@ -135,8 +135,8 @@ BAD = {
     "object": ({"a": 1}, "expected a list of tasks, Label Studio's export as JSON"),
     "JSON-MIN": ([{"image": "a.jpg", "kp": []}], "export as JSON, not as JSON-MIN"),
     "no points": (
-        [task([rectangle("r", 1, 1, 9, 9)])],
-        "expected tasks with keypointlabels, found",
+        [task([{"type": "brushlabels", "value": {}}])],
+        "expected tasks with keypointlabels or rectanglelabels, found none",
     ),
     "twice": ([task([point("a", 1, 1), point("a", 2, 2)])], "annotation 7 has a twice in one subj"),
     "unclear": ([task([*TWO, point("a", 50, 50)])], "a keypoint is in 2 rectangles; join each"),
@@ -256,7 +256,7 @@ def test_what_is_odd_or_of_another_kind_is_left_out_and_counted(export, convert,
 )
 def test_an_odd_task_is_left_out(export, convert, odd):
     done = convert(export(odd, task([point("nose", 50, 50)])))
-    assert (done.report.num_images, done.report.num_subjects) == (1, 1)
+    assert (done.report.num_images, done.report.num_labels) == (1, 1)
     assert any("were left out (" in note and "expected " in note for note in done.report.notes)
 
 
@@ -270,7 +270,7 @@ def test_a_wrong_rectangle_takes_its_keypoints_with_it(export, convert):
         point("tail", 60, 30),
     ]
     done = convert(export(task(regions)))
-    assert done.report.num_subjects == 1
+    assert done.report.num_labels == 1
     assert done.points() == [[140, 30, 2]]
     notes = " | ".join(done.report.notes)
     assert "1 rectangles, with their keypoints, were left out (" in notes
@@ -298,5 +298,5 @@ def test_uploads_of_the_same_name_are_two_pictures(export, convert):
 
 def test_tasks_of_one_picture_are_one_picture(export, convert):
     done = convert(export(task([point("nose", 50, 50)]), task([point("nose", 60, 50)])))
-    assert (done.report.num_images, done.report.num_subjects) == (1, 2)
+    assert (done.report.num_images, done.report.num_labels) == (1, 2)
     assert "2 tasks have 1 pictures; each picture is there once" in done.report.notes

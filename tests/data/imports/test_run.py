@@ -64,8 +64,8 @@ def test_margins(source, tmp_path, margin):
 
 def test_unknown_formats_and_sources(source, tmp_path):
     out, options = tmp_path / "out.json", ImportOptions()
-    with pytest.raises(InputError, match=r"expected --format as one of yolo, cvat, .* got 'voc'"):
-        import_annotations(source, out, options, format_name="voc")
+    with pytest.raises(InputError, match=r"expected --format as one of yolo, voc, .* got 'xls'"):
+        import_annotations(source, out, options, format_name="xls")
     with pytest.raises(InputError, match="nothere does not exist; check the path"):
         import_annotations(tmp_path / "nothere", out, options)
     empty = tmp_path / "empty"
@@ -164,9 +164,9 @@ def test_a_reader_that_fails_is_one_line(source, tmp_path, monkeypatch):
     [
         ("yolo", {"heads": Path("a")}, "format mpii"),
         ("mpii", {"names": ("a",)}, "formats yolo, cvat, labelstudio, deeplabcut"),
-        ("sleap", {"part": "train"}, "formats yolo, cvat"),
+        ("sleap", {"part": "train"}, "formats yolo, voc, cvat"),
         ("cvat", {"likelihood": 0.5}, "formats yolo, deeplabcut"),
-        ("mpii", {"category": "a"}, "formats yolo, cvat, labelstudio, deeplabcut, sleap"),
+        ("mpii", {"category": "a"}, "formats yolo, voc, cvat, labelstudio, deeplabcut, sleap"),
     ],
 )
 def test_options_that_a_format_does_not_have(source, tmp_path, name, option, formats):

@@ -191,14 +191,14 @@ def test_several_skeletons(labels, convert):
         InputError, match="expected one skeleton, found fly, mouse; give one of the"
     ):
         convert(path)
-    assert convert(path, category="fly").report.num_subjects == 2
+    assert convert(path, category="fly").report.num_labels == 2
     with pytest.raises(InputError, match="expected instances that people labelled, found none"):
         convert(path, category="mouse")
 
 
 def test_instances_must_have_all_points(labels, convert):
     done = convert(labels(end=5))
-    assert done.report.num_subjects == 1
+    assert done.report.num_labels == 1
     (note,) = [one for one in done.report.notes if one.startswith("1 instances")]
     assert "labels.slp: frame 1: expected 3 points in each instance, got 2)" in note
 
@@ -241,14 +241,14 @@ def test_a_second_skeleton_of_the_same_name_is_counted(labels, convert):
     path = labels(skeletons=[skeleton("fly"), other])
     change(path, "instances", lambda rows: rows["skeleton"].__setitem__(1, 1))
     done = convert(path)
-    assert done.report.num_subjects == 1
+    assert done.report.num_labels == 1
     note = "1 instances of other skeletons were left out (1 of fly, no. 2, with 2 keypoints)"
     assert note in done.report.notes
     path = labels(
         skeletons=[skeleton("fly"), skeleton("fly")]
     )  # the same twice, as merging leaves it
     change(path, "instances", lambda rows: rows["skeleton"].__setitem__(1, 1))
-    assert convert(path).report.num_subjects == 2
+    assert convert(path).report.num_labels == 2
 
 
 def change(path, name, how):

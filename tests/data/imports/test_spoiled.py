@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hrnet.data.coco import read_keypoints
+from hrnet.data.coco_boxes import read_coco_boxes
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import import_annotations
 from hrnet.errors import InputError
@@ -187,11 +188,82 @@ def expect_result_or_line(source: Path, format_name: str, heads: Path | None = N
         assert "is not in the form of" not in str(error)
         assert not out.exists()
     else:
-        assert read_keypoints(out, report.images).samples
+        read = read_keypoints if report.kind == "keypoints" else read_coco_boxes
+        assert read(out, report.images).samples
 
 
 def check(**given_values) -> Callable:
     return lambda test: settings(max_examples=80, deadline=None)(given(**given_values)(test))
+
+
+BOX_LABELS = "0 0.5 0.5 0.4 0.6\n1 0.1 0.2 0.5 0.2 0.1 0.8\n"
+BOX_YAML = "path: .\ntrain: images\nval: [images, list.txt]\nnames: {0: pet, 1: cow}\n"
+BOX_XML = """<annotations><meta><labels><label><name>pet</name></label></labels></meta>
+<image name="a.png" width="60" height="40"><box label="pet" xtl="1" ytl="2" xbr="30" ybr="40"/>
+<box label="cow" occluded="1" rotation="30" xtl="1" ytl="2" xbr="30" ybr="30"/></image>
+</annotations>"""
+TRACKS = """<annotations><track id="0" label="pet"><box frame="0" keyframe="1" outside="0" xtl="1"
+ytl="2" xbr="30" ybr="40"/><box frame="1" outside="1" xtl="1" ytl="2" xbr="30" ybr="40"/></track>
+</annotations>"""
+VOC = """<annotation><filename>a.png</filename><size><width>60</width><height>40</height></size>
+<object><name>pet</name><difficult>1</difficult><truncated>0</truncated><bndbox><xmin>1</xmin>
+<ymin>2</ymin><xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"""
+RECTANGLES = [
+    {
+        "id": 1,
+        "data": {"image": "/data/upload/3/0a1b2c3d-a.png"},
+        "annotations": [
+            {
+                "id": 7,
+                "ground_truth": True,
+                "result": [
+                    {
+                        "id": "r",
+                        "type": "rectanglelabels",
+                        "value": {"x": 1, "y": 2, "width": 50, "height": 60, "rotation": 30}
+                        | {"rectanglelabels": ["pet"]},
+                    }
+                ],
+            }
+        ]
+        * 2,
+    }
+] * 2
+
+
+@check(yaml=st.just(BOX_YAML) | spoiled_text(BOX_YAML), labels=spoiled_text(BOX_LABELS))
+def test_yolo_boxes(folders, yaml, labels):
+    folder = next(folders)
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    for name in ("a", "b"):
+        (folder / f"{name}.png").rename(folder / "images" / f"{name}.png")
+        (folder / "labels" / f"{name}.txt").write_text(labels, newline="")
+    (folder / "list.txt").write_text("images/a.png\n")
+    (folder / "classes.txt").write_text("pet\ncow\n")
+    (folder / "data.yaml").write_text(yaml, newline="")
+    expect_result_or_line(folder, "yolo")
+
+
+@check(text=spoiled_text(VOC), parts=spoiled_text("a\nb 1\n"))
+def test_voc(folders, text, parts):
+    folder = next(folders)
+    (folder / "Annotations").mkdir()
+    (folder / "Annotations" / "a.xml").write_text(text, newline="")
+    (folder / "ImageSets" / "Main").mkdir(parents=True)
+    (folder / "ImageSets" / "Main" / "train.txt").write_text(parts, newline="")
+    expect_result_or_line(folder, "voc")
+
+
+@check(
+    text=st.one_of([f(text) for f in (spoiled_text, spoiled_values) for text in (BOX_XML, TRACKS)])
+)
+def test_cvat_boxes(folders, text):
+    folder = next(folders)
+    for old, new in (("a", "frame_000000"), ("b", "frame_000001")):
+        (folder / f"{new}.png").write_bytes((folder / f"{old}.png").read_bytes())
+    (folder / "annotations.xml").write_text(text, newline="")
+    expect_result_or_line(folder / "annotations.xml", "cvat")
 
 
 @check(yaml=spoiled_text(YAML), labels=st.just(LABELS) | spoiled_text(LABELS))
@@ -229,7 +301,9 @@ def test_deeplabcut(folders, table, config):
     expect_result_or_line(folder, "deeplabcut")
 
 
-@pytest.mark.parametrize(("name", "content"), [("labelstudio", STUDIO), ("mpii", PERSONS)])
+@pytest.mark.parametrize(
+    ("name", "content"), [("labelstudio", STUDIO), ("labelstudio", RECTANGLES), ("mpii", PERSONS)]
+)
 def test_json(folders, name, content):
     @check(spoiled=spoiled_json(content))
     def try_one(spoiled):

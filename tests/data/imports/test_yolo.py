@@ -93,7 +93,7 @@ def test_several_classes(project, convert):
     assert [one["class"] for one in done.content["annotations"]] == ["cat", "cat", "dog"]
     done = convert(project, category="dog")
     assert done.category["name"] == "dog"
-    assert done.report.num_subjects == 1
+    assert done.report.num_labels == 1
     with pytest.raises(InputError, match="expected subjects of class cow, found cat, dog"):
         convert(project, category="cow")
 
@@ -138,7 +138,7 @@ def test_an_odd_line_is_left_out_or_is_the_error_where_all_are(project, convert,
     file = project / "labels" / "train" / "a.txt"
     file.write_text(f"{line}\n{LINE}")
     done = convert(project)
-    assert done.report.num_subjects == 2
+    assert done.report.num_labels == 2
     (note,) = [one for one in done.report.notes if "lines of labels" in one]
     assert re.search(rf"^1 lines of labels were left out \(.*{message}", note)
     file.write_text(line)
@@ -251,7 +251,7 @@ def test_listed_pictures_must_exist(project, convert):
 def test_folders_without_labels(tmp_path, picture, convert):
     (tmp_path / "labels").mkdir()
     with pytest.raises(InputError, match=r"expected pictures in .*images; give their folder"):
-        convert(tmp_path)
+        convert(tmp_path, format_name="yolo")
     picture(tmp_path / "images" / "a.jpg")
-    with pytest.raises(InputError, match="expected label files with subjects, found none"):
-        convert(tmp_path)
+    with pytest.raises(InputError, match="expected label files with boxes or keypoints, found no"):
+        convert(tmp_path, format_name="yolo")

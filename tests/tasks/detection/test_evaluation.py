@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from hrnet.data.box_dataset import BoxSample
+from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.spec import NetworkSpec
 from hrnet.tasks import Job
-from hrnet.tasks.detection.dataset import DetectionDataset
+from hrnet.tasks.detection.dataset import DetectionDataset, read_dataset
 from hrnet.tasks.detection.evaluation import MAX_CLASS_METRICS, details
 from hrnet.tasks.detection.result import Detections
 from hrnet.tasks.detection.spec import DetectionSpec
@@ -197,3 +198,11 @@ def test_a_picture_of_another_size_is_refused():
     other = replace(found([], [], []), image_size=(100, 90))
     with pytest.raises(InputError, match="90x100"):
         data.check_result(Job(Path("a.png")), other)
+
+
+@pytest.mark.parametrize("name", ["data.yaml", "annotations.xml", "."])
+def test_data_of_other_tools_need_an_import(tmp_path, name):
+    with pytest.raises(
+        InputError, match=r"in a COCO file \(.json\), got the .*`hrnet data import`"
+    ):
+        read_dataset(DataSource(tmp_path / name, images=tmp_path))

@@ -1,11 +1,11 @@
-"""Annotations of other tools become COCO keypoint files; one module a format."""
+"""Annotations of other tools become COCO files of keypoints or boxes; one module a format."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, wholebody, yolo
-from hrnet.data.imports.common import Imported, Source
+from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, voc, wholebody, yolo
+from hrnet.data.imports.common import Imported, ImportedBoxes, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,12 +13,13 @@ class Format:
     """One format: a test for sources that look like it, its reader, and its options."""
 
     fits: Callable[[Path], bool]
-    read: Callable[[Source], Imported]
+    read: Callable[[Source], Imported | ImportedBoxes]
     options: frozenset[str] = frozenset()
 
 
 FORMATS: Mapping[str, Format] = {
     "yolo": Format(yolo.fits, yolo.read, yolo.OPTIONS),
+    "voc": Format(voc.fits, voc.read, voc.OPTIONS),
     "cvat": Format(cvat.fits, cvat.read, cvat.OPTIONS),
     "labelstudio": Format(labelstudio.fits, labelstudio.read, labelstudio.OPTIONS),
     "deeplabcut": Format(deeplabcut.fits, deeplabcut.read, deeplabcut.OPTIONS),

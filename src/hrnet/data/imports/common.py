@@ -4,6 +4,7 @@ Coordinates are taken as the tools give them, in pixels of the upright picture. 
 added or taken away unless a format defines where its pixels lie.
 """
 
+import math
 import reprlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,9 @@ EXTRA_HINT = "install it with `pip install 'hrnet[import]'`"
 
 Box = Sequence[float]
 """Left, top, width and height."""
+
+Turn = tuple[float, tuple[float, float]]
+"""Degrees clockwise, and the point (x, y) that stays where it is."""
 
 NO_VISIBILITY = "the format has no visibility: all labelled keypoints count as visible"
 """A note of the importers whose sources have none."""
@@ -62,17 +66,33 @@ class ImportedSubject:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ImportedBox:
+    """One labelled object without keypoints.
+
+    box_xywh: pixels, perhaps beyond the picture. ignore: neither to be found nor wrong to be found.
+    polygons: its outline as x1, y1, x2, y2, ... in pixels. extra: more entries of its annotation.
+    """
+
+    class_name: str
+    box_xywh: Box
+    ignore: bool = False
+    polygons: tuple[Sequence[float], ...] = ()
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ImportedPicture:
-    """One picture on disk and its subjects.
+    """One picture on disk and its subjects, or its boxes.
 
     size: (height, width) by the source, None where it gives none. extra: more entries of its image,
     such as its video or its part.
     """
 
     path: Path
-    subjects: tuple[ImportedSubject, ...]
+    subjects: tuple[ImportedSubject, ...] = ()
     size: Size | None = None
     extra: Mapping[str, object] = field(default_factory=dict)
+    boxes: tuple[ImportedBox, ...] = ()
 
 
 @final
@@ -129,7 +149,7 @@ def _in_brackets(places: Sequence[str]) -> str:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Imported:
-    """The content of a source as an importer returns it.
+    """The keypoints of a source as an importer returns them.
 
     edges, flip_pairs: pairs of indices from 0. flip_pairs, sigmas: None where the source has none.
     inputs: the files that were read beside the pictures; none of them is ever replaced.
@@ -141,6 +161,19 @@ class Imported:
     edges: tuple[tuple[int, int], ...] = ()
     flip_pairs: tuple[tuple[int, int], ...] | None = None
     sigmas: tuple[float, ...] | None = None
+    inputs: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImportedBoxes:
+    """The boxes of a source without keypoints, as an importer returns them.
+
+    class_names: in their order; those of boxes that are not among them follow by name.
+    inputs: as in `Imported`.
+    """
+
+    class_names: tuple[str, ...]
+    pictures: tuple[ImportedPicture, ...]
     inputs: tuple[Path, ...] = ()
 
 
@@ -188,3 +221,16 @@ def chosen_one(where: object, what: str, found: Sequence[str], wanted: str | Non
     asked = "one of them with --category" if wanted is None else f"another one than {wanted}"
     listed = ", ".join(found[:20]) or "none"
     raise InputError(f"{where}: expected one {what}, found {listed}; give {asked}")
+
+
+def enclosing_box(left: float, top: float, width: float, height: float, turn: Turn) -> Box:
+    """Return the upright box (xywh) around a turned one. turn: degrees clockwise, and the pivot."""
+    degrees, (x, y) = turn
+    angle = math.radians(degrees)
+    corners = np.array([[left, top], [left + width, top], [left, top + height]])
+    corners = np.vstack([corners, corners[1] + corners[2] - corners[0]]) - (x, y)
+    # y points down, so this matrix turns clockwise on the screen.
+    cosine, sine = math.cos(angle), math.sin(angle)
+    turned = corners @ np.array([[cosine, sine], [-sine, cosine]]) + (x, y)
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    return [*map(float, low), *map(float, high - low)]

@@ -1,5 +1,6 @@
 """CVAT's own XML, "CVAT for images 1.1": skeletons, or points with a label.
 
+Files without any of these are read by `cvat_boxes`.
 Source of the layout: docs.cvat.ai, "XML annotation format". Keypoints that are `outside` are not
 labelled, those that are `occluded` are hidden. `<points>` of several points are one subject; such
 of one point are one keypoint each, joined by their group, or all of a picture where nothing is
@@ -8,7 +9,7 @@ grouped. A `<box>` of the same group is the subject's box.
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,26 @@ import numpy as np
 from hrnet.data.imports.common import (
     Box,
     Imported,
+    ImportedBoxes,
     ImportedPicture,
     ImportedSubject,
     Source,
     chosen_one,
     keypoint_names,
 )
-from hrnet.data.imports.cvat_xml import Element, bones, label_names, label_of, parse
-from hrnet.data.imports.pictures import PictureFinder
+from hrnet.data.imports.cvat_boxes import read_image_boxes, read_track_boxes
+from hrnet.data.imports.cvat_xml import (
+    bones,
+    count_shapes,
+    find_pictures,
+    label_names,
+    label_of,
+    parse,
+)
+from hrnet.data.imports.xml_file import Element
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder
-from hrnet.numbers import text_to_float, to_int
+from hrnet.numbers import text_to_float
 
 Marks = Mapping[str, tuple[float, float, float]]
 """Keypoint name -> x, y, visibility."""
@@ -128,16 +138,24 @@ def fits(source: Path) -> bool:
     return source.suffix == ".xml" or is_file(source / XML_NAME)
 
 
-def read(source: Source) -> Imported:
-    """Read the XML file of an export, or the folder that the export was unpacked into."""
+def read(source: Source) -> Imported | ImportedBoxes:
+    """Read the XML file of an export, or the folder that the export was unpacked into.
+
+    Keypoints are read where a picture has any, else boxes.
+    """
     options, path = source.options, source.path
     file = path / XML_NAME if is_folder(path) else path
     reader = _Reader(file, source)
     root = parse(file)
-    # The subjects of each picture: skeletons, lists of points, or single points.
+    # Boxes, of a video or where no picture has keypoints.
+    if root.find("track") is not None:
+        return read_track_boxes(source, file, root)
     images = [i for i in root.findall("image") if options.part in (None, i.get("subset"))]
     if not images:
         raise InputError(f"{file}: expected <image> elements of the wanted part, found none")
+    if not any(image.find(tag) is not None for image in images for tag in ("skeleton", "points")):
+        return read_image_boxes(source, file, root, images)
+    # The subjects of each picture: skeletons, lists of points, or single points.
     skeletons = sorted({label_of(s) for image in images for s in image.findall("skeleton")})
     if skeletons:
         category = chosen_one(file, "label of skeletons", skeletons, options.category)
@@ -154,7 +172,7 @@ def read(source: Source) -> Imported:
     if not any(found):
         raise source.nothing_left(f"{file}: expected labelled subjects, found none")
     # Their pictures, and all that is no keypoint.
-    pictures = _pictures(reader, images, found, names)
+    pictures = tuple(_pictures(reader, images, found, names))
     _count_others(source, images, bool(skeletons))
     return Imported(names, category, pictures, bones(root, category, names), inputs=(file,))
 
@@ -227,10 +245,6 @@ def _of_lists(
 def _point_names(reader: _Reader, root: Element, images: Sequence[Element]) -> tuple[str, ...]:
     """The labels that single points have, in the order of their definition or as given."""
     used = dict.fromkeys(label_of(p) for image in images for p in image.findall("points"))
-    if not used:
-        raise InputError(
-            f"{reader.file}: expected <skeleton> or <points>, found none in any picture"
-        )
     ordered = [name for name in label_names(root) if name in used]
     names = reader.source.options.names or tuple(dict.fromkeys([*ordered, *used]))
     unknown = sorted(set(used) - set(names))
@@ -244,36 +258,16 @@ def _pictures(
     images: Sequence[Element],
     found: Sequence[Sequence[_Found]],
     names: Sequence[str],
-) -> tuple[ImportedPicture, ...]:
-    source, file, beside = reader.source, reader.file, reader.file.parent / "images"
-    # Each picture is there once.
-    finder = PictureFinder(source.options.images or (beside if is_folder(beside) else file.parent))
-    pictures: list[ImportedPicture] = []
-    seen: set[tuple[str | None, str]] = set()
-    for image, subjects in zip(images, found, strict=True):
-        name, subset = image.get("name", ""), image.get("subset")
-        if (subset, name) in seen:
-            raise InputError(
-                f"{file}: expected each picture once, but two <image> elements are {name:.80}, "
-                "perhaps of two tasks; export each task alone"
-            )
-        seen.add((subset, name))
-        path = finder.find(*([f"{subset}/{name}"] if subset else []), name)
-        if path is None:
-            continue
-        # It has a size and perhaps subjects.
-        height, width = to_int(image.get("height")), to_int(image.get("width"))
-        if height is None or width is None:
-            raise InputError(f"{file}: expected height and width of {name:.80}")
+) -> Iterator[ImportedPicture]:
+    pictures = find_pictures(reader.source, reader.file, images)
+    for picture, image, subjects in zip(pictures, images, found, strict=True):
         marked = [s for s in subjects if any(v > 0 for _, _, v in s.marks.values())]
         left = len(subjects) - len(marked)
-        source.leave_out("subjects without a labelled keypoint", name, left)
+        place = image.get("name", "")
+        reader.source.leave_out("subjects without a labelled keypoint", place, left)
         triples = (np.array([s.marks.get(name, (0.0, 0.0, 0.0)) for name in names]) for s in marked)
         own = tuple(ImportedSubject(t, s.box) for t, s in zip(triples, marked, strict=True))
-        extra = {"part": subset} if subset else {}
-        pictures.append(ImportedPicture(path, own, (height, width), extra))
-    finder.expect_all(source)
-    return tuple(pictures)
+        yield replace(picture, subjects=own)
 
 
 def _count_others(source: Source, images: Sequence[Element], skeletons: bool) -> None:
@@ -281,9 +275,6 @@ def _count_others(source: Source, images: Sequence[Element], skeletons: bool) ->
     if skeletons:
         count = sum(len(image.findall("points")) for image in images)
         source.leave_out("<points> beside the skeletons", count=count)
-    for tag, count in Counter(shape.tag for image in images for shape in image).items():
-        if tag not in _READ:
-            source.leave_out("other shapes", f"{count} <{tag:.30}>", count)
-    source.leave_out("attributes", count=sum(1 for i in images for _ in i.iter("attribute")))
+    count_shapes(source, images, _READ)
     alone = sum(_group(box) is None for image in images for box in image.findall("box"))
     source.leave_out("boxes without a group", count=alone)

@@ -1,45 +1,63 @@
-"""The XML of CVAT as a tree: parsed within bounds, its labels and the bones of their drawings."""
+"""The XML of CVAT: its root, its pictures, its labels and the bones of their drawings."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from xml.etree import ElementTree
 
+from hrnet.data.imports.common import ImportedPicture, Source
+from hrnet.data.imports.pictures import PictureFinder
+from hrnet.data.imports.xml_file import Element, parse_xml
 from hrnet.errors import InputError
-from hrnet.files import read_text
-
-Element = ElementTree.Element
-
-_LONGEST_FILE = 1 << 29
-_LONGEST_TAG = re.compile(r"<[^<>]{4000000}")
-_MOST_TAGS = 6_000_000
+from hrnet.files import is_folder
+from hrnet.numbers import to_int
 
 
 def parse(file: Path) -> Element:
-    """Return the root of CVAT's XML; its declared encoding is ignored, since CVAT writes UTF-8.
+    """Return the root of CVAT's XML; raises InputError for other files, see `parse_xml`."""
+    return parse_xml(file, "CVAT", "annotations")
 
-    Raises InputError for other files, entities, tracks of a video, and files that are too large.
+
+def picture_folder(source: Source, file: Path) -> Path:
+    """Return the folder of the pictures: as given, images/ beside the XML file, or its own."""
+    beside = file.parent / "images"
+    return source.options.images or (beside if is_folder(beside) else file.parent)
+
+
+def find_pictures(source: Source, file: Path, images: Sequence[Element]) -> list[ImportedPicture]:
+    """Find the picture of each <image> element, as yet without labels.
+
+    Raises InputError for pictures that are missing, named twice or without a size.
     """
-    # Entities can grow without end, and the parser keeps every tag in memory.
-    text = read_text(file, "annotations", _LONGEST_FILE)
-    if "<!ENTITY" in text or "<!DOCTYPE" in text:
-        raise InputError(f"{file}: expected CVAT's XML without entities, which may be hostile")
-    if _LONGEST_TAG.search(text) or text.count("<") > _MOST_TAGS:
-        raise InputError(
-            f"{file}: expected CVAT's XML of at most {_MOST_TAGS:,} tags, none of them millions of "
-            "letters long; export it in parts"
-        )
-    try:
-        root = ElementTree.fromstring(text)  # a text, so its declared encoding is not looked up
-    except ElementTree.ParseError as error:
-        raise InputError(f"expected XML in {file}, got something else ({error})") from None
-    if root.tag != "annotations":
-        raise InputError(f"{file}: expected CVAT's <annotations>, got <{root.tag:.60}>")
-    if root.find("track") is not None:
-        raise InputError(
-            f"{file}: expected pictures, got tracks of a video; export as `CVAT for images 1.1`"
-        )
-    return root
+    finder = PictureFinder(picture_folder(source, file))
+    pictures: list[ImportedPicture] = []
+    seen: set[tuple[str | None, str]] = set()
+    for image in images:
+        name, subset = image.get("name", ""), image.get("subset")
+        if (subset, name) in seen:
+            raise InputError(
+                f"{file}: expected each picture once, but two <image> elements are {name:.80}, "
+                "perhaps of two tasks; export each task alone"
+            )
+        seen.add((subset, name))
+        path = finder.find(*([f"{subset}/{name}"] if subset else []), name)
+        if path is None:
+            continue
+        height, width = to_int(image.get("height")), to_int(image.get("width"))
+        if height is None or width is None:
+            raise InputError(f"{file}: expected height and width of {name:.80}")
+        extra = {"part": subset} if subset else {}
+        pictures.append(ImportedPicture(path, size=(height, width), extra=extra))
+    finder.expect_all(source)
+    return pictures
+
+
+def count_shapes(source: Source, holders: Sequence[Element], read: frozenset[str]) -> None:
+    """Count the shapes of <image> or <track> elements that are not read, and all attributes."""
+    for tag, count in Counter(shape.tag for holder in holders for shape in holder).items():
+        if tag not in read:
+            source.leave_out("other shapes", f"{count} <{tag:.30}>", count)
+    source.leave_out("attributes", count=sum(1 for one in holders for _ in one.iter("attribute")))
 
 
 def label_of(element: Element) -> str:

@@ -4,15 +4,13 @@ Source of the layout: labelstud.io, "Label Studio JSON format" and the tags KeyP
 RectangleLabels. A keypoint belongs to the rectangle that its parentID or a relation names, else to
 the only rectangle around it; without rectangles a task is one subject. Each annotation of a task
 is of another annotator, whose id (completed_by) is kept. Keypoints have no visibility: all count
-as visible.
+as visible. Exports without keypoints are read by `labelstudio_boxes`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 
@@ -22,19 +20,24 @@ from hrnet.data.imports.common import (
     NO_VISIBILITY,
     Box,
     Imported,
+    ImportedBoxes,
     ImportedPicture,
     ImportedSubject,
     Source,
     chosen_one,
     mentions,
     name_of,
-    shown,
 )
-from hrnet.data.imports.pictures import PictureFinder
+from hrnet.data.imports.labelstudio_boxes import read_boxes
+from hrnet.data.imports.labelstudio_file import (
+    annotations_of,
+    find_pictures,
+    label_of,
+    listed,
+    tasks_in,
+)
 from hrnet.errors import InputError
-from hrnet.files import read_json
 from hrnet.geometry import Size
-from hrnet.images import SUFFIXES
 from hrnet.numbers import to_float
 
 OPTIONS = frozenset({"names", "category"})
@@ -57,21 +60,26 @@ def fits(source: Path) -> bool:
     return source.suffix == ".json" and not mentions(source, mpii.MARK, wholebody.MARK)
 
 
-def read(source: Source) -> Imported:
-    """Read a JSON export (not JSON-MIN) of keypoint labels."""
-    # The subjects of each task that has annotations.
-    labelled: list[tuple[str, Json, list[_Found]]] = []
-    for place, task in _tasks(source):
-        annotations = list(_annotations(source, place, task))
+def read(source: Source) -> Imported | ImportedBoxes:
+    """Read a JSON export (not JSON-MIN): keypoints where there are any, else boxes."""
+    # The tasks that have annotations.
+    tasks = []
+    for place, task in tasks_in(source):
+        annotations = list(annotations_of(source, place, task))
         if annotations:
-            subjects = [s for where, one in annotations for s in _subjects(source, where, one)]
-            labelled.append((place, task, subjects))
+            tasks.append((place, task, annotations))
         else:
             source.leave_out("tasks without an annotation")
+    if not any(_has_keypoints(one) for _, _, annotations in tasks for _, one in annotations):
+        return read_boxes(source, tasks)
+    # Their subjects, of one label.
+    labelled = [
+        (place, task, [s for where, one in annotations for s in _subjects(source, where, one)])
+        for place, task, annotations in tasks
+    ]
     everybody = [subject for _, _, subjects in labelled for subject in subjects]
     if not everybody:
         raise source.nothing_left(f"{source}: expected tasks with keypointlabels, found none")
-    # Those of one label.
     options, labels = source.options, sorted({one.label for one in everybody if one.label})
     category = chosen_one(source, "label of rectangles", labels or ["subject"], options.category)
     for label, count in Counter(s.label for s in everybody).items():
@@ -92,49 +100,11 @@ def read(source: Source) -> Imported:
     return Imported(names, category, pictures, inputs=(source.path,))
 
 
-def _tasks(source: Source) -> Iterator[tuple[str, Json]]:
-    """Yield the tasks with their places; count other entries."""
-    content = read_json(source.path, "Label Studio export")
-    if isinstance(content, dict) and "images" in content and "annotations" in content:
-        raise InputError(
-            f"{source} is in COCO's form already; `hrnet data check` takes it as it is"
-        )
-    if not isinstance(content, list):
-        raise InputError(f"{source}: expected a list of tasks, Label Studio's export as JSON")
-    if others := [task for task in content if not isinstance(task, dict)]:
-        line = f"{source}: expected a list of tasks, Label Studio's export as JSON"
-        source.wrong("tasks", f"{line}, got {shown(others[0])} in it", len(others))
-    tasks = [task for task in content if isinstance(task, dict)]
-    if bare := [task for task in tasks if "data" not in task]:
-        line = f"{source}: expected tasks with data and annotations"
-        source.wrong("tasks", f"{line}; export as JSON, not as JSON-MIN", len(bare))
-    for count, task in enumerate(tasks, 1):
-        if "data" in task:
-            yield f"{source}: task {name_of(task.get('id')) or f'no. {count}'}", task
-
-
-def _annotations(source: Source, place: str, task: Json) -> Iterator[tuple[str, Json]]:
-    """The annotations that were not skipped, and their places."""
-    line = f"{place}: expected a list of annotations"
-    for annotation in _listed(source, line, task, "annotations"):
-        if annotation.get("was_cancelled"):
-            source.leave_out("annotations that were skipped")
-        else:
-            yield f"{place}, annotation {name_of(annotation.get('id'))}", annotation
-    for key in ("predictions", "drafts"):
-        others = task.get(key)
-        source.leave_out(key, count=len(others) if isinstance(others, list) else 0)
-
-
-def _listed(source: Source, line: str, parent: Json, key: str) -> list[Json]:
-    """The objects in a list; anything else there is counted, but for null."""
-    values, kind = parent.get(key), "regions" if key == "result" else key
-    if values is not None and not isinstance(values, list):
-        source.wrong(kind, f"{line}, got {shown(values)}")
-    entries = values if isinstance(values, list) else []
-    if others := [entry for entry in entries if not isinstance(entry, dict)]:
-        source.wrong(kind, f"{line}, got {shown(others[0])} in it", len(others))
-    return [entry for entry in entries if isinstance(entry, dict)]
+def _has_keypoints(annotation: Json) -> bool:
+    regions = annotation.get("result")
+    return isinstance(regions, list) and any(
+        isinstance(one, dict) and one.get("type") == _POINTS for one in regions
+    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -154,7 +124,7 @@ class _Regions:
 def _regions(source: Source, where: str, annotation: Json) -> _Regions:
     """Sort the regions by their kind; count those that are no keypoints and no rectangles."""
     # Rectangles by their id, or by a stand-in where it is missing or there twice.
-    regions = _listed(source, f"{where}: expected a list of regions", annotation, "result")
+    regions = listed(source, f"{where}: expected a list of regions", annotation, "result")
     rectangles: dict[str, Json] = {}
     parents: dict[str, str] = {}
     for count, region in enumerate(regions):
@@ -188,7 +158,7 @@ def _subjects(source: Source, where: str, annotation: Json) -> Iterator[_Found]:
     twice = set()
     for region in regions.points:
         point = _percent(source, where, region, ("x", "y"))
-        label = None if point is None else _label(source, where, region, _POINTS)
+        label = None if point is None else label_of(source, where, region, _POINTS)
         if point is None or label is None:
             continue
         try:
@@ -212,7 +182,7 @@ def _subjects(source: Source, where: str, annotation: Json) -> Iterator[_Found]:
             continue
         region, box, label = regions.rectangles[key], regions.boxes[key], None
         if region.get("type") == "rectanglelabels":
-            label = _label(source, where, region, "rectanglelabels")
+            label = label_of(source, where, region, "rectanglelabels")
             box = None if label is None else box
         if box is not None:
             yield _Found(own, box, label, annotator)
@@ -233,18 +203,6 @@ def _percent(source: Source, where: str, region: Json, keys: Sequence[str]) -> l
         source.wrong(kind, f"{place}: expected pictures and rectangles that are not rotated")
         return None
     return good
-
-
-def _label(source: Source, where: str, region: Json, kind: str) -> str | None:
-    value = region.get("value")
-    labels = value.get(kind) if isinstance(value, dict) else None
-    names = [name_of(label) for label in labels] if isinstance(labels, list) else []
-    if not names or not names[0]:
-        line = f"{where}: expected a label for each region, one has none; label it"
-        source.wrong("regions", line)
-        return None
-    source.leave_out("further labels of a region", names[0], len(names) - 1)
-    return names[0]
 
 
 def _owner(where: str, region: Json, point: Sequence[float], regions: _Regions) -> str | None:
@@ -287,47 +245,13 @@ def _pictures(
     source: Source, tasks: Sequence[tuple[str, Json, Sequence[_Found]]], names: Sequence[str]
 ) -> tuple[ImportedPicture, ...]:
     # Several tasks may show one picture; it is taken once, with the subjects of all.
-    finder = PictureFinder(source.options.images or source.path.parent)
+    pictures = find_pictures(source, [(place, task) for place, task, _ in tasks])
     found: dict[Path, list[ImportedSubject]] = {}
-    for place, task, subjects in tasks:
-        pictures = list(_file_names(task))
-        if not pictures:
-            line = f"{place}: expected the picture of {place.rpartition(': ')[2]} in its data"
-            source.wrong("tasks", line)
-            continue
-        source.leave_out("further pictures of a task", place, len(pictures) - 1)
-        picture = finder.find_readable(source, *pictures[0])
+    for (_, _, subjects), picture in zip(tasks, pictures, strict=True):
         if picture is not None:
             own = found.setdefault(picture[0], [])
             own += [_subject(subject, names, picture[1]) for subject in subjects]
-    finder.expect_all(source)
-    if not found:
-        raise source.nothing_left(f"{source}: expected pictures, found none")
-    if len(found) < len(tasks):
-        source.notes.append(
-            f"{len(tasks)} tasks have {len(found)} pictures; each picture is there once"
-        )
     return tuple(ImportedPicture(path, tuple(own)) for path, own in found.items())
-
-
-def _file_names(task: Json) -> Iterator[list[str]]:
-    """Paths of each picture of a task, from its address, without the prefix of an upload.
-
-    /data/upload/3/1a2b3c4d-cat.jpg, /data/local-files/?d=pets/cat.jpg, s3://bucket/pets/cat.jpg
-    """
-    data = task["data"]
-    for text in data.values() if isinstance(data, dict) else ():
-        if not isinstance(text, str):
-            continue
-        try:
-            parts = urlsplit(text)
-        except ValueError:  # an address with broken brackets
-            continue
-        place = parse_qs(parts.query).get("d", [unquote(parts.path)])[0].lstrip("/")
-        if Path(place).suffix.lower() in SUFFIXES:
-            name = Path(place).name
-            uploaded = re.match(r"(data/)?upload/", place)
-            yield [name, re.sub(r"^[0-9a-f]{8}-", "", name)] if uploaded else [place]
 
 
 def _subject(found: _Found, names: Sequence[str], size: Size) -> ImportedSubject:

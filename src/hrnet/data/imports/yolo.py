@@ -1,8 +1,9 @@
-"""YOLO pose labels: one text file for each picture, one line for each subject.
+"""YOLO labels: one text file for each picture, one line for each subject or box.
 
-A line is: class, centre x, centre y, width, height, then x, y (and visibility) of each keypoint,
-all relative to the picture's size. Source of the layout: docs.ultralytics.com/datasets/pose. In
-files without visibility a keypoint at (0, 0) or with a negative number is taken as not labelled.
+A line of keypoints is: class, centre x, centre y, width, height, then x, y (and visibility) of each
+keypoint, all relative to the picture's size. Source of the layout:
+docs.ultralytics.com/datasets/pose. In files without visibility a keypoint at (0, 0) or with a
+negative number is taken as not labelled. Other lines are read by `yolo_boxes`.
 """
 
 from collections import Counter
@@ -13,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.data.findings import first_of
 from hrnet.data.imports import yolo_files
 from hrnet.data.imports.common import (
     Imported,
+    ImportedBoxes,
     ImportedPicture,
     ImportedSubject,
     Source,
@@ -25,33 +26,24 @@ from hrnet.data.imports.common import (
     shown,
 )
 from hrnet.data.imports.pictures import picture_size
-from hrnet.data.imports.yaml_file import read_yaml
+from hrnet.data.imports.yolo_boxes import read_boxes
+from hrnet.data.imports.yolo_lines import (
+    BOX_COLUMNS,
+    FARTHEST,
+    LINES,
+    RELATIVE,
+    LabelLine,
+    class_names,
+    hold_keypoints,
+    read_lines,
+)
 from hrnet.errors import InputError
-from hrnet.files import is_file, is_folder, read_text
+from hrnet.files import is_file
 from hrnet.geometry import Size
-from hrnet.numbers import text_to_float, to_int
+from hrnet.numbers import to_int
 
 OPTIONS = frozenset({"names", "category", "part", "likelihood"})
-_BOX_COLUMNS = 5
 _MOST_KEYPOINTS = 10_000
-_LONGEST_LABELS = 1 << 21
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _LabelLine:
-    """One line of a label file, and its place for messages."""
-
-    place: str
-    values: NDArray[np.float64]
-
-    @property
-    def class_index(self) -> int:
-        return int(self.values[0])
-
-    @property
-    def width(self) -> int:
-        """The number of values of the keypoints."""
-        return len(self.values) - _BOX_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +60,36 @@ class _Layout:
 
 
 def fits(source: Path) -> bool:
-    """Return True for a data.yaml with kpt_shape, or a folder with one or with labels."""
-    if is_folder(source):
-        return is_folder(source / "labels") or yolo_files.settings_in(source) is not None
-    return source.suffix in (".yaml", ".yml") and "kpt_shape" in read_text(source, "settings")
+    """Return True for a data.yaml or obj.data, or a folder with one or with label files."""
+    return yolo_files.holds_labels(source)
 
 
-def read(source: Source) -> Imported:
-    """Read a data.yaml, a folder that holds one, or a folder with labels/ and images/."""
+def read(source: Source) -> Imported | ImportedBoxes:
+    """Read a data.yaml, a folder that holds one, or a folder of pictures and label files.
+
+    Keypoints are read where `hold_keypoints` finds some, else boxes.
+    """
     # Pictures and label files, by the settings or by the folders.
     options = source.options
     yaml = source.path if is_file(source.path) else yolo_files.settings_in(source.path)
-    settings = read_yaml(yaml) if yaml is not None else {}
+    settings = yolo_files.read_settings(yaml) if yaml is not None else {}
     found = yolo_files.find(source, yaml, settings)
     if not found.parts:
         wanted = f"part {options.part}" if options.part else "pictures"
         raise source.nothing_left(
             f"{source}: expected {wanted} with labels, found none; check the folders"
         )
+    # Their lines, and the names of the classes.
+    lines = {picture: read_lines(source, label) for picture, label in found.labels.items()}
+    names_file = yolo_files.names_file(source.path)
+    classes = class_names(source, settings, names_file)
+    files = [file for file in (yaml, names_file) if file is not None]
+    inputs = (*files, *found.lists, *found.labels.values())
+    if not hold_keypoints(source, settings, [row for those in lines.values() for row in those]):
+        return read_boxes(source, found, lines, classes, inputs)
     # The lines that have the number of values that most have, or that the settings give.
-    rows = {picture: _rows(source, label) for picture, label in found.labels.items()}
-    layout = _layout(source, settings, [row for those in rows.values() for row in those])
+    rows = {picture: _of_subjects(source, those) for picture, those in lines.items()}
+    layout = _layout(source, settings, [row for those in rows.values() for row in those], classes)
     rows = {picture: _fitting(source, those, layout) for picture, those in rows.items()}
     # The classes that are wanted, and the names of the keypoints.
     taken = _taken(source, layout, rows)
@@ -100,35 +101,29 @@ def read(source: Source) -> Imported:
         category=" or ".join(map(layout.class_name, taken)),
         pictures=tuple(_pictures(source, found.parts, rows, layout, taken)),
         flip_pairs=_flip_pairs(source, settings.get("flip_idx"), layout.keypoints),
-        inputs=(*([yaml] if yaml else []), *found.lists, *found.labels.values()),
+        inputs=inputs,
     )
 
 
-def _rows(source: Source, file: Path) -> list[_LabelLine]:
-    """The lines of a label file; none where there is no file."""
-    text = read_text(file, "labels", _LONGEST_LABELS) if is_file(file) else ""
-    rows = []
-    for count, line in enumerate(text.splitlines(), 1):
-        place = f"{file}, line {count}"
-        numbers = [text_to_float(word) for word in line.split()]
-        if not numbers:
-            continue
-        # A line that cannot be used is counted with the form that was expected.
-        row = np.array([np.nan if one is None else one for one in numbers])
-        if np.isnan(row).any():
-            expected = "numbers"
-        elif len(row) <= _BOX_COLUMNS or to_int(row[0]) is None:
-            expected = "a class, a box of four numbers and keypoints"
-        elif np.abs(row[1:_BOX_COLUMNS]).max() > 2:
-            expected = "a box relative to the picture, 0 to 1"
+def _of_subjects(source: Source, lines: Iterable[LabelLine]) -> list[LabelLine]:
+    """The lines that have a box and keypoints; others are counted."""
+    good = []
+    for row in lines:
+        if row.width <= 0:
+            row.wrong(source, "a class, a box of four numbers and keypoints")
+        elif np.abs(row.values[1:BOX_COLUMNS]).max() > FARTHEST:
+            row.wrong(source, RELATIVE)
         else:
-            rows.append(_LabelLine(place, row))
-            continue
-        source.wrong("lines of labels", f"{place}: expected {expected}, got {line:.60}")
-    return rows
+            good.append(row)
+    return good
 
 
-def _layout(source: Source, settings: Mapping[str, object], rows: Sequence[_LabelLine]) -> _Layout:
+def _layout(
+    source: Source,
+    settings: Mapping[str, object],
+    rows: Sequence[LabelLine],
+    classes: Mapping[int, str],
+) -> _Layout:
     """K and values for each keypoint, of kpt_shape or else of the lines."""
     if not rows:
         raise source.nothing_left(
@@ -141,10 +136,10 @@ def _layout(source: Source, settings: Mapping[str, object], rows: Sequence[_Labe
     )
     if keypoints is None or values not in (2, 3) or not 1 <= keypoints <= _MOST_KEYPOINTS:
         raise InputError(f"{source}: expected kpt_shape as [keypoints, 2 or 3], got {shown(shape)}")
-    return _Layout(keypoints, values, _classes(source, settings.get("names")))
+    return _Layout(keypoints, values, classes)
 
 
-def _shape_of(rows: Sequence[_LabelLine]) -> list[int]:
+def _shape_of(rows: Sequence[LabelLine]) -> list[int]:
     """The shape that most lines have."""
     # Three values each if every third one could be a visibility, else two.
     (width, _), *_ = Counter(row.width for row in rows).most_common(1)
@@ -153,7 +148,7 @@ def _shape_of(rows: Sequence[_LabelLine]) -> list[int]:
     return [width // 3, 3] if three else [width // 2, 2]
 
 
-def _fitting(source: Source, rows: Iterable[_LabelLine], layout: _Layout) -> list[_LabelLine]:
+def _fitting(source: Source, rows: Iterable[LabelLine], layout: _Layout) -> list[LabelLine]:
     """The rows that have the numbers of their keypoints."""
     fitting = []
     for row in rows:
@@ -161,33 +156,14 @@ def _fitting(source: Source, rows: Iterable[_LabelLine], layout: _Layout) -> lis
             fitting.append(row)
             continue
         source.wrong(
-            "lines of labels",
+            LINES,
             f"{row.place}: expected {layout.keypoints} keypoints of {layout.values} numbers each, "
             f"got {row.width} numbers; correct kpt_shape or the labels",
         )
     return fitting
 
 
-def _classes(source: Source, names: object) -> dict[int, str]:
-    """Names of the classes, which are a list or a mapping from their numbers."""
-    pairs: Iterable[tuple[object, object]] = enumerate(names) if isinstance(names, list) else ()
-    if isinstance(names, dict):
-        pairs = names.items()
-    found = {}
-    for key, name in pairs:
-        place, text = to_int(key), name_of(name)
-        if place is None or not text:
-            source.wrong(
-                "names of classes",
-                f"{source}: expected names as a list, or as numbers of classes with their names, "
-                f"got {shown(key)}: {shown(name)}",
-            )
-        else:
-            found[place] = text
-    return found
-
-
-def _taken(source: Source, layout: _Layout, rows: Mapping[Path, Sequence[_LabelLine]]) -> list[int]:
+def _taken(source: Source, layout: _Layout, rows: Mapping[Path, Sequence[LabelLine]]) -> list[int]:
     """The classes that are imported: those that occur, or the one that is wanted."""
     wanted = source.options.category
     used = Counter(row.class_index for those in rows.values() for row in those)
@@ -239,7 +215,7 @@ def _flip_pairs(source: Source, order: object, count: int) -> tuple[tuple[int, i
 def _pictures(
     source: Source,
     parts: Mapping[Path, str],
-    rows: Mapping[Path, Sequence[_LabelLine]],
+    rows: Mapping[Path, Sequence[LabelLine]],
     layout: _Layout,
     taken: Sequence[int],
 ) -> Iterable[ImportedPicture]:
@@ -258,13 +234,13 @@ def _pictures(
 
 
 def _subject(
-    source: Source, row: _LabelLine, layout: _Layout, size: Size, extra: Mapping[str, object]
+    source: Source, row: LabelLine, layout: _Layout, size: Size, extra: Mapping[str, object]
 ) -> ImportedSubject:
     # Shares of width and height become pixels; the box is given by its centre.
     scale = np.array([size[1], size[0]])
     center, extent = row.values[1:3] * scale, row.values[3:5] * scale
     box = np.concatenate([center - extent / 2, extent]).tolist()
-    values = row.values[_BOX_COLUMNS:].reshape(layout.keypoints, layout.values)
+    values = row.values[BOX_COLUMNS:].reshape(layout.keypoints, layout.values)
     points = values[:, :2]
     if layout.values == 3:
         visibility = _visibility(source, row.place, values[:, 2])
@@ -308,16 +284,9 @@ def _notes(
         yield "the labels have no visibility: all points but those at (0, 0) count as visible"
     if several:
         yield "several classes became one category; each annotation keeps its `class`"
-    if source.options.part is None:
-        yield "all parts (train, val, test) are in one file; --part takes one of them"
     if not settings.get("kpt_shape"):
         yield (
             f"without kpt_shape the labels were read as {layout.keypoints} keypoints of "
             f"{layout.values} numbers each"
         )
-    without = [picture.name for picture, label in found.labels.items() if not is_file(label)]
-    if without:
-        yield (
-            f"{len(without)} pictures have no label file and count as pictures without subjects "
-            f"({first_of(without)})"
-        )
+    yield from found.unlabelled("subjects")

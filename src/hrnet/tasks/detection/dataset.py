@@ -15,6 +15,9 @@ from hrnet.spec import ModelSpec
 from hrnet.tasks import Job, Result
 from hrnet.tasks.detection.spec import DetectionSpec
 
+_OF_TOOLS = (".yaml", ".yml", ".xml")
+"""Suffixes of data of other tools."""
+
 
 class DetectionDataset(BoxDataset):
     """The pictures of an annotation file, each with its boxes."""
@@ -88,9 +91,11 @@ class DetectionDataset(BoxDataset):
 def read_dataset(source: DataSource) -> DetectionDataset:
     """Read a COCO instance file; raises InputError with one line for the first error in it."""
     expect_pycocotools()
-    if is_folder(source.path):
+    if is_folder(source.path) or source.path.suffix in _OF_TOOLS:
+        kind = "folder" if is_folder(source.path) else "file"
         raise InputError(
-            f"expected boxes in a COCO file, got the folder {source.path}; name a file"
+            f"expected boxes in a COCO file (.json), got the {kind} {source.path}; "
+            "`hrnet data import` makes one of other tools' data"
         )
     if source.images is None:
         raise InputError(
