@@ -73,7 +73,7 @@ def test_yolo_boxes(bring, pictures, settings, labels):
 
 
 VOC = """<annotation><filename>a.png</filename><size><width>200</width><height>100</height></size>
-<object><name>pet</name><difficult>1</difficult><bndbox><xmin>1</xmin><ymin>2</ymin>
+<object><name>pet</name><difficult>0</difficult><bndbox><xmin>1</xmin><ymin>2</ymin>
 <xmax>30</xmax><ymax>40</ymax></bndbox></object></annotation>"""
 
 
