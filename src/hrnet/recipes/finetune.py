@@ -27,8 +27,11 @@ It has TAKES, a noun for the data that it takes, `fits(path)`, which is true for
 `choose(own)`, which returns what `own_experiment` returns, of an `OwnData`.
 """
 
-VARIANT, EMBEDDED = "small_hrnet_w16", "default"
-"""Variant and name of the embedded model, whose weights are at hand without a download."""
+PACKAGED = {"wider_naive_litehrnet_18": "default", "small_hrnet_w16": "person_finder"}
+"""Variant -> the model in the package that has it: weights at hand without a download."""
+
+IN_THE_PACKAGE = "in the package"
+"""Among the names of published weights to start from: those of `PACKAGED`."""
 
 VAL_SHARE = 0.1
 """The share of the pictures that is set apart where no validation data are given."""
@@ -168,16 +171,16 @@ def choose_training(
 ) -> tuple[E, list[str]]:
     """Choose start weights and schedule of an experiment, and apply the settings.
 
-    count: training samples. same_labels: whether the embedded model predicts these labels.
+    count: training samples. same_labels: whether the packaged model predicts these labels.
     published: names of published weights to start from without the variant, the first choice first;
-        `EMBEDDED` among them allows the embedded model, whose backbone reads all but classes.
+        `IN_THE_PACKAGE` among them allows those that come with it.
     Returns the experiment and lines about it.
     """
     # The start weights follow the variant, and the schedule follows the start weights.
     wanted = override(usual, settings)
     is_given = any(line.startswith("train.init=") for line in settings)
     init, why_none = (None, "") if is_given else start_of(wanted.model.variant, published)
-    has_head = bool(wanted.train.init) if is_given else init == EMBEDDED
+    has_head = bool(wanted.train.init) if is_given else init in PACKAGED.values()
     epochs = wanted.train.epochs if any(s.startswith("train.epochs=") for s in settings) else None
     is_known = has_head and same_labels
     train = schedule(usual.train, count, is_known=is_known, epochs=epochs, pace=pace)
@@ -189,12 +192,12 @@ def choose_training(
 
 
 def start_of(variant: str, published: Sequence[str]) -> tuple[str | None, str]:
-    """Choose weights that fit a variant: the embedded model's, or published ones, downloaded.
+    """Choose weights that fit a variant: a packaged model's, or published ones, downloaded.
 
     Returns their name and "", or None and the reason.
     """
-    if variant == VARIANT and EMBEDDED in published:
-        return EMBEDDED, ""
+    if variant in PACKAGED and IN_THE_PACKAGE in published:
+        return PACKAGED[variant], ""
     known = {row.name: row for row in rows()}
     names = [f"{variant}-{name}" for name in published]
     name = next((name for name in names if name in known and known[name].url), None)

@@ -301,7 +301,7 @@ def _save_epoch(
     if metrics:
         name, value = main_metric(metrics)
         line += f"  {name} {value:.4f}"
-        if position.best is None or value > position.best:
+        if position.best is None or value >= position.best:
             position.best, position.best_epoch = value, position.epoch + 1
             with atomic_path(folder / BEST) as file:
                 shutil.copyfile(folder / LAST, file)

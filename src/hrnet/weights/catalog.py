@@ -9,11 +9,14 @@ from hrnet.weights.hub import HUB_PREFIX, from_hub
 from hrnet.weights.published.cache import converted
 from hrnet.weights.published.rows import BY_INTENTION, PublishedWeight, near_names, row_of_name
 
-_EMBEDDED = Path(__file__).parents[1] / "assets" / "default.onnx"
+_ASSETS = Path(__file__).parents[1] / "assets"
 
-CATALOG = {"default": _EMBEDDED, "fast": _EMBEDDED}
-"""Name -> exported model inside the package; its model card lies beside it."""
-
+CATALOG = {
+    "default": _ASSETS / "default.onnx",
+    "fast": _ASSETS / "default.onnx",
+    "person_finder": _ASSETS / "person_finder.onnx",
+}
+"""Name -> exported model inside the package; the model cards lie beside them."""
 
 DETECTORS = {"person": "person_finder"}
 """Class of subjects -> the packaged model that finds them."""

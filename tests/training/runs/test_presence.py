@@ -79,7 +79,11 @@ def test_the_part_is_trained_alone_on_a_finished_network(finished, alone):
     out, lines = alone
     assert any("train.init: a new presence part" in line for line in lines)
     before, after = load_file(finished), load_file(out / "last.safetensors")
-    assert after.keys() - before.keys() == {"presence.linear.weight", "presence.linear.bias"}
+    assert after.keys() - before.keys() == {
+        *("presence.linear.weight", "presence.linear.bias", "presence.norm.weight"),
+        *("presence.norm.bias", "presence.norm.running_mean", "presence.norm.running_var"),
+        "presence.norm.num_batches_tracked",
+    }
     for name, values in before.items():  # norms' statistics too
         np.testing.assert_array_equal(values, after[name])
 
@@ -138,4 +142,4 @@ def test_a_network_without_it_leaves_the_part_of_a_file_out(alone, tmp_path):
     model = hrnet.create_model("small_hrnet_w16", num_outputs=3)
     notes = hrnet.load_weights(model, alone[0] / "last.safetensors")
     assert len(notes) == 1
-    assert "2 x tensors of the presence part left out" in notes[0]
+    assert "7 x tensors of the presence part left out" in notes[0]

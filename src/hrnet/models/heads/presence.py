@@ -9,31 +9,26 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-GRID = 4
-"""Rows and columns of cells that the highest stream is pooled to."""
-
 
 class PresencePart(nn.Module):
-    """One linear layer of pooled streams and the heatmaps' peaks.
+    """One linear layer of the streams' means and the heatmaps' peaks, all normalised.
 
     Streams and heatmaps (N, K, h, w) -> logits (N, K) that each keypoint is in the picture.
-    Everything is read without gradient to the streams' own network only where that is frozen.
 
-    channels: of the streams, from the highest down.
+    channels: of the streams that the head reads, from the highest down.
     """
 
     def __init__(self, channels: Sequence[int], num_keypoints: int) -> None:
         super().__init__()
-        features = 2 * GRID * GRID * channels[0] + 2 * num_keypoints
+        features = sum(channels) + 2 * num_keypoints
+        self.norm = nn.BatchNorm1d(features)
         self.linear = nn.Linear(features, num_keypoints)
 
     def forward(self, streams: Sequence[Tensor], heatmaps: Tensor) -> Tensor:
-        pooled = [
-            pool(streams[0], GRID).flatten(1)
-            for pool in (nn.functional.adaptive_avg_pool2d, nn.functional.adaptive_max_pool2d)
-        ]
+        means = [stream.mean(dim=(2, 3)) for stream in streams]
+        # Of maps that are logits the softmax's peak counts: log p = peak - log(sum of exp)
         peak = heatmaps.flatten(2).amax(dim=2)
-        # Of logits the softmax's peak counts: log p = peak - log(sum of exp)
         share = peak - heatmaps.flatten(2).logsumexp(dim=2)
-        logits: Tensor = self.linear(torch.cat([*pooled, peak, share], dim=1))
+        features = torch.cat([*means, peak, share], dim=1).float()
+        logits: Tensor = self.linear(self.norm(features))
         return logits

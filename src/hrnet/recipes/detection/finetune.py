@@ -12,9 +12,8 @@ from hrnet.files import is_folder, read_json
 from hrnet.recipes.detection.common import jittered
 from hrnet.recipes.finetune import (
     CACHE_BYTES,
-    EMBEDDED,
+    IN_THE_PACKAGE,
     VAL_SHARE,
-    VARIANT,
     OwnData,
     Pace,
     about_classes,
@@ -40,7 +39,10 @@ TAKES = "a COCO file of boxes (.json)"
 LARGE = "hrnet_w18"
 """The variant of a detector of two stages."""
 
-_PUBLISHED = (EMBEDDED, "coco-htc_20e", "imagenet")
+SMALL = "small_hrnet_w16"
+"""The variant of the person finder, for the light head."""
+
+_PUBLISHED = (IN_THE_PACKAGE, "coco-htc_20e", "imagenet")
 _LIGHT = Pace(batch_size=16)
 _TWO_STAGES = Pace(batch_size=4, lr=1e-4, seen=20_000, epochs=(12, 100), freeze_norms=True)
 
@@ -96,7 +98,7 @@ def choose(own: OwnData) -> tuple[DetectionExperiment, list[str]]:
 def _model(settings: Sequence[str]) -> DetectionModelConfig:
     """Return the network and its input: what the settings name, else what suits the machine.
 
-    Two stages need a GPU and published weights; the light head starts from the embedded model.
+    Two stages need a GPU and published weights; the light head starts from the person finder.
     """
     given = dict(line.partition("=")[::2] for line in settings)
     variant, head = given.get("model.variant"), given.get("model.options.head")
@@ -104,9 +106,9 @@ def _model(settings: Sequence[str]) -> DetectionModelConfig:
         on_gpu = pick_device("auto").type != "cpu"
         large = on_gpu and start_of(LARGE, _PUBLISHED)[0] is not None
         head = "faster" if large else "light"
-    head = head or ("light" if variant == VARIANT else "faster")
+    head = head or ("light" if variant == SMALL else "faster")
     usual = DetectionModelConfig(
-        variant=variant or (VARIANT if head == "light" else LARGE),
+        variant=variant or (SMALL if head == "light" else LARGE),
         options=NetworkOptions(head=head),
         conventions="legacy" if given.get("model.conventions") == "legacy" else "plain",
     )

@@ -9,15 +9,15 @@ from hrnet.data.split import split_dataset
 from hrnet.files import is_folder, read_json
 from hrnet.geometry import Size
 from hrnet.recipes.finetune import (
-    EMBEDDED,
+    IN_THE_PACKAGE,
     VAL_SHARE,
-    VARIANT,
     OwnData,
     check_before_writing,
     choose_training,
     find_images,
 )
 from hrnet.skeleton import COCO_PERSON
+from hrnet.spec import NetworkOptions
 from hrnet.tasks.pose.config import (
     KeypointData,
     PoseAugmentation,
@@ -28,7 +28,10 @@ from hrnet.tasks.pose.config import (
 
 TAKES = "a COCO keypoint file (.json)"
 
-_PUBLISHED = (EMBEDDED, "imagenet-backbone", "coco-256x192")
+VARIANT = "wider_naive_litehrnet_18"
+"""That of the embedded model."""
+
+_PUBLISHED = (IN_THE_PACKAGE, "imagenet-backbone", "coco-256x192")
 
 
 def fits(path: Path) -> bool:
@@ -80,11 +83,20 @@ def _usual(
     images: Path,
     category: str | None,
 ) -> PoseExperiment:
-    """Return the experiment before the schedule and the weights to start from are chosen."""
+    """Return the experiment before the schedule and the weights to start from are chosen.
+
+    Keypoints of COCO's persons are encoded as the embedded model does. For others a cross-entropy
+    learns from few data faster, and UDP's points are exact.
+    """
+    is_known = training.skeleton.names == COCO_PERSON.names
     return PoseExperiment(
         name=name,
         model=PoseModelConfig(
-            variant=VARIANT, input_size=_input_size(training), codec="udp", sigma=2
+            variant=VARIANT,
+            input_size=_input_size(training),
+            codec="dark" if is_known else "udp",
+            sigma=2,
+            options=NetworkOptions(presence=True if is_known else None),
         ),
         data=KeypointData(
             annotations=training.path,
@@ -96,7 +108,7 @@ def _usual(
         augmentation=PoseAugmentation(
             scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
         ),
-        train=PoseTrain(loss="cross_entropy"),
+        train=PoseTrain(loss="mse" if is_known else "cross_entropy"),
     )
 
 
