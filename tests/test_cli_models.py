@@ -161,9 +161,10 @@ def test_the_models_with_a_short_name(run, monkeypatch, tmp_path):
     code, text, errors = run("models", "--ready")
     lines = {line.split("\t")[0]: line.split("\t") for line in text.splitlines()}
     assert code == 0
-    assert list(lines) == ["default", "fast", "small", "accurate"]
+    assert list(lines) == ["default", "fast", "person_finder", "small", "accurate"]
     assert lines["default"][1:] == lines["fast"][1:]
-    assert lines["fast"][4:] == ["Apache-2.0", "in the package"]
+    for name in ("fast", "person_finder"):
+        assert lines[name][4:] == ["Apache-2.0", "in the package"]
     for name in ("small", "accurate"):
         row = find_row(name)
         assert lines[name][1:3] == [row.name, row.metric]

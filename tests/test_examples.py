@@ -1,5 +1,6 @@
 """The scripts in examples/ do what the documentation says of them."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -28,16 +29,18 @@ def in_plain_onnxruntime(model: Path, photo: Path) -> np.ndarray:
     return np.array([line.split()[1:] for line in done.stdout.splitlines()], dtype=float)
 
 
-@pytest.mark.parametrize("codec", ["udp", "classic"])
+@pytest.mark.parametrize("codec", ["udp", "dark", "classic"])
 def test_an_exported_model_needs_no_hrnet(tmp_path: Path, astronaut: Path, codec: str) -> None:
     """The script that docs/exported_model.md shows finds the same points."""
     file = onnx.load(ROOT / "src" / "hrnet" / "assets" / "default.onnx")
     (entry,) = (entry for entry in file.metadata_props if entry.key == "hrnet")
-    entry.value = entry.value.replace('"codec":"udp"', f'"codec":"{codec}"')
+    entry.value = json.dumps(json.loads(entry.value) | {"codec": codec})
     onnx.save(file, tmp_path / "model.onnx")
     poses = hrnet.load(tmp_path / "model.onnx").predict(astronaut, boxes=[BOX])
     found = in_plain_onnxruntime(tmp_path / "model.onnx", astronaut)
-    sure = poses.keypoint_scores[0] > 0.3
+    assert poses.presence is not None
+    # A pixel of a map is ten of the image here, and the crops differ by a grey level.
+    sure = (poses.keypoint_scores[0] > 0.3) & (poses.presence[0] > 0.5)
     assert sure.sum() >= 8
-    assert np.abs(found[:, :2] - poses.keypoints[0])[sure].max() < 0.3
+    assert np.abs(found[:, :2] - poses.keypoints[0])[sure].max() < 0.6
     assert np.abs(found[:, 2].clip(0, 1) - poses.keypoint_scores[0]).max() < 0.03

@@ -22,7 +22,7 @@ def choose(data, tmp_path, *settings: str, **more):
     )
 
 
-def test_without_a_gpu_the_light_head_starts_from_the_embedded_backbone(write_shapes, tmp_path):
+def test_without_a_gpu_the_light_head_starts_from_the_person_finder_backbone(write_shapes, tmp_path):
     experiment, lines = choose(write_shapes(tmp_path / "data", 20), tmp_path)
     model, train = experiment.model, experiment.train
     assert (model.variant, model.options.head, model.fit) == (
@@ -30,7 +30,7 @@ def test_without_a_gpu_the_light_head_starts_from_the_embedded_backbone(write_sh
         "light",
         (320, 416),
     )
-    assert (train.init, train.init_head, train.loss) == ("default", False, "task_aligned")
+    assert (train.init, train.init_head, train.loss) == ("person_finder", False, "task_aligned")
     assert not train.freeze_norms
     # A tenth of the pictures is set apart, and the same command makes the same parts again.
     parts = [
