@@ -1,4 +1,4 @@
-# make demo      the light core (no torch) and a predicted photo in demo/
+# make demo      the light core (no torch) and two predicted photos in demo/
 # make test      the tests and what they need, without the slow proofs   (make test ARGS="-k geometry")
 # make test-all  all tests
 # make parity    the table of our networks against recordings   (make parity GOLDEN=FOLDER)
@@ -21,7 +21,7 @@ help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
 
 demo: $(VENV)/.light
-	$(BIN)/hrnet predict examples/astronaut.jpg --out demo/
+	$(BIN)/hrnet predict examples/astronaut.jpg examples/several.jpg --out demo/
 
 test: $(VENV)/.dev
 	$(PYTEST) -m "not slow" $(ARGS)

@@ -25,7 +25,9 @@ crop = image.transform(tuple(size), Image.Transform.AFFINE, (a, 0, c, 0, e, f), 
 
 # Normalise the crop and run the network.
 pixels = (np.asarray(crop) / 255 - spec["mean"]) / spec["std"]
-(maps,) = session.run(["heatmaps"], {"images": pixels.transpose(2, 0, 1)[None].astype(np.float32)})[0]
+(maps,) = session.run(["heatmaps"], {"images": pixels.transpose(2, 0, 1)[None].astype(np.float32)})[
+    0
+]
 
 # Find the peak of each keypoint's map, and map it to the image.
 kernel = spec.get("blur_kernel") or max(round(6 * spec["sigma"] - 1) // 2 * 2 + 1, 3)
