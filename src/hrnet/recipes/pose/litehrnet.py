@@ -97,10 +97,11 @@ def wider_naive_litehrnet_18_coco_256x192() -> PoseExperiment:
 
 
 def wider_naive_litehrnet_18_few_256x192() -> PoseExperiment:
-    """Wider naive Lite-HRNet-18 from a few thousand persons, with averaged weights; no score yet.
+    """Wider naive Lite-HRNet-18 from a few thousand persons, with averaged weights.
 
-    Encoded as PP-TinyPose (PaddleDetection), which is this network, so that its published weights,
-    converted, can teach: `--set train.teacher=tinypose.safetensors`. An NVIDIA GPU takes
+    The model `default` is this network, trained otherwise: see its model card. Encoded as
+    PP-TinyPose (PaddleDetection), the same network, so that its published weights, converted, can
+    teach: `--set train.teacher=tinypose.safetensors`. An NVIDIA GPU takes
     `--set train.batch_size=256 --set train.lr=4e-3 --set run.workers=8` as well.
     Command: hrnet train pose/wider_naive_litehrnet_18_few_256x192 --set data.annotations=...
     --out runs/wider

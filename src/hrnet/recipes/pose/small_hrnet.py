@@ -1,4 +1,4 @@
-"""Small HRNet-W16: the baseline of Lite-HRNet's paper, and the trainings of the embedded model."""
+"""Small HRNet-W16: the baseline of Lite-HRNet's paper, and its training from few persons."""
 
 from hrnet.recipes.pose.common import experiment, few
 from hrnet.recipes.pose.litehrnet import ON_COCO, TRAIN
@@ -6,7 +6,7 @@ from hrnet.tasks.pose.config import PoseExperiment, PoseTrain
 
 
 def _train(**changes: object) -> PoseTrain:
-    """Settings of the first phase of the embedded model, with the changes of another one."""
+    """Settings of the first phase from few persons, with the changes of another one."""
     train = PoseTrain(
         epochs=100,
         optimizer="adamw",
@@ -35,17 +35,17 @@ def small_hrnet_w16_coco_256x192() -> PoseExperiment:
 
 
 def small_hrnet_w16_few_128x96() -> PoseExperiment:
-    """First phase of the embedded model: from scratch at a quarter of the pixels.
+    """First of three phases from few persons: from scratch at a quarter of the pixels.
 
     Two CPU cores with AVX-512 bfloat16 train about 200 crops a second, one about 120. The model
-    card has the data and the metrics.
+    card has the metrics, under the earlier versions.
     Command: hrnet train pose/small_hrnet_w16_few_128x96 --set data.annotations=... --out runs/p1
     """
     return few("small_hrnet_w16", (128, 96), codec="udp", sigma=1.5, train=_train())
 
 
 def small_hrnet_w16_few_192x128() -> PoseExperiment:
-    """Second phase of the embedded model: half the pixels, from the weights of the first phase.
+    """Second of three phases: half the pixels, from the weights of the first phase.
 
     The learning rate stays, and the averaged weights go on to the third phase at any time. Two CPU
     cores with AVX-512 bfloat16 train about 80 crops a second.
@@ -57,7 +57,7 @@ def small_hrnet_w16_few_192x128() -> PoseExperiment:
 
 
 def small_hrnet_w16_few_256x192() -> PoseExperiment:
-    """Third phase of the embedded model: full size, from the weights of the second phase.
+    """Third of three phases: full size, from the weights of the second phase.
 
     The same two cores train about 45 crops a second. The model card has its metrics.
     Command: hrnet train pose/small_hrnet_w16_few_256x192 --set data.annotations=...
