@@ -1,5 +1,6 @@
 """Networks with weights, from any file: ours, one of a known project, or published by name."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
@@ -19,6 +20,13 @@ from hrnet.weights.source import open_source, read_raw
 
 _BACKBONE = "backbone."
 _PRESENCE = "presence."
+_BACKBONE_FORM = ("strided_padding", "exchange", "upsampling", "window")
+_FORM = (*_BACKBONE_FORM, "align_corners")
+"""Options that leave names and shapes as they are, of the backbone and of the whole network."""
+
+_USUAL = {"strided_padding": "symmetric", "exchange": "official"}
+"""The values of options that are not given, where they are the same for every network."""
+
 _NO_PRESENCE = "the network has none, see its option presence"
 
 
@@ -70,14 +78,14 @@ def _whole(model: Network, path: Path) -> Taken:
     raw, header = read_raw(path)
     own = as_checkpoint(raw.state, header)
     if own is not None:
-        _expect_padding(model, own.network, path)
+        _expect_form(model, own.network, path, _FORM)
         return _fit_presence(model, Taken(own.state))
     # Try the mappings of the model's own family and task; its config may be none of the variants.
     for key_map in fitting_key_maps(raw.state, str(path)):
         if (key_map.family, key_map.task) == (family_of(model.spec.variant), model.spec.task):
             taken = _fit_presence(model, key_map.from_foreign(raw.state))
             if not compare(model.state_dict(), taken.state).names:
-                _expect_padding(model, key_map.options, path)
+                _expect_form(model, key_map.options, path, _FORM)
                 expect_whole(key_map.task, raw.dropped, str(path))
                 return replace(taken, dropped=(*raw.dropped, *taken.dropped))
     # Nothing fits: name the network that the file holds.
@@ -109,7 +117,7 @@ def _backbone(model: Network, path: Path) -> Taken:
     if own is None:
         taken = _foreign_backbone(model, raw.state, path)
     else:
-        _expect_padding(model, own.network, path)
+        _expect_form(model, own.network, path)
         taken = _own_backbone(own.state)
     # Leave out the exchange's paths to lower streams where the model has none of them.
     there = model.state_dict()
@@ -142,18 +150,24 @@ def _foreign_backbone(model: Network, state: StateDict, path: Path) -> Taken:
     if key_map is None:
         held = fitting[0].family if fitting else "no backbone of a known family"
         raise InputError(f"{path} holds {held}, but the network is {in_words(model.spec)}")
-    _expect_padding(model, key_map.options, path)
+    _expect_form(model, key_map.options, path)
     return key_map.from_foreign(state, partial=True)
 
 
-def _expect_padding(model: Network, trained: NetworkOptions, path: Path) -> None:
-    """Raise InputError where the strided convolutions of network and weights pad differently.
+def _expect_form(
+    model: Network, trained: NetworkOptions, path: Path, names: Sequence[str] = _BACKBONE_FORM
+) -> None:
+    """Raise InputError where network and weights differ in an option that changes no shape.
 
     Names and shapes are alike then, and the outputs would be another network's.
     """
-    own, theirs = (one.strided_padding or "symmetric" for one in (model.spec, trained))
-    if own != theirs:
-        raise InputError(
-            f"{path} holds weights of a network with strided_padding {theirs}, but this one has "
-            f"{own}; create it with options={{'strided_padding': '{theirs}'}}"
+    for name in names:
+        own, theirs = (
+            value if (value := getattr(one, name)) is not None else _USUAL.get(name)
+            for one in (model.spec, trained)
         )
+        if own is not None and theirs is not None and own != theirs:
+            raise InputError(
+                f"{path} holds weights of a network with {name} {theirs}, but this one has {own}; "
+                f"create it with options={{{name!r}: {theirs!r}}}"
+            )

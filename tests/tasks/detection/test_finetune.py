@@ -22,7 +22,9 @@ def choose(data, tmp_path, *settings: str, **more):
     )
 
 
-def test_without_a_gpu_the_light_head_starts_from_the_person_finder_backbone(write_shapes, tmp_path):
+def test_without_a_gpu_the_light_head_starts_from_the_person_finder_backbone(
+    write_shapes, tmp_path
+):
     experiment, lines = choose(write_shapes(tmp_path / "data", 20), tmp_path)
     model, train = experiment.model, experiment.train
     assert (model.variant, model.options.head, model.fit) == (
