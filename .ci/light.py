@@ -24,6 +24,10 @@ COMMANDS = (
     *((WORKS, f"{name} --help") for name in "models info convert report weights data".split()),
     (WORKS, "predict photo.png --json k.json --out drawn --flip-test --device cpu --threads 1"),
     (WORKS, "predict . --boxes keypoints.json --json -"),
+    (WORKS, "predict photo.png --detector none --json -"),
+    (WORKS, "predict photo.png --model person_finder --json -"),
+    (REFUSES, "predict photo.png --detector boxes.onnx"),  # which finds no persons
+    (REFUSES, "predict photo.png --detector missing.onnx"),
     (WORKS, "recipes"),
     (WORKS, "recipes pose/hrnet_w32_coco_256x192"),
     (WORKS, "models"),
@@ -31,6 +35,7 @@ COMMANDS = (
     (WORKS, "weights list"),
     (WORKS, "weights folder"),
     (WORKS, "data check keypoints.json --images ."),
+    (WORKS, "data check boxes.json --images . --report checked"),
     (WORKS, "data check pets"),
     (WORKS, "data split pets --out pet_parts --val 0.5"),
     (WORKS, "predict photo.png --model classes.onnx --json classes.json --out drawn"),
@@ -65,7 +70,8 @@ PYTHON = (
     "assert len(found) and found.masks().shape[1:] == (48, 64); found.save('found.csv')",
     "from hrnet import *",
     "import hrnet, pydoc; pydoc.render_doc(hrnet)",
-    "import hrnet; assert len(hrnet.load().predict('photo.png')) == 1",
+    "import hrnet; assert len(hrnet.load(detector=None).predict('photo.png')) == 1",
+    "import hrnet; assert len(hrnet.load().predict('photo.png')) == 0",
     "import hrnet; [getattr(hrnet, name) for name in dir(hrnet)]",
 )
 
