@@ -155,7 +155,7 @@ def test_a_recipe_shows_its_settings_with_what_each_means(run):
     shown = [line for line in out.splitlines() if re.match(r"[a-z_.]+=", line)]
     assert override(get_recipe(SMALL), shown) == get_recipe(SMALL)
     assert "train.lr=0.0015\n    Learning rate" in out
-    assert out.startswith("First phase of the embedded model")
+    assert out.startswith("First of three phases from few persons")
 
 
 def test_an_unknown_recipe_is_one_line(run):

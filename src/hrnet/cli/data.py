@@ -230,7 +230,7 @@ def import_source(
     ] = 0.1,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
-    """Write another tool's annotations as a COCO file of keypoints or boxes.
+    """Write keypoints or boxes of another tool as a COCO file.
 
     Keypoints are read where SOURCE has any, else boxes (yolo, voc, cvat, labelstudio).
     """
