@@ -153,7 +153,8 @@ def main() -> None:
         spec = read_spec(path)
         height, width = spec.input_size
         print(
-            f"{spec.name} ({spec.network.variant}, {width}x{height}), {path.stat().st_size / 1e6:.2f} MB; "
+            f"{spec.name} ({spec.network.variant}, {width}x{height}), "
+            f"{path.stat().st_size / 1e6:.2f} MB; "
             f"{asked.rounds} rounds; Python {platform.python_version()} on "
             f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPUs\n"
         )
