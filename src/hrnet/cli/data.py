@@ -146,13 +146,15 @@ def split(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Keypoints: a key of the images, such as video_id; images with the same value "
-            "stay in one part.",
+            help="Keypoints and boxes: a key of the images, such as video_id; images with the same "
+            "value stay in one part.",
         ),
     ] = None,
     category: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Keypoints: take this category alone (default: all)."),
+        typer.Option(
+            metavar="NAME", help="Keypoints and boxes: take this category alone (default: all)."
+        ),
     ] = None,
     images: Images = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draw.")] = 0,
@@ -161,11 +163,13 @@ def split(
     """Split labelled images into parts, as new annotation files.
 
     The images stay where they are.
-    Keypoints: with --category the parts hold that category alone; with --val 0 there is one part.
+    Keypoints and boxes: each category is spread over the parts as evenly as whole images allow.
+    With --category the parts hold that category alone; with --val 0 there is one part.
     Classes: each class is split, and copies of one image stay together.
     """
     from hrnet.data.class_folders import holds_classes
     from hrnet.data.class_split import split_class_files
+    from hrnet.data.findings import first_of
     from hrnet.data.source import DataSource
     from hrnet.data.split import split_dataset
 
@@ -174,7 +178,7 @@ def split(
     if holds_classes(data):
         if group is not None or category is not None:
             raise InputError(
-                f"{data}: expected --group and --category with keypoint files alone; leave them out"
+                f"{data}: expected --group and --category with COCO files alone; leave them out"
             )
         source = DataSource(data, images=images)
         parts = split_class_files(source, out, **how, seed=seed, force=force)
@@ -187,7 +191,10 @@ def split(
         data, out, **how, group=group, category=category, seed=seed, force=force
     ):
         groups = f" in {one.groups} group{'s' * (one.groups != 1)}" if group is not None else ""
-        typer.echo(f"{printable(one.file)}: {one.images} images{groups}, {one.subjects} subjects")
+        typer.echo(f"{printable(one.file)}: {one.images} images{groups}, {one.subjects} {one.kind}")
+        if one.lacking:
+            named = one_line(first_of(one.lacking))
+            typer.echo(f"note: {len(one.lacking)} categories are not in it ({named})")
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)
