@@ -9,6 +9,7 @@ from hrnet.errors import InputError, one_line, printable
 
 if TYPE_CHECKING:
     from hrnet.data.imports.run import ImportReport
+    from hrnet.data.split import WrittenPart
 
 CHECK_EXAMPLES = """\b
 Examples:
@@ -169,7 +170,6 @@ def split(
     """
     from hrnet.data.class_folders import holds_classes
     from hrnet.data.class_split import split_class_files
-    from hrnet.data.findings import first_of
     from hrnet.data.source import DataSource
     from hrnet.data.split import split_dataset
 
@@ -190,11 +190,18 @@ def split(
     for one in split_dataset(
         data, out, **how, group=group, category=category, seed=seed, force=force
     ):
-        groups = f" in {one.groups} group{'s' * (one.groups != 1)}" if group is not None else ""
-        typer.echo(f"{printable(one.file)}: {one.images} images{groups}, {one.subjects} {one.kind}")
-        if one.lacking:
-            named = one_line(first_of(one.lacking))
-            typer.echo(f"note: {len(one.lacking)} categories are not in it ({named})")
+        _print_part(one, grouped=group is not None)
+
+
+def _print_part(part: "WrittenPart", *, grouped: bool) -> None:
+    """Print the counts of a written part, and the categories that it lacks."""
+    from hrnet.data.findings import first_of
+
+    groups = f" in {part.groups} group{'s' * (part.groups != 1)}" if grouped else ""
+    typer.echo(f"{printable(part.file)}: {part.images} images{groups}, {part.subjects} {part.kind}")
+    if part.lacking:
+        named = one_line(first_of(part.lacking))
+        typer.echo(f"note: {len(part.lacking)} categories are not in it ({named})")
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)
