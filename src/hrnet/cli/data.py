@@ -70,6 +70,13 @@ Category = Annotated[
     ),
 ]
 
+OneCategory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Keypoints and boxes: take this category alone (default: all)."
+    ),
+]
+
 Heads = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="mpii: head boxes for PCKh, such as gt_valid.mat."),
@@ -151,12 +158,7 @@ def split(
             "value stay in one part.",
         ),
     ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME", help="Keypoints and boxes: take this category alone (default: all)."
-        ),
-    ] = None,
+    category: OneCategory = None,
     images: Images = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draw.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
