@@ -239,7 +239,8 @@ def deal_balanced(
     groups by part. The rarest class comes first, as in iterative stratification (Sechidis et al.
     2011), its larger groups first, and a part that has none of a class gets one of the last groups
     of it. So each part shows a class that has as many groups as there are parts, unless two classes
-    ask for different parts of one group. The seed fixes the parts.
+    ask for different parts of one group; many rare classes make small parts larger than their
+    share. The seed fixes the parts.
     """
     # The groups of each class in a drawn order, and the images that each part lacks.
     order = np.random.default_rng(seed).permutation(len(sizes)).tolist()
@@ -254,7 +255,10 @@ def deal_balanced(
     # Group by group of the rarest class that is left, to the part that needs it most.
     while waiting := [label for label, own in classes.items() if own.left]:
         rarest = classes[min(waiting, key=lambda label: len(classes[label].left))]
-        for index in list(rarest.left):
+        # Its last group may have to fill a gap, so that is the one that fills most gaps.
+        missing = {label for label, own in classes.items() if own.without}
+        last = max(rarest.left, key=lambda one: (-sizes[one], len(missing & contents[one].keys())))
+        for index in [*(one for one in rarest.left if one != last), last]:
             held = [classes[label] for label in contents[index]]
             urgent = [own.without for own in held if len(own.left) <= len(own.without)]
             needs = {
