@@ -287,7 +287,7 @@ def test_errors_of_classes_end_with_2(run, flowers):
     [
         (("check", "--category", "rose"), "expected no boxes and no category for classes"),
         (("check", "--images", "."), "is a folder of classes and holds its images"),
-        (("split", "--out", "out", "--group", "video"), "expected --group and --category with k"),
+        (("split", "--out", "out", "--group", "video"), "expected --group and --category with C"),
         (("split", "--out", "out", "--category", "rose"), "expected --group and --category w"),
         (("split", "--out", "out", "--val", "2"), "expected --val and --test as shares"),
     ],

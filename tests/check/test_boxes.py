@@ -10,6 +10,7 @@ from PIL import Image
 from rich.console import Console
 
 from hrnet.check.boxes import BoxCheck, check_boxes
+from hrnet.check.copies import near_copies
 from hrnet.check.run import check_data, to_json, write_report
 from hrnet.data.coco_boxes import read_coco_boxes
 from hrnet.data.source import DataSource
@@ -214,3 +215,27 @@ def test_a_box_that_names_no_class(write):
     assert check_boxes(file, file.parent).classes == {"pet": (12, 24)}
     errors, _ = lines(write({"category_id": None}))
     assert errors[0].startswith("annotations without a category_id: 1 (1); ")
+
+
+def test_pictures_that_hardly_differ(write, tmp_path):
+    """A copy in another format and half its size is found; other pictures are not."""
+    file = write()
+    with Image.open(tmp_path / "3.png") as picture:
+        picture.save(tmp_path / "4.png", format="JPEG", quality=60)
+        picture.resize((80, 60)).save(tmp_path / "9.png")
+    _, warnings = lines(file)
+    assert warnings == [
+        "pictures that hardly differ from another one: 2 (image 4 and image 3, image 9 and image "
+        "3); frames or copies of one scene: keep them in one part, by `hrnet data split --group`"
+    ]
+
+
+def test_near_copies_are_those_of_all_pairs():
+    rng = np.random.default_rng(0)
+    scenes = rng.integers(0, 256, (40, 256))
+    rows = rng.integers(0, 40, 3000)
+    noisy = np.clip(scenes[rows] + rng.integers(-1, 2, (3000, 256)), 0, 255).astype(np.uint8)
+    first = {scene: int(np.flatnonzero(rows == scene)[0]) for scene in set(rows.tolist())}
+    expected = [(n, first[scene]) for n, scene in enumerate(rows.tolist()) if first[scene] != n]
+    assert near_copies(list(noisy)) == expected
+    assert near_copies([]) == []

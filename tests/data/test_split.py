@@ -216,3 +216,71 @@ def test_one_category_alone(tmp_path):
         assert len(read_keypoints(part.file, tmp_path).samples) == part.subjects
     with pytest.raises(InputError, match=r"with keypoint names \(pet, toy\), got dog"):
         split_dataset(path, tmp_path / "out", category="dog")
+
+
+def of_classes(*shown: tuple[int, ...], **keys: list[object]) -> dict:
+    """Boxes of the categories that each image shows; keys: values of the images by name."""
+    images = [
+        {"id": n, "file_name": f"{n}.jpg", "height": 9, "width": 9}
+        | {key: values[n] for key, values in keys.items()}
+        for n in range(len(shown))
+    ]
+    pairs = [(n, category) for n, categories in enumerate(shown) for category in categories]
+    annotations = [
+        {"id": number, "image_id": n, "category_id": category, "bbox": [1, 1, 6, 6]}
+        for number, (n, category) in enumerate(pairs)
+    ]
+    names = [{"id": n, "name": f"c{n}"} for n in sorted({one for _, one in pairs})]
+    return {"images": images, "annotations": annotations, "categories": names}
+
+
+@pytest.fixture
+def parts_of(tmp_path):
+    """Split a content; returns the parts, and the categories that the images of each one show."""
+
+    def split(content, **how):
+        path = tmp_path / "boxes.json"
+        path.write_text(json.dumps(content))
+        parts = split_dataset(path, tmp_path / "out", **{"force": True, **how})
+        labels = [json.loads(part.file.read_text())["annotations"] for part in parts]
+        return parts, [Counter(one["category_id"] for one in own) for own in labels]
+
+    return split
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_each_class_with_two_pictures_is_in_both_parts(parts_of, seed):
+    content = of_classes(*[(1,)] * 40, *[(2,)] * 10, (1, 3), (3,), (4, 1), (2, 4), (5,), *[()] * 10)
+    parts, shown = parts_of(content, val=0.1, seed=seed)
+    assert sum(part.images for part in parts) == 65
+    assert shown[0] + shown[1] == Counter({1: 42, 2: 11, 3: 2, 4: 2, 5: 1})
+    for label in (1, 2, 3, 4):
+        assert shown[0][label] >= shown[1][label] >= 1
+    # One picture alone stays in the training part, and the other part is said to lack it.
+    assert [part.lacking for part in parts] == [(), ("c5",)]
+    assert {part.kind for part in parts} == {"boxes"}
+
+
+def test_large_classes_keep_their_shares(parts_of):
+    content = of_classes(*[(1, 2)] * 100, *[(1,)] * 100, *[(2,)] * 50, *[()] * 50)
+    parts, shown = parts_of(content, val=0.2, test=0.2)
+    # Images of both classes count for each, so the sums are met less exactly.
+    assert np.abs(np.subtract([part.images for part in parts], [180, 60, 60])).max() <= 5
+    assert shown == [{1: 120, 2: 90}, {1: 40, 2: 30}, {1: 40, 2: 30}]
+
+
+def test_classes_are_spread_by_whole_groups(parts_of):
+    videos = [*("abcdefghij" * 4)]
+    content = of_classes(*[(1,) if name in "abcdefgh" else (2,) for name in videos], video=videos)
+    parts, shown = parts_of(content, val=0.2, group="video")
+    assert [part.groups for part in parts] == [8, 2] or [part.groups for part in parts] == [7, 3]
+    held = [{one["video"] for one in json.loads(p.file.read_text())["images"]} for p in parts]
+    assert not held[0] & held[1]
+    assert all(one[1] and one[2] for one in shown)
+
+
+def test_a_small_group_and_not_the_largest_is_measured_on(parts_of):
+    videos = ["a"] * 100 + ["b"] * 5 + ["c"] * 5
+    for seed in range(6):
+        parts, _ = parts_of(of_classes(*[(1,)] * 110, video=videos), group="video", seed=seed)
+        assert parts[1].images in (5, 10)

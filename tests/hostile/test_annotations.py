@@ -6,11 +6,13 @@ All commands give the same meaning to a file: what the check passes is trained a
 import json
 import re
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 import hrnet
+from hrnet.data.coco_boxes import read_coco_boxes
 
 from . import odd
 from .conftest import coco, few, hostile
@@ -69,6 +71,53 @@ def test_parts_hold_what_the_file_holds(ask, dataset, content):
             for image in json.loads((parts / f"{part}.json").read_text())["images"]
         ]
         assert len(images) == len(content["images"])
+
+
+BOXES = coco() | {"categories": [{"id": 1, "name": "person"}, {"id": 2, "name": "dog"}]}
+for entry in BOXES["annotations"]:
+    for key in ("keypoints", "num_keypoints"):
+        entry.pop(key)
+    entry["segmentation"] = [[20, 10, 90, 10, 90, 110]]
+
+
+@hostile
+@given(content=odd.spoiled_json(BOXES))
+def test_what_the_check_of_boxes_passes_can_be_trained_on(ask, dataset, content):
+    file = dataset / "a.json"
+    file.write_text(odd.dumps(content))
+    code, _, err = ask("data", "check", file, "--images", dataset)
+    assert not PYTHON.search(err)
+    try:
+        samples = read_coco_boxes(file, dataset).samples
+    except hrnet.InputError as error:
+        assert code == 2, f"the check passes what cannot be read: {error}"
+        return
+    boxes = [one.boxes_xywh for one in samples]
+    assert all(np.isfinite(own).all() and (own[:, 2:] > 0).all() for own in boxes)
+
+
+@few
+@given(content=odd.spoiled_json(BOXES))
+def test_what_the_check_of_boxes_passes_can_be_measured_on(ask, dataset, make_detector, content):
+    file, model = dataset / "a.json", make_detector([[20, 10, 90, 110]], [0.9], classes=[0])
+    file.write_text(odd.dumps(content))
+    code, _, err = ask("evaluate", model, "--data", file, "--images", dataset)
+    assert not PYTHON.search(err)
+    if code == 2 and "expected classes among the model's" not in err:
+        assert ask("data", "check", file, "--images", dataset)[0] == 2, err
+
+
+@hostile
+@given(content=odd.spoiled_json(BOXES))
+def test_parts_of_boxes_hold_what_the_file_holds(ask, dataset, content):
+    file, parts = dataset / "a.json", dataset / "parts"
+    file.write_text(odd.dumps(content))
+    code, _, err = ask("data", "split", file, "--out", parts, "--val", 0.5, "--force")
+    assert not PYTHON.search(err)
+    if code == 0:
+        read = [json.loads((parts / f"{part}.json").read_text()) for part in ("train", "val")]
+        for key in ("images", "annotations"):
+            assert sum(len(part[key]) for part in read) == len(content[key])
 
 
 DETECTIONS = [

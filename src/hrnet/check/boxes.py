@@ -10,6 +10,7 @@ from PIL import Image, ImageDraw
 from rich.console import Console
 from rich.table import Table
 
+from hrnet.check.copies import near_copies
 from hrnet.check.keypoints.rules import SLACK_PX, check_names
 from hrnet.check.pictures import PictureFile, check_pictures
 from hrnet.check.result import Check, CheckResult, Progress
@@ -143,14 +144,26 @@ def check_boxes(
     for what, wrong, hint in _WARNINGS:
         found = [(one, int(wrong(one).sum())) for one in dataset.samples]
         findings.warning(what, [f"{many} in {one.name}" for one, many in found if many], hint)
-    _check_copies(dataset, findings)
+    copies = _check_copies(dataset, findings)
     paths = image_paths(images, file.images)
     names = {paths[one.id]: one.file_name for one in file.images if one.id in paths}
     files = [
         PictureFile(names[one.image_path] or one.name, one.image_path, one.image_size)
         for one in dataset.samples
     ]
-    check_pictures(images, files, findings, progress)
+    small = check_pictures(images, files, findings, progress)
+    # Pictures that hardly differ, copies of the same bytes aside.
+    shown = [one for one in dataset.samples if one.image_path in small]
+    pairs = near_copies([small[one.image_path] for one in shown])
+    findings.warning(
+        "pictures that hardly differ from another one",
+        [
+            f"{shown[row].name} and {shown[other].name}"
+            for row, other in pairs
+            if copies[shown[row].name] != copies[shown[other].name]
+        ],
+        "frames or copies of one scene: keep them in one part, by `hrnet data split --group`",
+    )
     return result
 
 
@@ -173,8 +186,11 @@ def _check_classes(classes: Mapping[str, tuple[int, int]], findings: Findings) -
     )
 
 
-def _check_copies(dataset: BoxDataset, findings: Findings) -> None:
-    """Note pictures of equal content, of which a part may be measured and a part trained on."""
+def _check_copies(dataset: BoxDataset, findings: Findings) -> Mapping[str, int]:
+    """Note pictures of equal content, of which a part may be measured and a part trained on.
+
+    Returns the group of equal content of each sample, by its name.
+    """
     samples = dataset.samples
     groups = same_files([one.image_path for one in samples])
     findings.warning(
@@ -182,6 +198,7 @@ def _check_copies(dataset: BoxDataset, findings: Findings) -> None:
         [" = ".join(samples[row].name for row in group[:3]) for group in groups if len(group) > 1],
         "a split may train on one and measure on the other; keep one of them",
     )
+    return {samples[row].name: number for number, group in enumerate(groups) for row in group}
 
 
 def _outside(sample: BoxSample) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ from os import cpu_count
 from pathlib import Path
 from typing import Literal
 
+from hrnet.check.copies import Thumbnail, thumbnail
 from hrnet.check.result import Progress
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError, one_line
@@ -43,46 +44,54 @@ def check_pictures(
     pictures: Sequence[PictureFile],
     findings: Findings,
     progress: Progress | None = None,
-) -> None:
+) -> Mapping[Path, Thumbnail]:
     """Decode every picture once and note those that are missing, broken or of another size.
 
-    folder: the place that messages name for missing pictures.
+    folder: the place that messages name for missing pictures. Returns thumbnails of those that can
+    be decoded.
     """
     _files_by_folded_name.cache_clear()  # folders change from one check to the next
     listed = list({one.path: one for one in pictures}.values())
     states: dict[FileState, dict[str, bool]] = {}
+    thumbnails: dict[Path, Thumbnail] = {}
     workers = min(MAX_THREADS, cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         # The pool holds all that it is given at once, so a million pictures come in parts.
         for start in range(0, len(listed), _CHUNK):
             chunk = listed[start : start + _CHUNK]
-            for done, (one, (state, detail)) in enumerate(
+            for done, (one, (state, detail, small)) in enumerate(
                 zip(chunk, pool.map(_look, chunk), strict=True), start + 1
             ):
                 if state != "good":
                     states.setdefault(state, {})[detail] = one.needed
+                if small is not None:
+                    thumbnails[one.path] = small
                 if progress is not None:
                     progress(done, len(listed))
     _judge(states, folder, findings)
+    return thumbnails
 
 
-def _look(listed: PictureFile) -> tuple[FileState, str]:
-    """Return the state of one picture, and its name with what is wrong with it."""
+def _look(listed: PictureFile) -> tuple[FileState, str, Thumbnail | None]:
+    """Return the state of a picture, its name with what is wrong with it, and its thumbnail."""
+    state: FileState
     path, name = listed.path, listed.name
     if not is_file(path):
-        return "missing", name + _near_name(path)
+        return "missing", name + _near_name(path), None
     try:
         pixels = read_image(path)
         header = read_header(path)
     except InputError as error:
-        return "broken", one_line(error)
+        return "broken", one_line(error), None
+    small = thumbnail(pixels)
     actual: Size = (pixels.shape[0], pixels.shape[1])
     if listed.size is None:  # nothing in the annotations depends on it
-        return "good", name
+        return "good", name, small
     if listed.size != actual:
-        state: FileState = "unturned" if listed.size == header.stored_size else "size"
-        return state, f"{name} is {_as_text(actual)}, not {_as_text(listed.size)}"
-    return ("turned" if header.turned and header.size == header.stored_size else "good"), name
+        state = "unturned" if listed.size == header.stored_size else "size"
+        return state, f"{name} is {_as_text(actual)}, not {_as_text(listed.size)}", small
+    state = "turned" if header.turned and header.size == header.stored_size else "good"
+    return state, name, small
 
 
 def _near_name(path: Path) -> str:

@@ -9,6 +9,7 @@ from hrnet.errors import InputError, one_line, printable
 
 if TYPE_CHECKING:
     from hrnet.data.imports.run import ImportReport
+    from hrnet.data.split import WrittenPart
 
 CHECK_EXAMPLES = """\b
 Examples:
@@ -66,6 +67,13 @@ Category = Annotated[
     typer.Option(
         metavar="NAME",
         help="Take this category alone (default: all; those with keypoints must have the same).",
+    ),
+]
+
+OneCategory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Keypoints and boxes: take this category alone (default: all)."
     ),
 ]
 
@@ -146,14 +154,11 @@ def split(
         str | None,
         typer.Option(
             metavar="NAME",
-            help="Keypoints: a key of the images, such as video_id; images with the same value "
-            "stay in one part.",
+            help="Keypoints and boxes: a key of the images, such as video_id; images with the same "
+            "value stay in one part.",
         ),
     ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Keypoints: take this category alone (default: all)."),
-    ] = None,
+    category: OneCategory = None,
     images: Images = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draw.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
@@ -161,7 +166,8 @@ def split(
     """Split labelled images into parts, as new annotation files.
 
     The images stay where they are.
-    Keypoints: with --category the parts hold that category alone; with --val 0 there is one part.
+    Keypoints and boxes: each category is spread over the parts as evenly as whole images allow.
+    With --category the parts hold that category alone; with --val 0 there is one part.
     Classes: each class is split, and copies of one image stay together.
     """
     from hrnet.data.class_folders import holds_classes
@@ -174,7 +180,7 @@ def split(
     if holds_classes(data):
         if group is not None or category is not None:
             raise InputError(
-                f"{data}: expected --group and --category with keypoint files alone; leave them out"
+                f"{data}: expected --group and --category with COCO files alone; leave them out"
             )
         source = DataSource(data, images=images)
         parts = split_class_files(source, out, **how, seed=seed, force=force)
@@ -186,8 +192,18 @@ def split(
     for one in split_dataset(
         data, out, **how, group=group, category=category, seed=seed, force=force
     ):
-        groups = f" in {one.groups} group{'s' * (one.groups != 1)}" if group is not None else ""
-        typer.echo(f"{printable(one.file)}: {one.images} images{groups}, {one.subjects} subjects")
+        _print_part(one, grouped=group is not None)
+
+
+def _print_part(part: "WrittenPart", *, grouped: bool) -> None:
+    """Print the counts of a written part, and the categories that it lacks."""
+    from hrnet.data.findings import first_of
+
+    groups = f" in {part.groups} group{'s' * (part.groups != 1)}" if grouped else ""
+    typer.echo(f"{printable(part.file)}: {part.images} images{groups}, {part.subjects} {part.kind}")
+    if part.lacking:
+        named = one_line(first_of(part.lacking))
+        typer.echo(f"note: {len(part.lacking)} categories are not in it ({named})")
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)

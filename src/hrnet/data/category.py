@@ -90,7 +90,8 @@ def choose_categories(file: CocoFile, findings: Findings, wanted: str | None = N
             "error",
             "no category has keypoint names",
             "expected one",
-            'training would stop; add them to the category as "keypoints": [...]',
+            'training would stop; add them to the category as "keypoints": [...], or, for a '
+            "detector, boxes to the annotations",
         )
         groups = [[_stand_in(file, used)]]
     # Several groups cannot be trained together; the largest is checked further.

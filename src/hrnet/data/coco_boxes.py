@@ -95,7 +95,7 @@ def make_boxes(
         _sample(image, paths[number], own, classes)
         for (number, image), own in zip(listed.items(), owned, strict=True)
     ]
-    if samples and all(one.ignore.all() for one in samples):
+    if all(one.ignore.all() for one in samples):
         detail = f"none in {len(samples)} pictures, regions to ignore aside"
         findings.state("error", "boxes of objects", detail, "add boxes, or take other data")
     # Areas that are made up, and masks that are lost.
@@ -120,7 +120,8 @@ def choose_classes(file: CocoFile, findings: Findings, wanted: str | None) -> li
     if not chosen:
         known = ", ".join(one.name for one in listed[:20]) or "there are none"
         got = "none" if wanted is None else f"{wanted:.60}"
-        raise InputError(f"{file.path}: expected categories ({known}), got {got}")
+        hint = "name one of them" if file.categories else "add them to the file"
+        raise InputError(f"{file.path}: expected categories ({known}), got {got}; {hint}")
     return chosen
 
 

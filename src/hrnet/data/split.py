@@ -1,7 +1,8 @@
 """Split a COCO file of keypoints or boxes by its images: training, validation and test."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -24,12 +25,18 @@ from hrnet.files import check_new_file, write_text
 
 @dataclass(frozen=True, slots=True)
 class WrittenPart:
-    """One written part with its counts. subjects: all annotations, labelled or not."""
+    """One written part with its counts.
+
+    subjects: all annotations, labelled or not. kind: their noun. lacking: names of the categories
+    that another part shows and this one does not.
+    """
 
     file: Path
     images: int
     groups: int
     subjects: int
+    kind: str
+    lacking: tuple[str, ...]
 
 
 def split_dataset(
@@ -46,11 +53,11 @@ def split_dataset(
     """Write train.json, val.json and, with a share above 0, test.json into a folder.
 
     val, test: shares of all images. Whole groups are dealt out, so the shares are met as nearly as
-    the groups allow. group: key of the images, such as video_id, whose equal values stay together;
-    images without it stand alone. Entries of one picture stay together, too. category: take that
-    category alone, by its name or id, and the images that show it. Everything else of the file is
-    kept in each part. Sigmas that follow from several annotators are written into the category, so
-    that all parts use the same.
+    the groups allow, by category too (see `deal_balanced`). group: key of the images, such as
+    video_id, whose equal values stay together; images without it stand alone. Entries of one
+    picture stay together, too. category: take that category alone, by its name or id, and the
+    images that show it. Everything else of the file is kept in each part. Sigmas that follow from
+    several annotators are written into the category, so that all parts use the same.
     The seed fixes the parts.
     Raises InputError for shares outside 0..1, a group that no image has, parts that would be
     empty, files that exist (unless `force`) and for the input itself, before anything is written.
@@ -64,7 +71,9 @@ def split_dataset(
     files = {name: folder / f"{name}.json" for name in shares}
     members = _groups(annotations, images, group)
     members = _joined(members, [image.file_name for image in file.images])
-    dealt = deal_groups([len(rows) for rows in members], shares, len(images), seed)
+    shown = _shown_categories(file)
+    contents = [Counter(one for row in rows for one in shown[row]) for rows in members]
+    dealt = deal_balanced([len(rows) for rows in members], contents, shares, seed)
     chosen = {
         name: [row for index in indices for row in members[index]]
         for name, indices in dealt.items()
@@ -79,10 +88,20 @@ def split_dataset(
     for target in files.values():
         check_new_file(target, [annotations], force=force)
     categories = _with_sigmas(file)
+    held = {name: {one for row in rows for one in shown[row]} for name, rows in chosen.items()}
+    every = set().union(*held.values())
     return [
-        _write(files[name], file, categories, sorted(rows), len(dealt[name]))
+        _write(files[name], file, categories, sorted(rows), len(dealt[name]), every - held[name])
         for name, rows in chosen.items()
     ]
+
+
+def _shown_categories(file: CocoFile) -> list[set[int | None]]:
+    """Return the category ids that each image shows; {None} where it shows none."""
+    of_image: dict[int | None, set[int | None]] = {}
+    for one in file.annotations:
+        of_image.setdefault(one.image_id, set()).add(one.category_id)
+    return [of_image.get(image.id, {None}) for image in file.images]
 
 
 def _read(path: Path, category: str | None) -> CocoFile:
@@ -186,12 +205,83 @@ def deal_groups(
         poorest = max(lacking, key=lambda name: lacking[name])
         dealt[poorest].append(index)
         lacking[poorest] -= sizes[index]
-    # No part stays empty while another has two groups.
+    _fill_empty(dealt)
+    return dealt
+
+
+@dataclass(slots=True)
+class _ClassShares:
+    """The dealing of the groups of one class.
+
+    left: groups not dealt yet, in order. images: in all groups. dealt: images of each part.
+    without: parts that have none.
+    """
+
+    left: dict[int, None]
+    images: int
+    dealt: Counter[str]
+    without: set[str]
+
+    def lacks(self, part: str, share: float) -> float:
+        """Return the images that a part lacks of its share."""
+        return round(share * self.images - self.dealt[part], 6)
+
+
+def deal_balanced(
+    sizes: Sequence[int],
+    contents: Sequence[Mapping[int | None, int]],
+    shares: Mapping[str, float],
+    seed: int,
+) -> dict[str, list[int]]:
+    """Deal groups out so that each part has its share of the images of each class.
+
+    sizes: images in each group. contents: class -> its images in the group. Returns indices of
+    groups by part. The rarest class comes first, as in iterative stratification (Sechidis et al.
+    2011), its larger groups first, and a part that has none of a class gets one of the last groups
+    of it. So each part shows a class that has as many groups as there are parts, unless two classes
+    ask for different parts of one group; many rare classes make small parts larger than their
+    share. The seed fixes the parts.
+    """
+    # The groups of each class in a drawn order, and the images that each part lacks.
+    order = np.random.default_rng(seed).permutation(len(sizes)).tolist()
+    classes: dict[int | None, _ClassShares] = {}
+    for index in sorted(order, key=lambda one: -sizes[one]):
+        for label, images in contents[index].items():
+            own = classes.setdefault(label, _ClassShares({}, 0, Counter(), set(shares)))
+            own.left[index] = None
+            own.images += images
+    lacking = {name: share * sum(sizes) for name, share in shares.items()}
+    dealt: dict[str, list[int]] = {name: [] for name in shares}
+    # Group by group of the rarest class that is left, to the part that needs it most.
+    while waiting := [label for label, own in classes.items() if own.left]:
+        rarest = classes[min(waiting, key=lambda label: len(classes[label].left))]
+        # Its last group may have to fill a gap, so that is the one that fills most gaps.
+        missing = {label for label, own in classes.items() if own.without}
+        last = max(rarest.left, key=lambda one: (-sizes[one], len(missing & contents[one].keys())))
+        for index in [*(one for one in rarest.left if one != last), last]:
+            held = [classes[label] for label in contents[index]]
+            urgent = [own.without for own in held if len(own.left) <= len(own.without)]
+            needs = {
+                name: (sum(name in one for one in urgent), rarest.lacks(name, share), lacking[name])
+                for name, share in shares.items()
+            }
+            part = max(needs, key=lambda name: needs[name])
+            dealt[part].append(index)
+            lacking[part] -= sizes[index]
+            for label, images in contents[index].items():
+                del classes[label].left[index]
+                classes[label].dealt[part] += images
+                classes[label].without.discard(part)
+    _fill_empty(dealt)
+    return dealt
+
+
+def _fill_empty(dealt: Mapping[str, list[int]]) -> None:
+    """Give each part without a group the last one of the part that has most."""
     for groups in dealt.values():
         richest = max(dealt.values(), key=len)
         if not groups and len(richest) > 1:
             groups.append(richest.pop())
-    return dealt
 
 
 def _with_sigmas(file: CocoFile) -> list[Json]:
@@ -213,11 +303,23 @@ def _with_sigmas(file: CocoFile) -> list[Json]:
 
 
 def _write(
-    target: Path, file: CocoFile, categories: list[Json], rows: Sequence[int], groups: int
+    target: Path,
+    file: CocoFile,
+    categories: list[Json],
+    rows: Sequence[int],
+    groups: int,
+    lacking: Collection[int | None],
 ) -> WrittenPart:
     images = [file.images[row] for row in rows]
     ids = {image.id for image in images}
     shown = {"images": [image.raw for image in images], "categories": categories}
     annotations = [one.raw for one in file.annotations if one.image_id in ids]
     write_text(target, json.dumps({**file.raw, **shown, "annotations": annotations}))
-    return WrittenPart(target, len(images), groups, len(annotations))
+    return WrittenPart(
+        file=target,
+        images=len(images),
+        groups=groups,
+        subjects=len(annotations),
+        kind="boxes" if holds_boxes(file.raw) else "subjects",
+        lacking=tuple(one.name for one in file.categories if one.id in lacking),
+    )

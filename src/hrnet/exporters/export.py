@@ -22,7 +22,10 @@ def export(model: str | PathLike[str], out: str | PathLike[str], *, half: bool =
     # Find the checkpoint, and check the output file before any work is done.
     source, file = find_checkpoint(model if isinstance(model, str) else Path(model)), Path(out)
     if source.suffix != ".safetensors":
-        raise InputError(f"expected a .safetensors checkpoint or a run folder, got {source}")
+        raise InputError(
+            f"expected a .safetensors checkpoint or a run folder, got {source}; an exported model "
+            "is complete as it is"
+        )
     if file.suffix.lower() != ".onnx":
         raise InputError(f"expected an .onnx file to write, got {file}; end its name in .onnx")
     check_writable_file(file, [source])

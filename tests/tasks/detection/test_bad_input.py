@@ -81,6 +81,9 @@ def test_a_detector_without_the_class_is_found_before_anything_is_written(run, f
         ({"images": []}, "images that are not listed"),
         ({"images": [{"id": 1, "file_name": "b.png"}]}, "1 of 1 annotated images are missing"),
         ({"annotations": 3}, "expected a COCO file with the lists"),
+        ({"annotations": []}, "boxes of objects: none in 1 pictures"),
+        ({"annotations": [], "images": []}, "boxes of objects: none in 0 pictures"),
+        ({"annotations": [], "categories": []}, "expected categories (there are none), got none; "),
     ],
 )
 def test_train_and_evaluate(run, folder, change, words) -> None:
@@ -97,9 +100,83 @@ def test_train_and_evaluate(run, folder, change, words) -> None:
     data = ("--data", folder / "boxes.json", "--images", folder)
     model = folder / "persons.onnx"
     assert words in refused(run, folder, "evaluate", model, *data)
-    if "annotations" not in change:  # else the data are of no task
-        command = ("train", *data, "--val", folder / "boxes.json", "--out", folder / "run")
-        assert words in refused(run, folder, *command, "--set", "train.epochs=1")
+    command = ("train", *data, "--val", folder / "boxes.json", "--out", folder / "run")
+    if "annotations" in change:  # without boxes the data may be of another task
+        words = words if change["annotations"] == 3 else "or, for a detector, boxes to"
+    assert words in refused(run, folder, *command, "--set", "train.epochs=1")
+
+
+def one_person() -> dict:
+    """A picture with a box."""
+    listed = {"images": [{"id": 1, "file_name": "a.png", "width": 160, "height": 120}]}
+    labels = {"annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": BOX}]}
+    return listed | labels | {"categories": [{"id": 1, "name": "person"}]}
+
+
+def of_keypoints(*, boxed: bool) -> dict:
+    """The same with keypoints, of which pose can make boxes."""
+    content = one_person()
+    content["categories"][0] |= {"keypoints": ["red", "green", "blue"]}
+    points = [30, 20, 2, 80, 40, 2, 50, 100, 1]
+    content["annotations"][0] |= {"keypoints": points, "bbox": BOX if boxed else None}
+    return content
+
+
+def test_data_of_another_task(run, folder, spot_model) -> None:
+    """A detector is measured on the boxes of a keypoint file, if it has them."""
+    boxes, points, bare = (folder / f"{name}.json" for name in ("boxes", "points", "bare"))
+    boxes.write_text(json.dumps(one_person()))
+    points.write_text(json.dumps(of_keypoints(boxed=True)))
+    bare.write_text(json.dumps(of_keypoints(boxed=False)))
+    (folder / "list.json").write_text("[]")
+    images, detector = ("--images", folder), folder / "persons.onnx"
+    for model, data, words in (
+        (spot_model, boxes, "expected one; training would stop; add them"),
+        (detector, bare, "annotations without a box: 1 (1)"),
+        (detector, folder / "list.json", "expected a COCO file with the lists"),
+        (detector, folder, "got the folder"),
+        (detector, folder / "nothere.json", "No such file"),
+    ):
+        assert words in refused(run, folder, "evaluate", model, "--data", data, *images)
+    assert run("evaluate", detector, "--data", points, *images)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--category", "cat"), "expected categories (person), got cat; name one of them"),
+        (("--images", "{}/nowhere"), "1 of 1 annotated images are missing"),
+        (("--val", "{}/nothere.json"), "nothere.json"),
+        (("--set", "model.options.head=nothere"), "head"),
+        (("--set", "model.options.head=mask"), "mask"),
+        (("--set", "model.fit=[0,5]"), "model.fit"),
+        (("--set", "train.loss=nothere"), "train.loss"),
+    ],
+)
+def test_options_of_train(run, folder, options, words) -> None:
+    (folder / "boxes.json").write_text(json.dumps(one_person()))
+    data = ("--data", folder / "boxes.json", "--val", folder / "boxes.json")
+    given = [str(one).format(folder) for one in options]
+    asked = ("train", *data, "--images", folder, "--set", "train.epochs=1")
+    assert words in refused(run, folder, *asked, "--out", folder / "run", *given)
+
+
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        (("export", "{}/persons.onnx", "--out", "{}/o.onnx"), "an exported model is complete"),
+        (("export", "{}/text.safetensors", "--out", "{}/o.onnx"), "safetensors"),
+        (("export", "{}", "--out", "{}/o.onnx"), "expected a run folder"),
+        (("report", "{}"), "expected a run folder"),
+        (("report", "{}/persons.onnx"), "expected a run folder"),
+        (("data", "split", "{}/text.onnx", "--out", "{}/parts"), "expected JSON"),
+        (("data", "split", "{}/boxes.json", "--out", "{}/parts"), "val would get none of 1"),
+        (("data", "check", "{}/boxes.json"), "add --images"),
+    ],
+)
+def test_other_commands(run, folder, asked, words) -> None:
+    (folder / "boxes.json").write_text(json.dumps(one_person()))
+    assert words in refused(run, folder, *(one.format(folder) for one in asked))
 
 
 @pytest.mark.parametrize(
@@ -112,10 +189,7 @@ def test_train_and_evaluate(run, folder, change, words) -> None:
     ],
 )
 def test_options_of_evaluate(run, folder, options, words) -> None:
-    listed = {"images": [{"id": 1, "file_name": "a.png", "width": 160, "height": 120}]}
-    labels = {"annotations": [{"id": 1, "image_id": 1, "category_id": 1, "bbox": BOX}]}
-    content = listed | labels | {"categories": [{"id": 1, "name": "person"}]}
-    (folder / "boxes.json").write_text(json.dumps(content))
+    (folder / "boxes.json").write_text(json.dumps(one_person()))
     given = [str(one).format(folder) for one in options]
     asked = ("evaluate", folder / "persons.onnx", "--data", folder / "boxes.json", *given)
     assert words in refused(run, folder, *asked, "--images", folder)

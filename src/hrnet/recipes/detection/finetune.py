@@ -89,7 +89,8 @@ def choose(own: OwnData) -> tuple[DetectionExperiment, list[str]]:
     counts = [
         f"{one.counts[0]} boxes in {len(one.samples)} images" for one in (training, validation)
     ]
-    apart = f"{VAL_SHARE:.0%} of the images, set apart in {folder}"
+    share = len(validation.samples) / max(1, len(whole.samples))
+    apart = f"{share:.0%} of the images, set apart in {folder}"
     where = f"of {own.val}" if own.val else apart
     about = f"data: {counts[0]} to train on, {counts[1]} to measure on ({where})"
     return experiment, [about, about_classes(whole.class_names), *lines]
