@@ -21,13 +21,13 @@ def small_hrnet_w16_light_persons() -> DetectionExperiment:
     Command: hrnet train detection/small_hrnet_w16_light_persons --set data.annotations=...
     --out runs/finder
     """
-    fit = (256, 320)
+    fit = (288, 384)
     return DetectionExperiment(
         name="small_hrnet_w16_light_persons",
         model=DetectionModelConfig(
             variant="small_hrnet_w16",
             options=NetworkOptions(head="light"),
-            input_size=(256, 320),
+            input_size=fit,
             fit=fit,
             antialias=True,
         ),
@@ -42,7 +42,7 @@ def small_hrnet_w16_light_persons() -> DetectionExperiment:
             epochs=60,
             batch_size=16,
             optimizer="adamw",
-            lr=1.5e-3,
+            lr=1e-3,
             weight_decay=0.02,
             groups=(ParameterGroup(pattern="backbone.*", lr_scale=0.5),),
             schedule="cosine",
