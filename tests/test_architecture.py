@@ -19,7 +19,7 @@ SRC = ROOT / "src"
 # inside a function alike. A name stands for a module or for a package with all that is in it.
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "extras", "files", "numbers", "run_folder", "skeleton", "geometry"),
+    ("errors", "extras", "files", "numbers", "run_folder", "skeleton", "geometry", "resize"),
     ("codecs", "spec", "images", "metrics", "drawing", "markup", "axes", "charts", "models"),
     ("data",),
     ("config",),
@@ -40,6 +40,7 @@ TORCH_FREE = (
     "run_folder",
     "skeleton",
     "geometry",
+    "resize",
     "codecs",
     "spec",
     "images",

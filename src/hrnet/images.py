@@ -84,7 +84,7 @@ def read_image(source: ImageSource) -> Image8:
             f"expected a path, a Pillow image or an RGB array, got {type(source).__name__}"
         ) from None
     _refuse_address(source)
-    with _decoding(str(path)), _opened(path) as image:
+    with opened(path) as image:
         return _decode(image, str(path))
 
 
@@ -106,7 +106,7 @@ def read_header(path: Path) -> ImageHeader:
 
     Raises InputError as `read_image` does.
     """
-    with _decoding(str(path)), _opened(path) as image:
+    with opened(path) as image:
         if image.format not in _SIZE_IN_HEADER:
             image.load()
         orientation = _orientation(image)
@@ -155,6 +155,13 @@ def _refuse_address(source: str | PathLike[str]) -> None:
     address = address_in(source)
     if address and not exists(Path(source)):
         raise not_fetched(address)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open an image file by Pillow, undecoded; what goes wrong within is an InputError."""
+    with _decoding(str(path)), _opened(path) as image:
+        yield image
 
 
 @contextmanager

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from hrnet.predict import Model
+from hrnet.resize import resize_bilinear
 from hrnet.spec import NetworkSpec
 from hrnet.tasks import Outputs
 from hrnet.tasks.detection.crops import fit_picture, fitted_size
-from hrnet.tasks.detection.resize import resize_bilinear
 from hrnet.tasks.detection.spec import DetectionSpec
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.5)

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from hrnet.geometry import Floats, Image8, Size
-from hrnet.tasks.detection.resize import resize_bilinear
+from hrnet.resize import resize_bilinear
 from hrnet.tasks.detection.spec import DetectionSpec
 
 STRIDE = 32

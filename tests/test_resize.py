@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrnet.tasks.detection.resize import resize_bilinear
+from hrnet.resize import resize_bilinear
 
 SMALL = (np.arange(3 * 4 * 3).reshape(3, 4, 3) * 37 % 251).astype(np.uint8)
 ENLARGED = [

@@ -1,0 +1,1 @@
+"""Semantic segmentation: a picture -> a class for each of its pixels."""
