@@ -3,6 +3,7 @@
 Each pixel is covered by its exact distance to the shape, which antialiases without supersampling.
 """
 
+import colorsys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,15 @@ _JPEG_QUALITY = 92
 
 _SMALL_LETTERS_PX = 10
 """Letters that can just be read."""
+
+_GOLDEN = 0.618034
+"""Steps of this part of the colour circle never come back to where they were."""
+
+
+def class_color(index: int) -> Color:
+    """Return the colour of a class: bright, and far from those of the classes around it."""
+    red, green, blue = colorsys.hsv_to_rgb((0.08 + index * _GOLDEN) % 1, 0.72, 0.98)
+    return round(255 * red), round(255 * green), round(255 * blue)
 
 
 def save_drawing(pixels: Image8, path: Path) -> None:
@@ -157,10 +167,13 @@ def _overlap(one: Rectangle, other: Rectangle) -> bool:
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
-def draw_band(canvas: Image8, lines: Sequence[str]) -> Image8:
+def draw_band(
+    canvas: Image8, lines: Sequence[str], colors: Sequence[Color] | None = None
+) -> Image8:
     """Return a copy of a picture (H, W, 3) with lines of text in its upper left corner.
 
-    The letters shrink where a line is wider than the picture, down to 8 pixels.
+    The letters shrink where a line is wider than the picture, down to 8 pixels. colors: of the
+    ground of each line, as in a legend; None takes dark ones.
     """
     picture = Image.fromarray(canvas)
     pen = ImageDraw.Draw(picture)
@@ -170,7 +183,8 @@ def draw_band(canvas: Image8, lines: Sequence[str]) -> Image8:
     size = max(8, min(size, int(size * picture.width / (widest + size))))
     font = ImageFont.load_default(size)
     for row, line in enumerate(lines):
-        _caption(pen, font, (0, row * 1.2 * size), line, size)
+        fill = RIM if colors is None else colors[row]
+        _caption(pen, font, (0, row * 1.2 * size), line, size, fill=fill)
     return np.asarray(picture)
 
 

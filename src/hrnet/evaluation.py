@@ -171,8 +171,7 @@ def predict_dataset(
     for job, result in zip(jobs, stream, strict=True):
         if isinstance(result, InputError):
             raise result
-        dataset.check_result(job, result)
-        pairs.append((job, result))
+        pairs.append((job, dataset.keep(job, result)))
         if progress is not None:
             progress(len(pairs), len(jobs))
     return pairs

@@ -208,11 +208,12 @@ class Model:
 
 def _share_batch(batch: Sequence[Crop], crop: Crop, batch_size: int) -> bool:
     """Return whether a crop can go through the network together with those of a batch."""
-    if len(batch) >= batch_size or crop.pixels.shape != batch[0].pixels.shape:
+    pixels, first = crop.pixels, batch[0].pixels
+    if len(batch) >= batch_size or pixels.shape != first.shape or pixels.dtype != first.dtype:
         return False
-    height, width, _ = crop.pixels.shape
-    pixels: int = (len(batch) + 1) * height * width
-    return pixels <= _BATCH_PIXELS
+    height, width, _ = pixels.shape
+    together: int = (len(batch) + 1) * height * width
+    return together <= _BATCH_PIXELS
 
 
 def infer(
@@ -230,12 +231,15 @@ def infer(
     if not flip_test:
         return outputs
     mirrored = task.unflip(engine(np.ascontiguousarray(images[..., ::-1]), *numbers))
-    pairs = zip(outputs, mirrored, strict=True)
+    pairs = zip(outputs, mirrored, strict=False)  # outputs without a mean are left out
     return tuple((one + other) * np.float32(0.5) for one, other in pairs)
 
 
-def normalise(crops: NDArray[np.uint8], spec: ModelSpec) -> NDArray[np.float32]:
-    """Turn RGB crops (N, H, W, 3) into the network's input (N, 3, H, W): (x / 255 - mean) / std."""
+def normalise(crops: NDArray[np.number], spec: ModelSpec) -> NDArray[np.float32]:
+    """Turn RGB crops (N, H, W, 3) into the network's input (N, 3, H, W): (x / 255 - mean) / std.
+
+    crops: within 0..255, as uint8 or float32.
+    """
     crops = crops if spec.channels == "rgb" else crops[..., ::-1]
     mean, std = (np.array(value, np.float32)[:, None, None] for value in (spec.mean, spec.std))
     planes = np.ascontiguousarray(crops.transpose(0, 3, 1, 2))  # bytes: a quarter of floats

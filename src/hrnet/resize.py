@@ -1,9 +1,16 @@
-"""Bilinear resizing as OpenCV does it, bit for bit: published detectors were trained on it."""
+"""Resizing as published code does it: pictures as OpenCV, maps of numbers as torch and OpenCV.
+
+Pillow and most others average where a picture shrinks; networks were trained without that.
+"""
+
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrnet.geometry import Image8, Size
+from hrnet.geometry import Floats, Image8, Size
+
+_Number = TypeVar("_Number", bound=np.generic)
 
 _ONE = 2048
 """A weight of 1 in OpenCV's whole numbers."""
@@ -45,3 +52,82 @@ def _line(count: int, source: int) -> Line:
     weights = (np.rint(one * np.float32(_ONE)).astype(np.int32) for one in (1 - part, part))
     index = first.astype(np.intp)
     return index.clip(0, source - 1), (index + 1).clip(0, source - 1), *weights
+
+
+def resize_nearest(values: NDArray[_Number], size: Size) -> NDArray[_Number]:
+    """Resize (H, W) to (height, width) by taking the nearest value, as OpenCV's INTER_NEAREST."""
+    rows, columns = (_nearest(*pair) for pair in zip(size, values.shape, strict=True))
+    return values[rows[:, None], columns]
+
+
+def _nearest(count: int, source: int) -> NDArray[np.intp]:
+    # floor(i * scale), the upper left corner of each pixel
+    places = np.floor(np.arange(count) * (1 / (count / source))).clip(0, source - 1)
+    return places.astype(np.intp)
+
+
+Kind = Literal["bilinear", "aligned", "cubic"]
+"""bilinear: pixel centres at i + 1/2. aligned: bilinear, the outermost pixels on each other
+(torch's align_corners). cubic: OpenCV's INTER_CUBIC."""
+
+_CUBIC = -0.75
+"""The parameter of OpenCV's cubic interpolation."""
+
+
+def resize_maps(
+    maps: NDArray[np.float32], size: Size, kind: Kind, rows: slice = slice(None)
+) -> NDArray[np.float32]:
+    """Resize maps (C, H, W) to (C, height, width), without averaging where they shrink.
+
+    rows: of the result, to compute a part of it alone. Equal to torch's `interpolate` and, for
+    cubic, to `cv2.resize`, within float32.
+    """
+    if maps.shape[1:] == size:
+        return maps[:, rows]
+    # Rows first: their number is what a caller asks for.
+    places, weights = _taps(size[0], maps.shape[1], kind)
+    found = _weighted(maps, places[:, rows], weights[:, rows], axis=1)
+    return _weighted(found, *_taps(size[1], maps.shape[2], kind), axis=2)
+
+
+def _weighted(
+    maps: NDArray[np.float32], places: NDArray[np.intp], weights: Floats, axis: int
+) -> NDArray[np.float32]:
+    """Return along an axis the weighted sums of the values at `places` (K, count)."""
+    shape = (-1, 1) if axis == 1 else (-1,)
+    total: NDArray[np.float32] | None = None
+    for place, weight in zip(places, weights.astype(np.float32), strict=True):
+        part = maps.take(place, axis=axis)
+        part *= weight.reshape(shape)
+        total = part if total is None else np.add(total, part, out=total)
+    assert total is not None
+    return total
+
+
+def _taps(count: int, source: int, kind: Kind) -> tuple[NDArray[np.intp], Floats]:
+    """Return for each of `count` pixels the places (K, count) that it mixes, and their weights."""
+    index = np.arange(count)
+    if kind == "aligned":
+        at = index * ((source - 1) / max(count - 1, 1))
+    else:
+        at = (index + 0.5) * (source / count) - 0.5
+    if kind != "cubic":
+        at = at.clip(0, source - 1)
+    first = np.floor(at)
+    part = at - first
+    if kind != "cubic":
+        offsets, weights = np.array([0, 1]), np.stack([1 - part, part])
+    else:
+        # Keys 1981: two cubic pieces, within one pixel and between one and two.
+        offsets = np.array([-1, 0, 1, 2])
+        weights = _keys(np.abs(part - offsets[:, None]))
+    places = (first.astype(np.intp) + offsets[:, None]).clip(0, source - 1)
+    return places, weights
+
+
+def _keys(distance: Floats) -> Floats:
+    a = _CUBIC
+    near = ((a + 2) * distance - (a + 3)) * distance**2 + 1
+    far = a * (((distance - 5) * distance + 8) * distance - 4)
+    weights: Floats = np.where(distance <= 1, near, far)
+    return weights

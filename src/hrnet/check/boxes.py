@@ -23,11 +23,11 @@ from hrnet.data.coco_boxes import holds_boxes, make_boxes
 from hrnet.data.coco_file import read_coco
 from hrnet.data.findings import Findings
 from hrnet.data.source import DataSource
+from hrnet.drawing import class_color
 from hrnet.errors import InputError, printable
 from hrnet.files import is_file, is_folder, read_json
 from hrnet.geometry import Floats
 from hrnet.images import read_image
-from hrnet.tasks.detection.drawing import class_color
 
 SMALL_PX, LARGE_PX = 32.0, 96.0
 """Sides of the squares between which objects are medium, as in COCO's metrics."""

@@ -47,6 +47,9 @@ class Result(Protocol):
     def entries(self, image_id: int) -> list[dict[str, object]]:
         """List the JSON objects of the picture."""
 
+    def files(self) -> "Mapping[str, bytes]":
+        """Return what is written beside the drawing, by the end of its name: `mask.png`."""
+
     def summary(self) -> str:
         """Describe the result in a few words: `2 persons, score 0.93 0.88`."""
 
@@ -58,15 +61,15 @@ class Result(Protocol):
 class Crop:
     """One input of the network.
 
-    pixels: (H, W, 3) uint8, of the network's input size. matrix: (2, 3), affine, from the picture
-    to the crop. page: the picture in progress that the crop is of. content: (height, width) of the
-    part, top left, that is filled by the picture; the rest is 0 in the network's input. None where
-    that is all. numbers: what the network needs to know of the crop beside its pixels, one number
+    pixels: (H, W, 3), RGB within 0..255, of the network's input size. matrix: (2, 3), affine, from
+    the picture to the crop. page: the picture in progress that the crop is of. content: (height,
+    width) of the part, top left, that is filled by the picture; the rest is 0 in the network's
+    input. None where that is all. numbers: what the network needs to know of the crop beside its pixels, one number
     for each of the spec's `input_names` behind the first.
     """
 
     page: "Page"
-    pixels: Image8
+    pixels: NDArray[np.number]
     matrix: Floats
     content: Size | None = None
     numbers: tuple[float, ...] = ()
@@ -158,8 +161,11 @@ class Dataset(Protocol):
     def jobs(self) -> Sequence[Job]:
         """To evaluate on, in order; `image` is a path."""
 
-    def check_result(self, job: Job, result: Result) -> None:
-        """Raise InputError where a picture is not the one that was labelled."""
+    def keep(self, job: Job, result: Result) -> Result:
+        """Return what metrics need of a result; all are held until the last picture is done.
+
+        Raises InputError where a picture is not the one that was labelled.
+        """
 
     def facts(self) -> Mapping[str, object]:
         """Return what metrics depend on: `data`, `metric` and what else the task has."""
@@ -187,7 +193,10 @@ class Task(Protocol):
         """
 
     def unflip(self, outputs: Outputs) -> Outputs:
-        """Turn the outputs of mirrored crops into those of the crops themselves."""
+        """Turn the outputs of mirrored crops into those of the crops themselves.
+
+        The last outputs are left out where they have no mean, such as class indices.
+        """
 
     def postprocess(self, outputs: Outputs, crops: Sequence[Crop]) -> Iterable[object]:
         """Turn the outputs of a batch into one part a crop, for `Page.add`.
@@ -290,6 +299,7 @@ TASKS: dict[str, str] = {
     "pose": "hrnet.tasks.pose.task",
     "classification": "hrnet.tasks.classification.task",
     "detection": "hrnet.tasks.detection.task",
+    "segmentation": "hrnet.tasks.segmentation.task",
 }
 """Task -> the module that holds its `TASK`; imported when it is first used."""
 

@@ -31,6 +31,10 @@ class SavableResult(ABC):
     @abstractmethod
     def to_csv(self) -> str: ...
 
+    def files(self) -> dict[str, bytes]:
+        """Return what is written beside the drawing, by the end of its name; nothing usually."""
+        return {}
+
     def save(self, path: str | PathLike[str], image: ImageSource | None = None) -> None:
         """Write the result to a file: .json, .csv, or drawn on its `image` as .jpg or .png.
 

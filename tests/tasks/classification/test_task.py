@@ -233,7 +233,7 @@ def test_a_model_of_other_classes_is_refused(class_folder, tmp_path):
     dataset = ClassificationTask.dataset(DataSource(class_folder(tmp_path / "pets", 1)))
     with pytest.raises(InputError, match="1 others"):
         dataset.expect_labels_of(make_spec(("cat", "dog", "cow")))
-    dataset.check_result(Job("x"), labels_of(["cat"], make_spec())[0])
+    dataset.keep(Job("x"), labels_of(["cat"], make_spec())[0])
 
 
 def test_details_have_each_class_and_each_confusion(class_folder, tmp_path):

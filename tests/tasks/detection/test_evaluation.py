@@ -197,7 +197,7 @@ def test_a_picture_of_another_size_is_refused():
     data = DetectionDataset(Path("boxes.json"), NAMES, (sample([BOX], [0]),))
     other = replace(found([], [], []), image_size=(100, 90))
     with pytest.raises(InputError, match="90x100"):
-        data.check_result(Job(Path("a.png")), other)
+        data.keep(Job(Path("a.png")), other)
 
 
 @pytest.mark.parametrize("name", ["data.yaml", "annotations.xml", "."])

@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
+from hrnet.drawing import class_color
 from hrnet.errors import InputError
 from hrnet.tasks.detection.coco import COCO_CLASSES, COCO_IDS
-from hrnet.tasks.detection.drawing import class_color
 from hrnet.tasks.detection.result import Detections
 from hrnet.tasks.detection.words import plural
 

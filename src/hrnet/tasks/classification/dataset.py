@@ -18,8 +18,9 @@ class ClassificationDataset(ClassDataset):
     def jobs(self) -> list[Job]:
         return [Job(one.image_path, index=index) for index, one in enumerate(self.samples)]
 
-    def check_result(self, job: Job, result: Result) -> None:
-        """Accept every result: the sizes of the pictures are not annotated."""
+    def keep(self, job: Job, result: Result) -> Result:
+        """Return the result: the sizes of the pictures are not annotated."""
+        return result
 
     def facts(self) -> dict[str, object]:
         """Return `data`, with counts and digest, and `metric` of the protocol."""

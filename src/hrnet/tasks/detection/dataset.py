@@ -26,11 +26,12 @@ class DetectionDataset(BoxDataset):
     def jobs(self) -> list[Job]:
         return [Job(one.image_path, index=index) for index, one in enumerate(self.samples)]
 
-    def check_result(self, job: Job, result: Result) -> None:
-        """Raise InputError where a picture has another size than annotated."""
+    def keep(self, job: Job, result: Result) -> Result:
+        """Return the result; InputError where a picture has another size than annotated."""
         size = self.samples[job.index].image_size
         if size is not None:
             expect_size(Path(str(job.image)), result.image_size, size)
+        return result
 
     @property
     def counts(self) -> tuple[int, int]:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from hrnet.data.findings import first_of
 from hrnet.data.run_lengths import run_lengths
-from hrnet.drawing import draw_boxes
+from hrnet.drawing import class_color, draw_boxes
 from hrnet.errors import InputError, printable
 from hrnet.geometry import Image8, Size, xyxy_to_xywh
 from hrnet.images import ImageSource
 from hrnet.numbers import to_int
 from hrnet.tasks import Regions
 from hrnet.tasks.detection.coco import category_ids
-from hrnet.tasks.detection.drawing import class_color, tint_masks
+from hrnet.tasks.detection.drawing import tint_masks
 from hrnet.tasks.detection.masks import paste_masks
 from hrnet.tasks.detection.words import plural
 from hrnet.tasks.saving import SavableResult, csv_text, frozen_array, read_own_picture

@@ -69,10 +69,11 @@ class PoseDataset:
         """True where PCKh can be measured: annotated boxes, each with a head size."""
         return self.has_own_boxes and all(one.head_size is not None for one in self.samples)
 
-    def check_result(self, job: Job, result: Result) -> None:
-        """Raise InputError where a picture has another size than annotated."""
+    def keep(self, job: Job, result: Result) -> Result:
+        """Return the result; InputError where a picture has another size than annotated."""
         size = self._sizes.get(self.pages[job.index].image_id, result.image_size)
         expect_size(Path(str(job.image)), result.image_size, size)
+        return result
 
     @cached_property
     def _sizes(self) -> dict[int, Size]:
