@@ -62,8 +62,8 @@ def resize_nearest(values: NDArray[_Number], size: Size) -> NDArray[_Number]:
 
 def _nearest(count: int, source: int) -> NDArray[np.intp]:
     # floor(i * scale), the upper left corner of each pixel
-    places = np.floor(np.arange(count) * (1 / (count / source))).clip(0, source - 1)
-    return places.astype(np.intp)
+    places = np.floor(np.arange(count) * (1 / (count / source)))
+    return np.minimum(places, source - 1).astype(np.intp)
 
 
 Kind = Literal["bilinear", "aligned", "cubic"]

@@ -188,6 +188,11 @@ class ModelSpec(BaseModel):
         return ("output",)
 
     @property
+    def index_outputs(self) -> tuple[str, ...]:
+        """Those of `output_names` that are whole numbers, such as the class of each pixel."""
+        return ()
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """Names of the outputs, in order, such as those of keypoints or classes."""
         return ()

@@ -1,5 +1,6 @@
 """How far the outputs of an exported file are from those of the network."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -22,10 +23,17 @@ class Thresholded(Protocol):
         """Return the network without its least score: in noise it would find nothing to compare."""
 
 
-def plain_difference(found: Outputs, expected: Outputs) -> float:
-    """Return max |found - expected| / max |expected|, the largest over all outputs."""
-    pairs = zip(found, expected, strict=True)
-    return max(float(np.abs(one - other).max() / np.abs(other).max()) for one, other in pairs)
+def plain_difference(found: Outputs, expected: Outputs, indices: Sequence[bool]) -> float:
+    """Return max |found - expected| / max |expected|, the largest over all outputs.
+
+    indices: which outputs are whole numbers, such as classes; of these it is the share that
+    differs.
+    """
+    differences = [
+        float((one != other).mean() if whole else np.abs(one - other).max() / np.abs(other).max())
+        for one, other, whole in zip(found, expected, indices, strict=True)
+    ]
+    return max(differences)
 
 
 def row_difference(found: Outputs, expected: Outputs, tolerance: float, *, half: bool) -> float:

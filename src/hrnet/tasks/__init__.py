@@ -64,8 +64,8 @@ class Crop:
     pixels: (H, W, 3), RGB within 0..255, of the network's input size. matrix: (2, 3), affine, from
     the picture to the crop. page: the picture in progress that the crop is of. content: (height,
     width) of the part, top left, that is filled by the picture; the rest is 0 in the network's
-    input. None where that is all. numbers: what the network needs to know of the crop beside its pixels, one number
-    for each of the spec's `input_names` behind the first.
+    input. None where that is all. numbers: what the network needs to know of the crop beside its
+    pixels, one number for each of the spec's `input_names` behind the first.
     """
 
     page: "Page"

@@ -97,6 +97,10 @@ class SegmentationSpec(ModelSpec):
         return ("logits", "classes")
 
     @property
+    def index_outputs(self) -> tuple[str, ...]:
+        return ("classes",)
+
+    @property
     def flip_order(self) -> list[int]:
         """The class of each class in a mirrored picture."""
         order = list(range(len(self.class_names)))
