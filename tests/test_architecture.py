@@ -19,7 +19,17 @@ SRC = ROOT / "src"
 # inside a function alike. A name stands for a module or for a package with all that is in it.
 # A new module in no listed package must be given its place here.
 LAYERS: tuple[tuple[str, ...], ...] = (
-    ("errors", "extras", "files", "numbers", "run_folder", "skeleton", "geometry", "resize"),
+    (
+        "errors",
+        "extras",
+        "files",
+        "numbers",
+        "run_folder",
+        "skeleton",
+        "geometry",
+        "resize",
+        "growing",
+    ),
     ("codecs", "spec", "images", "metrics", "drawing", "markup", "axes", "charts", "models"),
     ("data",),
     ("config",),
@@ -41,6 +51,7 @@ TORCH_FREE = (
     "skeleton",
     "geometry",
     "resize",
+    "growing",
     "codecs",
     "spec",
     "images",

@@ -1,13 +1,11 @@
 """Predict over many image files: one result each, pictures and JSON written on the way."""
 
 import itertools
-import json
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, final
+from typing import final
 
 from numpy.typing import ArrayLike
 
@@ -21,6 +19,7 @@ from hrnet.files import (
     remove_leftovers,
     resolve,
 )
+from hrnet.growing import CsvTable, JsonList, growing
 from hrnet.images import read_image
 from hrnet.predict import BATCH_SIZE, Model
 from hrnet.tasks import Job, Result, get_task
@@ -49,11 +48,13 @@ class FileResult:
 class Destination:
     """Where results go; None for what is not wanted.
 
-    folder: for one drawn picture each. json_file: for the entries of all.
+    folder: for one drawn picture each, and what else a result has. json_file: for the entries of
+    all. csv_file: for the tables of all.
     """
 
     folder: Path | None = None
     json_file: Path | None = None
+    csv_file: Path | None = None
 
     def check(self, inputs: Iterable[Path] = ()) -> None:
         """Raise InputError, before any work is done, where the results could not be written.
@@ -64,12 +65,15 @@ class Destination:
         if self.folder is not None:
             make_writable_folder(self.folder)
             remove_leftovers(self.folder)
-        if self.json_file is not None:
-            check_writable_file(self.json_file, inputs)
-            remove_leftovers(resolve(self.json_file).parent)
-
-
-_Append = Callable[[Sequence[Mapping[str, object]]], None]
+        inputs = tuple(inputs)
+        for file in (self.json_file, self.csv_file):
+            if file is not None:
+                check_writable_file(file, inputs)
+                remove_leftovers(resolve(file).parent)
+        if self.json_file and self.csv_file and resolve(self.json_file) == resolve(self.csv_file):
+            raise InputError(
+                f"expected two files for JSON and CSV, got {self.csv_file} for both; name another"
+            )
 
 
 def predict_files(
@@ -87,9 +91,9 @@ def predict_files(
     batch_size: crops that go through the network together. min_score: see `Model.predict`.
     boxes: a file of boxes, or boxes (N, 4) as left, top, width, height for every picture, or None
     for what the model's detector finds, or whole pictures without one.
-    The JSON file is in place once the last result has been taken; it is not written where no
-    picture could be read. Where Ctrl-C or an error ends the run before, it holds the results so
-    far. Raises InputError where it cannot be written.
+    The JSON and the CSV file are in place once the last result has been taken; they are not written
+    where no picture could be read. Where Ctrl-C or an error ends the run before, they hold the
+    results so far. Raises InputError where they cannot be written.
     """
     kind = model.spec.task
     if boxes is not None and not get_task(kind).without_boxes:
@@ -104,13 +108,19 @@ def predict_files(
     stream = model.stream(
         jobs.values(), flip_test=flip_test, batch_size=batch_size, min_score=min_score
     )
-    with _json_list(outputs.json_file) as append:
+    with (
+        growing(outputs.json_file, JsonList) as entries,
+        growing(outputs.csv_file, CsvTable) as table,
+    ):
         for path in paths:
             outcome = early[path] if path in early else next(stream)
             if isinstance(outcome, InputError):
                 yield FileResult(path, ids[path], outcome)
                 continue
-            append(json_entries(path, ids[path], outcome))
+            if entries is not None:
+                entries.append(json_entries(path, ids[path], outcome))
+            if table is not None:
+                table.append(path.as_posix(), outcome.to_csv())
             drawing, undrawn = drawings.add(path, outcome) if drawings else (None, None)
             yield FileResult(path, ids[path], outcome, drawing, undrawn)
 
@@ -156,76 +166,6 @@ def json_entries(path: Path, image_id: int, result: Result) -> list[dict[str, ob
     return [{**entry, "file_name": path.as_posix()} for entry in result.entries(image_id)]
 
 
-class _JsonList:
-    """A JSON list that grows entry by entry; nothing is there before the first append.
-
-    What is written is a list again whenever it is closed: a part of an entry that a full disk left
-    is cut off.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._stream: BinaryIO | None = None
-        self._whole = 0  # bytes up to the end of the last whole entry
-        self._separator = "\n"
-
-    def append(self, entries: Sequence[Mapping[str, object]]) -> None:
-        """Write entries; InputError where the disk refuses."""
-        try:
-            if self._stream is None:
-                self._stream = self._path.open("wb", buffering=0)
-                self._write("[")
-            for entry in entries:
-                text = json.dumps(entry, allow_nan=False, ensure_ascii=False)
-                self._write(self._separator + text)
-                self._separator = ",\n"
-        except OSError as error:
-            raise InputError(
-                f"the results cannot be written on ({error.strerror}); the file holds those of "
-                "the pictures before"
-            ) from None
-
-    def close(self) -> None:
-        if self._stream is not None:
-            with self._stream:
-                self._stream.truncate(self._whole)
-                self._stream.seek(self._whole)
-                self._write("\n]\n")
-
-    def _write(self, text: str) -> None:
-        assert self._stream is not None
-        # Lone surrogates, bytes of a name that is not UTF-8, become escapes that JSON has too.
-        data = memoryview(text.encode("utf-8", "backslashreplace"))
-        while data:  # a raw stream may take a part alone
-            data = data[self._stream.write(data) :]
-        self._whole = self._stream.tell()
-
-
-@contextmanager
-def _json_list(target: Path | None) -> Iterator[_Append]:
-    """Write a JSON list as its entries come, so that no run is too long for the memory.
-
-    An error, Ctrl-C and SIGTERM pass through, but what was appended before them is kept. Only a
-    caller that stops taking results leaves an old file as it was.
-    """
-    if target is None:
-        yield lambda entries: None
-        return
-    ended: BaseException | None = None
-    with atomic_path(target) as temporary:
-        results = _JsonList(temporary)
-        try:
-            yield results.append
-        except GeneratorExit:
-            raise
-        except BaseException as error:
-            ended = error
-        finally:
-            results.close()
-    if ended is not None:
-        raise ended
-
-
 @final
 class Drawings:
     """The drawings of a run in one folder: none takes the name of another or of an input.
@@ -241,21 +181,25 @@ class Drawings:
     def add(self, source: Path, result: Result) -> tuple[Path | None, InputError | None]:
         """Draw a result on its file's picture; return the drawing's file, or the reason for none.
 
-        The picture is read again rather than kept.
+        The picture is read again rather than kept. Further files of the result come first.
         """
         try:
+            for end, content in result.files().items():
+                with atomic_path(self._name(source, Path(end).stem, Path(end).suffix)) as temporary:
+                    temporary.write_bytes(content)
             pixels = read_image(source)  # it may have been changed in the meantime
-            target = self._name(source, ".jpg" if max(pixels.shape) <= JPEG_SIDE_PX else ".png")
+            suffix = ".jpg" if max(pixels.shape) <= JPEG_SIDE_PX else ".png"
+            target = self._name(source, self._kind, suffix)
             save_drawing(result.draw(pixels), target)
         except (InputError, OSError, ValueError, MemoryError) as error:
             reason = str(error) if isinstance(error, InputError) else f"{source}: {error}"
             return None, InputError(f"{source} was not drawn: {one_line(reason)}")
         return target, None
 
-    def _name(self, source: Path, suffix: str) -> Path:
+    def _name(self, source: Path, kind: str, suffix: str) -> Path:
         """Return a free name: NAME_pose.jpg, NAME_pose_2.jpg, ..., the stem cut where too long."""
         for count in itertools.count(1):
-            end = f"_{self._kind}{suffix}" if count == 1 else f"_{self._kind}_{count}{suffix}"
+            end = f"_{kind}{suffix}" if count == 1 else f"_{kind}_{count}{suffix}"
             stem = source.stem
             while len(os.fsencode(stem + end)) > _LONGEST_NAME:
                 stem = stem[:-1]

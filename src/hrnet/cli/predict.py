@@ -34,6 +34,7 @@ Examples:
   hrnet predict photos/ --recursive --boxes boxes.json --json keypoints.json
   hrnet predict photo.jpg --model w32.onnx --boxes 20,10,350,500 --flip-test
   hrnet predict photos/ --model detector.onnx --min-score 0.5 --out drawn/
+  hrnet predict photos/ --model streets.onnx --out drawn/ --csv areas.csv
   hrnet predict photo.jpg --json - | python -m json.tool
 """
 
@@ -70,7 +71,8 @@ Out = Annotated[
         "--out",
         "-o",
         metavar="DIR",
-        help="Folder to write to: each image with its result drawn on it, and one JSON file.",
+        help="Folder to write to: each image with its result drawn on it, the masks of areas, and "
+        "one JSON file.",
     ),
 ]
 JsonFile = Annotated[
@@ -78,6 +80,10 @@ JsonFile = Annotated[
     typer.Option(
         "--json", "-j", metavar="FILE", help="Write the results here as JSON; - prints them."
     ),
+]
+CsvFile = Annotated[
+    Path | None,
+    typer.Option("--csv", metavar="FILE", help="Write the results here as a CSV table."),
 ]
 Recursive = Annotated[
     bool, typer.Option("--recursive", "-r", help="Also search the subfolders of folders.")
@@ -93,6 +99,7 @@ def predict(
     min_score: MinScore = None,
     out: Out = None,
     json_file: JsonFile = None,
+    csv_file: CsvFile = None,
     recursive: Recursive = False,
     flip_test: FlipTest = False,
     device: Device = "auto",
@@ -100,7 +107,7 @@ def predict(
     threads: Threads = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Find keypoints, objects or classes in images, as the model does."""
+    """Find keypoints, objects, classes or areas in images."""
     from hrnet.console import make_console
     from hrnet.data.boxes import BoxFile
     from hrnet.images import find_images
@@ -112,13 +119,13 @@ def predict(
     paths, errors, left_out = find_images(sources, recursive=recursive)
     attempted = len(paths) + len(errors)
     printed = json_file == STDOUT
-    Destination(out, None if printed else json_file).check([*paths, Path(model)])
+    Destination(out, None if printed else json_file, csv_file).check([*paths, Path(model)])
     where = parse_boxes(boxes, images_of)
     wanted = detector if where is None else None  # given boxes need no detector
     loaded = load(model, device=device, engine=engine, threads=threads, detector=wanted)
     task = get_task(loaded.spec.task)
     file = None if printed else json_file or (out / f"{task.results}.json" if out else None)
-    outputs = Destination(out, file)
+    outputs = Destination(out, file, csv_file)
     outputs.check([*paths, Path(model)])
 
     # Predict. With --json - stdout holds the JSON alone, and everything else goes to stderr.
@@ -133,17 +140,16 @@ def predict(
     )
     console = make_console(stderr=printed)
     shown = _show(results, console, full=len(paths) <= _FULL_TABLES, keep_json=printed)
-    errors += shown.errors
 
     # Print the notes and the written files, also after Ctrl-C; the errors come last.
     _print_notes(console, where.notes if isinstance(where, BoxFile) else (), left_out)
     if printed:
         _print_json(shown.entries)
-    elif shown.done and len(errors) < attempted:
+    elif shown.done and len(errors) + len(shown.errors) < attempted:
         if where is None and task.without_boxes and loaded.detector is None:
             typer.echo(task.without_boxes)
         _print_written(outputs, task.results)
-    _report_errors(errors, attempted, shown, len(paths))
+    _report_errors(errors + shown.errors, attempted, shown, len(paths))
 
 
 @dataclass(slots=True)
@@ -208,7 +214,12 @@ def _print_json(entries: list[dict[str, object]]) -> None:
 
 
 def _print_written(outputs: "Destination", results: str) -> None:
-    for what, path in (("images", outputs.folder), (results, outputs.json_file)):
+    written = (
+        ("images", outputs.folder),
+        (results, outputs.json_file),
+        (f"table of {results}", outputs.csv_file),
+    )
+    for what, path in written:
         if path is not None:
             typer.echo(f"{what} written to {printable(path)}")
 

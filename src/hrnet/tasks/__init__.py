@@ -47,6 +47,9 @@ class Result(Protocol):
     def entries(self, image_id: int) -> list[dict[str, object]]:
         """List the JSON objects of the picture."""
 
+    def to_csv(self) -> str:
+        """Return the result as a CSV table, the names of the columns first."""
+
     def files(self) -> "Mapping[str, bytes]":
         """Return what is written beside the drawing, by the end of its name: `mask.png`."""
 

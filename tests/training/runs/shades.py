@@ -98,6 +98,9 @@ class Shade:
     def draw(self, image):
         return np.full_like(read_image(image), 255 * self.label)
 
+    def to_csv(self):
+        return f"shade\n{NAMES[self.label]}\n"
+
     def files(self):
         return {}
 

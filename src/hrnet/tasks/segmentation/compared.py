@@ -66,6 +66,10 @@ class ComparedMap:
         """Draw the result, see `LabelMap.draw`."""
         return self.label_map.draw(image)
 
+    def to_csv(self) -> str:
+        """Return a table of the areas, see `LabelMap.to_csv`."""
+        return self.label_map.to_csv()
+
     def files(self) -> dict[str, bytes]:
         """Return the mask as a PNG."""
         return self.label_map.files()
