@@ -24,40 +24,59 @@ Line = tuple[
 """For each pixel of an axis the two pixels that it lies between, and their weights."""
 
 
-def resize_bilinear(image: Image8, size: Size) -> Image8:
+Part = tuple[slice, slice]
+"""Rows and columns of a resized picture, to compute them alone."""
+
+WHOLE: Part = (slice(None), slice(None))
+
+
+def resize_bilinear(image: Image8, size: Size, part: Part = WHOLE) -> Image8:
     """Resize a picture (H, W, 3) to (height, width), without averaging where it shrinks.
 
     Pixel centres are at i + 1/2. Equal to `cv2.resize` on 8 bits in every pixel (4.14 and 5.0).
     """
-    left, right, left_weight, right_weight = _line(size[1], image.shape[1])
-    upper, lower, upper_weight, lower_weight = _line(size[0], image.shape[0])
+    left, right, left_weight, right_weight = _line(size[1], image.shape[1], part[1])
+    upper, lower, upper_weight, lower_weight = _line(size[0], image.shape[0], part[0])
     # At the edges of a row the one pixel has all the weight; columns keep both weights there.
     left_weight[left == right], right_weight[left == right] = _ONE, 0
     # Rows first; they lose 4 of their 11 binary digits, columns the rest, rounded at the end.
-    before = image[:, left].astype(np.int32) * left_weight[:, None]
-    rows = (before + image[:, right].astype(np.int32) * right_weight[:, None]) >> 4
-    above = (rows[upper] * upper_weight[:, None, None]) >> 16
-    below = (rows[lower] * lower_weight[:, None, None]) >> 16
+    first = upper[0]
+    source = image[first : lower[-1] + 1]
+    before = source[:, left].astype(np.int32) * left_weight[:, None]
+    rows = (before + source[:, right].astype(np.int32) * right_weight[:, None]) >> 4
+    above = (rows[upper - first] * upper_weight[:, None, None]) >> 16
+    below = (rows[lower - first] * lower_weight[:, None, None]) >> 16
     pixels: Image8 = ((above + below + 2) >> 2).clip(0, 255).astype(np.uint8)
     return pixels
 
 
-def _line(count: int, source: int) -> Line:
-    """Place `count` pixels among `source` pixels of an axis."""
+def _line(count: int, source: int, part: slice) -> Line:
+    """Place a part of `count` pixels among `source` pixels of an axis."""
     # (i + 1/2) * scale - 1/2, in the precision of OpenCV
     scale = 1 / (count / source)
-    place = ((np.arange(count) + 0.5) * scale - 0.5).astype(np.float32)
+    place = ((np.arange(count)[part] + 0.5) * scale - 0.5).astype(np.float32)
     first = np.floor(place)
-    part = place - first
-    weights = (np.rint(one * np.float32(_ONE)).astype(np.int32) for one in (1 - part, part))
+    rest = place - first
+    weights = (np.rint(one * np.float32(_ONE)).astype(np.int32) for one in (1 - rest, rest))
     index = first.astype(np.intp)
     return index.clip(0, source - 1), (index + 1).clip(0, source - 1), *weights
 
 
-def resize_nearest(values: NDArray[_Number], size: Size) -> NDArray[_Number]:
+def resize_cubic(image: Image8, size: Size, part: Part = WHOLE) -> Image8:
+    """Resize a picture (H, W, 3) to (height, width) as OpenCV's INTER_CUBIC.
+
+    Equal to it within one grey level: it rounds its weights to 11 binary digits.
+    """
+    planes = np.ascontiguousarray(image.transpose(2, 0, 1), np.float32)
+    resized = resize_maps(planes, size, "cubic", part[0])[:, :, part[1]]
+    pixels: Image8 = np.rint(resized).clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+    return np.ascontiguousarray(pixels)
+
+
+def resize_nearest(values: NDArray[_Number], size: Size, part: Part = WHOLE) -> NDArray[_Number]:
     """Resize (H, W) to (height, width) by taking the nearest value, as OpenCV's INTER_NEAREST."""
     rows, columns = (_nearest(*pair) for pair in zip(size, values.shape, strict=True))
-    return values[rows[:, None], columns]
+    return values[rows[part[0], None], columns[part[1]]]
 
 
 def _nearest(count: int, source: int) -> NDArray[np.intp]:

@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 from pydantic import Field
 from pydantic.fields import FieldInfo
@@ -127,6 +128,36 @@ def distort(crop: Image8, augmentation: Augmentation, rng: Generator) -> Image8:
     pixels = np.array(picture)
     if augmentation.cutout and rng.random() < augmentation.cutout:
         _cover(pixels, rng)
+    return pixels
+
+
+def distort_photometric(pixels: Image8, rng: Generator) -> Image8:
+    """Change brightness, contrast, saturation and hue of (H, W, 3), each with a chance of half.
+
+    Contrast comes before saturation and hue or after them, with equal chances. Source:
+    PhotoMetricDistortion of mmsegmentation, after Liu et al. 2016 (SSD).
+    """
+
+    def change(plane: NDArray[np.generic], factor: float = 1.0, shift: float = 0.0) -> Image8:
+        # Rounded down, as in the source.
+        return (plane.astype(np.float32) * factor + shift).clip(0, 255).astype(np.uint8)
+
+    # One draw for each of the four, and one for the order.
+    brightness, contrast, saturation, hue, early = rng.random(5) < 0.5
+    if brightness:
+        pixels = change(pixels, shift=rng.uniform(-32, 32))
+    if contrast and early:
+        pixels = change(pixels, rng.uniform(0.5, 1.5))
+    if saturation or hue:
+        hsv = np.array(Image.fromarray(pixels).convert("HSV"))
+        if saturation:
+            hsv[..., 1] = change(hsv[..., 1], rng.uniform(0.5, 1.5))
+        if hue:
+            # OpenCV's hue has 180 steps, Pillow's 256; both go round.
+            hsv[..., 0] += np.uint8(round(int(rng.integers(-18, 18)) * 256 / 180) % 256)
+        pixels = np.array(Image.fromarray(hsv, "HSV").convert("RGB"))
+    if contrast and not early:
+        pixels = change(pixels, rng.uniform(0.5, 1.5))
     return pixels
 
 
