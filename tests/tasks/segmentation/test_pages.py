@@ -50,7 +50,7 @@ def test_classes_come_back_to_the_pixels_they_were_seen_at(size, fields):
     assert found.image_size == size
     assert found.classes.dtype == np.uint8
     if min(size) > 33:  # else a resize mixes all of it
-        assert differing(found.classes, truth_of(picture)) == 0
+        assert differing(found.classes, truth_of(picture)) < 1e-4
 
 
 def test_batches_change_nothing():

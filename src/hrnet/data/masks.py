@@ -1,0 +1,178 @@
+"""Read pictures with masks: folders of pictures and of masks of the same names.
+
+    ROOT/images/a.jpg  ROOT/masks/a.png  ROOT/classes.json     or any two folders
+    ROOT/train/images/...  or  ROOT/images/train/...            with parts
+
+`hrnet.data.mask_classes` has the form of classes.json.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from hrnet.data.findings import Findings, first_of
+from hrnet.data.mask_classes import CLASSES_FILE, USUAL_IGNORED, MaskClasses, read_mask_classes
+from hrnet.data.mask_dataset import IGNORED, MaskCodes, MaskDataset, MaskSample
+from hrnet.data.mask_file import read_values
+from hrnet.data.source import DataSource
+from hrnet.errors import InputError
+from hrnet.files import is_file, is_folder
+from hrnet.images import SUFFIXES, read_header
+
+IMAGE_FOLDERS = ("images", "image", "img", "imgs")
+MASK_FOLDERS = ("masks", "mask", "labels", "label", "annotations")
+TRAIN_NAMES = ("train", "training")
+VAL_NAMES = ("val", "validation", "valid", "test")
+
+_SEARCHED = 200
+"""Masks whose values are read to find the classes of data without classes.json."""
+
+
+def holds_masks(path: Path) -> bool:
+    """Return True for a folder that holds a folder of pictures beside one of masks."""
+    return find_folders(path) is not None
+
+
+def find_folders(root: Path, part: str | None = None) -> tuple[Path, Path] | None:
+    """Return the folders of pictures and masks below a root, of a part such as train or of all."""
+    for images, masks in _pairs(root, part):
+        if is_folder(images) and is_folder(masks):
+            return images, masks
+    return None
+
+
+def _pairs(root: Path, part: str | None) -> Iterator[tuple[Path, Path]]:
+    for images in IMAGE_FOLDERS:
+        for masks in MASK_FOLDERS:
+            if part is None:
+                yield root / images, root / masks
+            else:
+                yield root / part / images, root / part / masks
+                yield root / images / part, root / masks / part
+
+
+def find_parts(root: Path) -> tuple[str | None, str | None]:
+    """Return the names of the parts to train and to measure on, None for missing ones."""
+    found = []
+    for names in (TRAIN_NAMES, VAL_NAMES):
+        found.append(next((name for name in names if find_folders(root, name)), None))
+    return found[0], found[1]
+
+
+def read_masks(source: DataSource, findings: Findings | None = None) -> MaskDataset:
+    """Read pictures with their masks, see the top of this file.
+
+    source: its path is the root, or the folder of the pictures where `masks` names that of the
+    masks; `split` a part of the root. findings: collects all errors, for a check; without it the
+    first one is raised.
+    Raises InputError for anything else than such data.
+    """
+    path = source.path
+    findings = Findings(strict=True, path=path) if findings is None else findings
+    if source.boxes is not None or source.category is not None:
+        raise InputError(f"{path}: expected no boxes and no category for masks; leave them out")
+    images, masks = _folders(source)
+    # Pictures and masks by their names.
+    pictures, drawn = _by_stem(images, findings), _by_stem(masks, findings)
+    pairs = [(stem, file, drawn[stem]) for stem, file in pictures.items() if stem in drawn]
+    without = [file.name for stem, file in pictures.items() if stem not in drawn]
+    findings.error("pictures without a mask", without, f"add theirs to {masks}, or remove them")
+    left = [file.name for stem, file in drawn.items() if stem not in pictures]
+    findings.warning("masks without a picture", left, "left out")
+    if not pairs:
+        raise InputError(
+            f"expected pictures in {images} with masks of the same names in {masks}, found "
+            f"{len(pictures)} pictures and {len(drawn)} masks without a common name"
+        )
+    # The classes, and the samples whose masks fit their pictures.
+    classes = _classes([masks, masks.parent, path, images.parent], pairs, findings)
+    samples = [MaskSample(file, mask, file.name, classes.codes) for _, file, mask in pairs]
+    _check_sizes(samples, findings)
+    return MaskDataset(
+        path, classes.names, samples, classes.colors, classes.mirror_pairs, findings.notes
+    )
+
+
+def _folders(source: DataSource) -> tuple[Path, Path]:
+    path = source.path
+    if not is_folder(path):
+        raise InputError(f"expected a folder of pictures, or of images/ and masks/, got {path}")
+    if source.masks is not None:
+        images = source.images or path
+        for folder in (images, source.masks):
+            if not is_folder(folder):
+                raise InputError(f"expected a folder, but {folder} is none; check the path")
+        return images, source.masks
+    found = find_folders(path, source.split)
+    if found is None:
+        parts = [name for name in find_parts(path) if name]
+        hint = f"name a part: {' or '.join(parts)}" if parts and not source.split else "add --masks"
+        raise InputError(
+            f"expected a folder with images/ and masks/, found none of these in {path}"
+            f"{f' for the part {source.split}' if source.split else ''}; {hint}"
+        )
+    return found
+
+
+def _by_stem(folder: Path, findings: Findings) -> dict[str, Path]:
+    """Return the pictures of a folder by their names without suffix, in order."""
+    found: dict[str, Path] = {}
+    twice: list[str] = []
+    for file in sorted(folder.iterdir()):
+        if file.name.startswith(".") or file.suffix.lower() not in SUFFIXES or not is_file(file):
+            continue
+        if file.stem in found:
+            twice.append(f"{found[file.stem].name} and {file.name}")
+        found.setdefault(file.stem, file)
+    findings.error(f"files of one name in {folder}", twice, "rename or remove one of them")
+    return found
+
+
+def _classes(
+    folders: Sequence[Path], pairs: Sequence[tuple[str, Path, Path]], findings: Findings
+) -> MaskClasses:
+    """Return the classes of classes.json, or those of the values that occur."""
+    files = (folder / CLASSES_FILE for folder in folders)
+    file = next((one for one in files if is_file(one)), None)
+    if file is not None:
+        return read_mask_classes(file)
+    # The values of some masks, evenly spread.
+    step = max(1, len(pairs) // _SEARCHED)
+    values: set[int] = set()
+    for _, _, mask in pairs[::step]:
+        values |= set(np.unique(read_values(mask, rgb=False)).tolist())
+    values.discard(USUAL_IGNORED)
+    if len(values) < 2:
+        raise InputError(
+            f"expected masks of at least two classes, found the values {sorted(values)}; list "
+            f"the classes in {folders[0] / CLASSES_FILE}"
+        )
+    highest = max(values)
+    names = tuple(f"class {value}" for value in range(highest + 1))
+    codes = {value: value for value in range(highest + 1)} | {USUAL_IGNORED: IGNORED}
+    findings.warning(
+        f"classes that are named after the values, since there is no {CLASSES_FILE}",
+        [first_of([names[one] for one in sorted(values)])],
+        f"{USUAL_IGNORED} is ignored",
+    )
+    return MaskClasses(names, MaskCodes(codes))
+
+
+def _check_sizes(samples: Sequence[MaskSample], findings: Findings) -> None:
+    """Note masks of another size than their picture, by the headers alone."""
+    wrong = []
+    for one in samples:
+        try:
+            picture, mask = read_header(one.image_path).size, read_header(one.mask_path).size
+        except InputError as error:
+            findings.error("files that cannot be read", [str(error)], "get them again")
+            continue
+        if picture != mask:
+            sizes = f"{mask[1]}x{mask[0]}, not {picture[1]}x{picture[0]}"
+            wrong.append(f"{one.mask_path.name} is {sizes}")
+    findings.error(
+        "masks of another size (width x height) than their picture",
+        wrong,
+        "draw them on the pictures that are here",
+    )
