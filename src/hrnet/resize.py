@@ -82,7 +82,8 @@ def resize_nearest(values: NDArray[_Number], size: Size, part: Part = WHOLE) -> 
 def _nearest(count: int, source: int) -> NDArray[np.intp]:
     # floor(i * scale), the upper left corner of each pixel
     places = np.floor(np.arange(count) * (1 / (count / source)))
-    return np.minimum(places, source - 1).astype(np.intp)
+    index: NDArray[np.intp] = np.minimum(places, source - 1).astype(np.intp)
+    return index
 
 
 Kind = Literal["bilinear", "aligned", "cubic"]
