@@ -29,6 +29,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
         "geometry",
         "resize",
         "growing",
+        "ranks",
     ),
     ("codecs", "spec", "images", "metrics", "drawing", "markup", "axes", "charts", "models"),
     ("data",),

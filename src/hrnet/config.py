@@ -115,6 +115,10 @@ class TrainConfig(Part):
         default=(170, 200), max_length=1000
     )
     """Epochs at which step goes to a tenth."""
+    schedule_floor: float = Field(default=1e-3, ge=0, le=1)
+    """Least factor of cosine and poly on the learning rate."""
+    schedule_after_warmup: bool = False
+    """true lets cosine and poly begin after the warm-up, false with the first update."""
     warmup: Literal["linear", "constant"] = "linear"
     """linear rises evenly from train.warmup_factor to 1, constant stays there."""
     warmup_steps: int = Field(default=0, ge=0, le=MAX_COUNT)

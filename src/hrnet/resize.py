@@ -81,8 +81,9 @@ def resize_nearest(values: NDArray[_Number], size: Size, part: Part = WHOLE) -> 
 
 def _nearest(count: int, source: int) -> NDArray[np.intp]:
     # floor(i * scale), the upper left corner of each pixel
-    places: NDArray[np.intp] = (np.arange(count) * (1 / (count / source))).astype(np.intp)
-    return places.clip(0, source - 1)
+    places = np.floor(np.arange(count) * (1 / (count / source)))
+    index: NDArray[np.intp] = np.minimum(places, source - 1).astype(np.intp)
+    return index
 
 
 Kind = Literal["bilinear", "aligned", "cubic"]

@@ -261,8 +261,9 @@ class TaskParts:
     settings: module with EXPERIMENT, the class of a training's settings, and make_spec, which makes
     of these and the training data the description of the model that is trained. Predicting does not
     load it.
-    network: module with LOSSES (name -> loss of outputs and targets) and, where the network
-    predicts by more than its bare outputs, `predictor(network, spec)`; it may import torch.
+    network: module with LOSSES (name -> loss of outputs and targets), or `make_loss(experiment,
+    spec)` where losses have settings; and, where the network predicts by more than its bare
+    outputs, `predictor(network, spec)`; it may import torch.
     sections: module of `TaskSections`, None where the report has the table of metrics alone.
     details: what `hrnet evaluate --json` writes beside the metrics, of the arguments of
     `report_sections`; None for nothing.

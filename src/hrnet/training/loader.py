@@ -23,12 +23,15 @@ from hrnet.tasks import Sample, Task
 
 T = TypeVar("T")
 
+_Pair = tuple[tuple[int, int], Image8]
+"""The (epoch, sample) numbers of a sample, and its picture."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """Inputs (N, H, W, 3) uint8, and the targets of the loss by their names.
 
-    skipped: how many samples were left out because their picture cannot be read.
+    skipped: how many samples were left out because their picture or labels cannot be read.
     """
 
     inputs: Tensor
@@ -54,8 +57,8 @@ class TrainingSet(Dataset[Batch | InputError]):
 
     Each sample has a generator of its own, seeded by (seed, epoch, sample), so that the workers and
     their number change nothing. cache: keep decoded pictures in memory. A picture that cannot be
-    used turns the batch into its InputError, unless skip_broken leaves it out: an exception would
-    end a worker with a long traceback.
+    used, or labels of it, turn the batch into their InputError, unless skip_broken leaves the
+    sample out: an exception would end a worker with a long traceback.
     """
 
     def __init__(
@@ -85,13 +88,35 @@ class TrainingSet(Dataset[Batch | InputError]):
         if errors and not (self.skip_broken and good):
             return errors[0]
         # Augment and encode all samples at once.
+        try:
+            return self._batch(good, len(errors))
+        except InputError as error:  # labels in a file of their own
+            if not self.skip_broken:
+                return error
+            return self._without_broken(good, len(errors), error)
+
+    def _batch(self, pairs: Sequence[_Pair], skipped: int) -> Batch:
+        """Augment and encode samples; raises InputError for labels that cannot be read."""
         inputs, targets = self.task.batch(
-            [self.samples[sample] for (_, sample), _ in good],
-            [picture for _, picture in good],
-            [np.random.default_rng([self.seed, *index]) for index, _ in good],
+            [self.samples[sample] for (_, sample), _ in pairs],
+            [picture for _, picture in pairs],
+            [np.random.default_rng([self.seed, *index]) for index, _ in pairs],
         )
         tensors = {name: torch.from_numpy(target) for name, target in targets.items()}
-        return Batch(torch.from_numpy(inputs), tensors, len(errors))
+        return Batch(torch.from_numpy(inputs), tensors, skipped)
+
+    def _without_broken(
+        self, pairs: Sequence[_Pair], skipped: int, error: InputError
+    ) -> Batch | InputError:
+        """Make a batch of the samples that can be made alone; the error where none can."""
+        good = []
+        for pair in pairs:
+            try:
+                self._batch([pair], 0)
+            except InputError:
+                continue
+            good.append(pair)
+        return self._batch(good, skipped + len(pairs) - len(good)) if good else error
 
     def _picture(self, sample: Sample) -> Image8 | InputError:
         """Return a sample's picture, or the error of reading it."""

@@ -102,16 +102,18 @@ def lr_factor(config: TrainConfig, step: int, *, steps_per_epoch: int) -> float:
     if step < config.warmup_steps:
         rise = step / config.warmup_steps if config.warmup == "linear" else 0.0
         warmup = config.warmup_factor + (1 - config.warmup_factor) * rise
-    # cosine: (1 + cos(pi * done)) / 2; poly: (1 - done)^0.9; both end at a thousandth
-    done = min(step / (config.epochs * steps_per_epoch), 1.0)
+    # cosine: (1 + cos(pi * done)) / 2; poly: (1 - done)^0.9
+    begin = config.warmup_steps if config.schedule_after_warmup else 0
+    steps = max(config.epochs * steps_per_epoch - begin, 1)
+    done = min(max(step - begin, 0) / steps, 1.0)
     match config.schedule:
         case "step":
             epoch = step // steps_per_epoch
             factor = 0.1 ** sum(epoch >= milestone for milestone in config.milestones)
         case "cosine":
-            factor = max(1e-3, 0.5 * (1 + math.cos(math.pi * done)))
+            factor = max(config.schedule_floor, 0.5 * (1 + math.cos(math.pi * done)))
         case "poly":
-            factor = max(1e-3, (1 - done) ** 0.9)
+            factor = max(config.schedule_floor, (1 - done) ** 0.9)
         case "constant":
             factor = 1.0
     return warmup * factor

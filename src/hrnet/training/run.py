@@ -14,6 +14,7 @@ from hrnet.errors import InputError
 from hrnet.models import Network, build_network
 from hrnet.spec import ModelSpec
 from hrnet.training.distributed import World, synchronise_norms
+from hrnet.training.losses import Loss, find_loss
 from hrnet.training.optim import freeze, make_optimizer
 from hrnet.training.teacher import Teacher, find_teacher
 from hrnet.weights.load import load_weights
@@ -49,7 +50,8 @@ class Run:
     """A network in training on this rank, with everything that a saved state restores.
 
     spec: the model that is trained. network: the bare network. forward: the network as training
-    calls it, wrapped for several processes, or compiled. average: the EMA of the weights, or None.
+    calls it, wrapped for several processes, or compiled. loss: of its outputs, that is minimised.
+    average: the EMA of the weights, or None.
     teacher: not trained, and found again by its name where a run is resumed.
     notes: what the weights that it starts from lack or have in excess, in lines.
     """
@@ -58,6 +60,7 @@ class Run:
     world: World
     network: Network
     forward: nn.Module
+    loss: Loss
     average: AveragedModel | None
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
@@ -105,6 +108,7 @@ def start(experiment: Experiment, spec: ModelSpec, *, world: World, needs_init: 
         world,
         network,
         _wrapped(network, world, compiled=experiment.run.compile),
+        find_loss(experiment, spec),
         average,
         make_optimizer(network, config),
         torch.amp.GradScaler(world.device.type, enabled=config.precision == "fp16"),

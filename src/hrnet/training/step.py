@@ -1,11 +1,9 @@
 """One update of a network: forward, loss, backward, step."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from importlib import import_module
 from pathlib import Path
-from typing import Protocol, Self
 
 import numpy as np
 import torch
@@ -15,27 +13,13 @@ from torch import Tensor, nn
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError, one_line
-from hrnet.tasks import get_task
 from hrnet.training.loader import Batch, normalised
+from hrnet.training.losses import TensorOutputs
 from hrnet.training.optim import set_lr
 from hrnet.training.run import Run
 from hrnet.training.teacher import Teacher
 
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-class Maps(Protocol):
-    """Outputs of a network that are no tensors; the loss of its task reads them."""
-
-    def float(self) -> Self:
-        """Return the outputs in float32."""
-
-
-TensorOutputs = Tensor | tuple[Tensor, ...] | Maps
-"""The outputs of a network for a batch, in float32."""
-
-Loss = Callable[[TensorOutputs, Mapping[str, Tensor]], Tensor]
-"""Outputs and targets to one number; a mean over the batch, so that parts of it add up."""
 
 
 class NotFiniteError(Exception):
@@ -113,7 +97,7 @@ def _backward(run: Run, batch: Batch, experiment: Experiment) -> float:
         tensor.to(run.world.device, non_blocking=True).chunk(parts)
         for tensor in (batch.inputs, *batch.targets.values())
     )
-    loss_of: Loss = import_module(get_task(run.spec.task).network).LOSSES[experiment.train.loss]
+    loss_of = run.loss
     total = 0.0
     for number, part in enumerate(inputs):
         part_targets = {

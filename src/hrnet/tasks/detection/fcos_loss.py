@@ -6,12 +6,12 @@ Source: Tian et al. 2019 and the published training on HRNetV2p, without centre 
 from collections.abc import Mapping
 
 import torch
-import torch.distributed as dist
 from torch import Tensor
 from torch.nn import functional as F
 from torchvision.ops import sigmoid_focal_loss
 
 from hrnet.models.heads.fcos import PointMaps
+from hrnet.ranks import mean_over_ranks
 from hrnet.tasks.detection.anchors import pyramid_points
 from hrnet.tasks.detection.matching import BACKGROUND, NEITHER, Truth, split_targets
 
@@ -48,7 +48,7 @@ def fcos(outputs: PointMaps, targets: Mapping[str, Tensor]) -> Tensor:
     )
     # Boxes and centreness of the points within a box.
     weights = true_centreness(goals[near])
-    count, weight = _mean_over_ranks(torch.stack([near.sum().to(logits), weights.sum()]))
+    count, weight = mean_over_ranks(torch.stack([near.sum().to(logits), weights.sum()]))
     overlap = (-iou_of_distances(found[near], goals[near]).clamp(min=1e-6).log() * weights).sum()
     central = F.binary_cross_entropy_with_logits(centreness[near][:, 0], weights, reduction="sum")
     loss: Tensor = (focal + central) / count.clamp(min=1) + overlap / weight.clamp(min=1e-6)
@@ -99,12 +99,3 @@ def iou_of_distances(one: Tensor, other: Tensor) -> Tensor:
     common = (low + high).prod(dim=1)
     areas = [(x[:, :2] + x[:, 2:]).prod(dim=1) for x in (one, other)]
     return common / (areas[0] + areas[1] - common)
-
-
-def _mean_over_ranks(values: Tensor) -> Tensor:
-    """Return the mean of a tensor over all processes of the training."""
-    if dist.is_available() and dist.is_initialized():
-        values = values.clone()
-        dist.all_reduce(values)
-        values = values / dist.get_world_size()
-    return values

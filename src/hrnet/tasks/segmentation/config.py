@@ -148,6 +148,9 @@ class SegmentationTrain(TrainConfig):
     """With ohem, pixels count whose true class has a lower probability."""
     ohem_keep: int = Field(default=131_072, ge=0, le=1_000_000_000)
     """With ohem, the least number of pixels that count, in a process's share of an update."""
+    divide_by_all: bool = False
+    """true divides the sum over the pixels by all of them, those to ignore included, as trainings
+    of mmsegmentation do; false divides by those that count. For cross_entropy."""
     class_weights: tuple[Weight, ...] = Field(default=(), max_length=10_000)
     """Factor of each class in the loss, in the order of the classes; none: 1 for all."""
 

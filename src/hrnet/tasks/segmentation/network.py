@@ -5,8 +5,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from hrnet.spec import ModelSpec
+from hrnet.tasks.segmentation.pixel_loss import make_loss
 from hrnet.tasks.segmentation.spec import SegmentationSpec
 from hrnet.tasks.segmentation.views import upsampling
+
+__all__ = ["Predictor", "make_loss", "predictor"]
 
 
 class Predictor(nn.Module):
