@@ -69,6 +69,8 @@ def evaluate(
     images: str | PathLike[str] | None = None,
     boxes: str | PathLike[str] = GROUND_TRUTH,
     category: str | None = None,
+    labels: str | PathLike[str] | None = None,
+    split: str | None = None,
     flip_test: bool = False,
     engine: EngineName | None = None,
     device: str = "auto",
@@ -81,11 +83,14 @@ def evaluate(
 
     model: as `load` takes it, with `engine`, `device` and `threads` for it, or a loaded model.
     data: for pose a COCO keypoint file, of any keypoints; PCKh needs a `head_size` of each subject.
-        For detection a COCO file of boxes.
+        For detection a COCO file of boxes. For segmentation a folder of pictures beside one of
+        labels, or a list of both.
     images: the folder of the pictures.
     boxes: "gt" for those of the annotations, "detector" for those that the model's detector finds,
         or a file of a detector's boxes in the COCO results form. detector: see `load`.
     category: the name (or id) of the one to evaluate on, where their keypoints differ.
+    labels: the folder of the labels, where `data` is that of the pictures alone. split: the part of
+        the data to evaluate on, such as val, where a folder has parts.
     flip_test: average with the mirrored crop, as published metrics do.
     batch_size: crops that go through the network together.
     Raises InputError with one line for data of another form, a picture that is missing or of
@@ -99,26 +104,33 @@ def evaluate(
     loaded, runner = open_model(
         model, engine=engine, device=device, threads=threads, detector=detector if finds else None
     )
-    if boxes != GROUND_TRUTH and not get_task(loaded.spec.task).without_boxes:
-        raise InputError(
-            f"expected no boxes: {loaded.spec.name:.60} takes whole pictures; leave them out"
-        )
-    if finds and loaded.detector is None:
-        raise InputError(
-            f"expected a detector for {loaded.spec.name:.60}, which has none of its own; name one"
-        )
+    _expect_boxes(loaded, boxes)
     source = DataSource(
         Path(data),
         images=None if images is None else Path(images),
         boxes=None if boxes in (GROUND_TRUTH, DETECTOR) else Path(boxes),
         detect=finds,
         category=category,
+        labels=None if labels is None else Path(labels),
+        split=split,
     )
     dataset = loaded.task.dataset(source)
     pairs = predict_dataset(
         loaded, dataset, flip_test=flip_test, batch_size=batch_size, progress=progress
     )
     return judge(loaded, runner, dataset, pairs, flip_test=flip_test)
+
+
+def _expect_boxes(model: Model, boxes: str | PathLike[str]) -> None:
+    """Raise InputError for boxes that a model does not take, or that nothing finds."""
+    if boxes != GROUND_TRUTH and not get_task(model.spec.task).without_boxes:
+        raise InputError(
+            f"expected no boxes: {model.spec.name:.60} takes whole pictures; leave them out"
+        )
+    if boxes == DETECTOR and model.detector is None:
+        raise InputError(
+            f"expected a detector for {model.spec.name:.60}, which has none of its own; name one"
+        )
 
 
 @dataclass(frozen=True, slots=True)

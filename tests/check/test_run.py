@@ -42,7 +42,7 @@ def words(tmp_path, monkeypatch):
     def check(source, val, progress):
         return Words(source.path, len(source.path.read_text().split()))
 
-    toy = Check(accepts=lambda path: path.suffix == ".words", run=check)
+    toy = Check(accepts=lambda source: source.path.suffix == ".words", run=check)
     monkeypatch.setattr(run, "CHECKS", {"words": toy, **run.CHECKS})
     file = tmp_path / "pets.words"
     file.write_text("cat dog cow")

@@ -285,7 +285,8 @@ def _tile(sample: BoxSample, dataset: BoxDataset) -> Image.Image | None:
     return add_caption(np.asarray(tile), f"{sample.name}  {sample.image_path.name}")
 
 
-def _accepts(path: Path) -> bool:
+def _accepts(source: DataSource) -> bool:
+    path = source.path
     try:
         return is_file(path) and holds_boxes(read_json(path, "annotations"))
     except InputError:  # the check of keypoint files names what is wrong

@@ -215,4 +215,4 @@ def _fitted(pixels: Image8) -> Image8:
     return np.asarray(tile)
 
 
-CHECK = Check(accepts=holds_classes, run=check_classes)
+CHECK = Check(accepts=lambda source: holds_classes(source.path), run=check_classes)

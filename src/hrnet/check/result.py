@@ -48,9 +48,9 @@ class CheckResult(ABC):
 class Check:
     """The check of one kind of data.
 
-    accepts: True for a path that looks like this kind. run: checks the data; a second path names
+    accepts: True for data that look like this kind. run: checks the data; a second path names
     validation data to be compared. Raises InputError where they are no such data at all.
     """
 
-    accepts: Callable[[Path], bool]
+    accepts: Callable[[DataSource], bool]
     run: Callable[[DataSource, Path | None, Progress | None], CheckResult]

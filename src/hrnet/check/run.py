@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from hrnet.check import boxes, classes, keypoints
+from hrnet.check import boxes, classes, keypoints, masks
 from hrnet.check.result import Check, CheckResult, Progress
 from hrnet.check.show import print_text
 from hrnet.data.source import DataSource
@@ -15,11 +15,12 @@ from hrnet.errors import InputError
 from hrnet.files import check_writable_file, exists, make_writable_folder, write_text
 
 CHECKS: Mapping[str, Check] = {
+    "masks": masks.CHECK,
     "classes": classes.CHECK,
     "boxes": boxes.CHECK,
     "keypoints": keypoints.CHECK,
 }
-"""The kinds of data; the first that accepts a path checks it."""
+"""The kinds of data; the first that accepts a source checks it."""
 
 JSON_FILE = "check.json"
 REPORT_FILES = (JSON_FILE, "contact_sheet.jpg", "mirrored.jpg")
@@ -38,7 +39,7 @@ def check_data(
         raise InputError(
             f"expected a file or folder, but {source.path} does not exist; check the path"
         )
-    check = next(one for one in CHECKS.values() if one.accepts(source.path))
+    check = next(one for one in CHECKS.values() if one.accepts(source))
     return check.run(source, val, progress)
 
 

@@ -9,6 +9,7 @@ from hrnet.errors import InputError, one_line, printable
 
 if TYPE_CHECKING:
     from hrnet.data.imports.run import ImportReport
+    from hrnet.data.source import DataSource
     from hrnet.data.split import WrittenPart
 
 CHECK_EXAMPLES = """\b
@@ -16,6 +17,7 @@ Examples:
   hrnet data check my.json --images images/ --report check/
   hrnet data check flowers/ --report check/
   hrnet data check train.csv --val val.csv --images photos/
+  hrnet data check photos/ --masks masks/ --report check/
 """
 
 SPLIT_EXAMPLES = """\b
@@ -48,7 +50,8 @@ Source = Annotated[
     typer.Argument(
         metavar="DATA",
         help="A COCO file of keypoints or boxes (.json); for classes a folder with a folder a "
-        "class, or a list (.csv, .txt).",
+        "class, or a list (.csv, .txt); for areas a folder with images/ and masks/, or a list of "
+        "both (.csv).",
     ),
 ]
 
@@ -67,6 +70,20 @@ Category = Annotated[
     typer.Option(
         metavar="NAME",
         help="Take this category alone (default: all; those with keypoints must have the same).",
+    ),
+]
+
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR", help="Areas: the folder of the masks, if not masks/ beside images/."
+    ),
+]
+
+Part = Annotated[
+    str | None,
+    typer.Option(
+        "--part", metavar="NAME", help="Areas: a part of DATA, such as val, if it has parts."
     ),
 ]
 
@@ -104,6 +121,8 @@ def check(
         ),
     ] = None,
     category: Category = None,
+    masks: Masks = None,
+    part: Part = None,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -120,7 +139,7 @@ def check(
     from hrnet.data.source import DataSource
 
     # Prove that the report can be written before all images are decoded.
-    source = DataSource(data, images=images, category=category)
+    source = DataSource(data, images=images, category=category, labels=masks, split=part)
     if report is not None:
         expect_writable(report, source)
     with show_progress("checking images") as progress:
@@ -160,6 +179,8 @@ def split(
     ] = None,
     category: OneCategory = None,
     images: Images = None,
+    masks: Masks = None,
+    part: Part = None,
     seed: Annotated[int, typer.Option(metavar="N", help="Seed of the draw.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
 ) -> None:
@@ -168,31 +189,54 @@ def split(
     The images stay where they are.
     Keypoints and boxes: each category is spread over the parts as evenly as whole images allow.
     With --category the parts hold that category alone; with --val 0 there is one part.
-    Classes: each class is split, and copies of one image stay together.
+    Classes: each class is split, and copies of one image stay together. Areas: as boxes, with
+    copies of one image together.
     """
     from hrnet.data.class_folders import holds_classes
     from hrnet.data.class_split import split_class_files
+    from hrnet.data.masks import holds_masks
     from hrnet.data.source import DataSource
     from hrnet.data.split import split_dataset
 
-    # The kind of data decides between the two splits; neither ignores an option of the other.
+    # The kind of data decides between the splits; none ignores an option of another.
     how = {"val": val, "test": test}
+    if masks is not None or holds_masks(data):
+        _expect_ungrouped(data, group, category)
+        areas = DataSource(data, images=images, labels=masks, split=part)
+        return _split_areas(areas, out, **how, seed=seed, force=force)
+    if part is not None:
+        raise InputError(f"expected --part with areas alone, got {data}; leave it out")
     if holds_classes(data):
-        if group is not None or category is not None:
-            raise InputError(
-                f"{data}: expected --group and --category with COCO files alone; leave them out"
-            )
+        _expect_ungrouped(data, group, category)
         source = DataSource(data, images=images)
         parts = split_class_files(source, out, **how, seed=seed, force=force)
-        for file, part in parts.items():
-            typer.echo(f"{printable(file)}: {len(part.samples)} images")
-        return
+        for file, one in parts.items():
+            typer.echo(f"{printable(file)}: {len(one.samples)} images")
+        return None
     if images is not None:
         raise InputError(f"expected --images with lists alone, got {data}; leave it out")
-    for one in split_dataset(
+    for written in split_dataset(
         data, out, **how, group=group, category=category, seed=seed, force=force
     ):
-        _print_part(one, grouped=group is not None)
+        _print_part(written, grouped=group is not None)
+
+
+def _expect_ungrouped(data: Path, group: str | None, category: str | None) -> None:
+    if group is not None or category is not None:
+        raise InputError(
+            f"{data}: expected --group and --category with COCO files alone; leave them out"
+        )
+
+
+def _split_areas(
+    source: "DataSource", out: Path, *, val: float, test: float, seed: int, force: bool
+) -> None:
+    """Split pictures with masks, and print the parts."""
+    from hrnet.data.mask_split import split_masks
+
+    parts = split_masks(source, out, val=val, test=test, seed=seed, force=force)
+    for file, count in parts.items():
+        typer.echo(f"{printable(file)}: {count} images")
 
 
 def _print_part(part: "WrittenPart", *, grouped: bool) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from hrnet.cli.data import Category
+from hrnet.cli.data import Category, Masks, Part
 from hrnet.cli.options import (
     BatchSize,
     Detector,
@@ -23,6 +23,7 @@ Examples:
   hrnet evaluate runs/w32 --data val.json --images images/ --boxes detections.json --json ap.json
   hrnet evaluate runs/boxes --data instances_val.json --images images/
   hrnet evaluate runs/pets --data pets/val/
+  hrnet evaluate runs/streets --data streets/ --part val
 """
 
 Data = Annotated[
@@ -33,7 +34,7 @@ Data = Annotated[
         metavar="FILE|DIR",
         help="Labelled images. For keypoints: a COCO keypoint file. For objects: a COCO file of "
         "boxes. For classes: a folder with one folder per class, or a list of images and classes "
-        "(.csv, .txt).",
+        "(.csv, .txt). For areas: a folder with images/ and masks/, or a list of both (.csv).",
     ),
 ]
 Images = Annotated[
@@ -71,6 +72,8 @@ def evaluate(
     boxes: Boxes = "gt",
     json_file: JsonFile = None,
     category: Category = None,
+    masks: Masks = None,
+    split: Part = None,
     detector: Detector = "auto",
     flip_test: FlipTest = False,
     device: Device = "auto",
@@ -83,6 +86,7 @@ def evaluate(
     Keypoints: COCO's AP and AR, and PCKh if every annotation has a head size, as in MPII.
     Objects: COCO's AP and AR of boxes and masks, and precision and recall at the usual score.
     Classes: top-1 accuracy, top-5 of more than 5 classes, and the mean accuracy over the classes.
+    Areas: mean IoU, accuracy of the pixels, and the mean accuracy over the classes.
     """
     from hrnet.console import make_console, print_metrics, show_progress
     from hrnet.evaluation import evaluate as evaluate_model
@@ -101,6 +105,8 @@ def evaluate(
             boxes=boxes,
             detector=detector,
             category=category,
+            labels=masks,
+            split=split,
             flip_test=flip_test,
             device=device,
             engine=engine,

@@ -69,6 +69,13 @@ Val = Annotated[
         help="Data to evaluate on (default: a tenth of the images is set apart).",
     ),
 ]
+Masks = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Masks of the images in --data, of the same names (default: masks/ beside images/).",
+    ),
+]
 Config = Annotated[
     Path | None, typer.Option(metavar="FILE", help="An experiment.json, instead of a recipe.")
 ]
@@ -96,6 +103,7 @@ def train(
     images: Images = None,
     val: Val = None,
     category: Category = None,
+    masks: Masks = None,
     config: Config = None,
     resume: Resume = None,
     settings: Settings = None,
@@ -106,16 +114,10 @@ def train(
     Several GPUs or machines: torchrun --nproc-per-node=N -m hrnet train ...
     """
     # Check that the options go together.
-    ways = {"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume}
-    given = [name for name, value in ways.items() if value is not None]
-    if len(given) != 1:
+    _expect_one({"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume})
+    if data is None and (images or val or category or masks):
         raise InputError(
-            "expected one of RECIPE, --config FILE, --data FILE and --resume RUN, got "
-            f"{' and '.join(given) or 'none'}; `hrnet recipes` lists recipes"
-        )
-    if data is None and (images or val or category):
-        raise InputError(
-            "--images and --val go with --data, as does --category; in a recipe it is "
+            "--images and --val go with --data, as do --masks and --category; in a recipe it is "
             "--set data.images="
         )
     if resume is not None and out is not None:
@@ -133,7 +135,13 @@ def train(
 
         expect_no_run(folder)  # before parts of the data are written into it
         experiment, about = own_experiment(
-            data, images, val=val, out=folder, category=category, settings=settings or []
+            data,
+            images,
+            val=val,
+            out=folder,
+            category=category,
+            masks=masks,
+            settings=settings or [],
         )
         about.append(f"run: {folder}")
     else:
@@ -144,6 +152,16 @@ def train(
     best = run(experiment, folder, resume=resume is not None, say=say)
     if best is not None:
         say(f"model written to {best}; use it with `hrnet predict IMAGE --model {folder}`")
+
+
+def _expect_one(ways: dict[str, str | Path | None]) -> None:
+    """Raise InputError unless exactly one way to name a training is given."""
+    given = [name for name, value in ways.items() if value is not None]
+    if len(given) != 1:
+        raise InputError(
+            "expected one of RECIPE, --config FILE, --data FILE and --resume RUN, got "
+            f"{' and '.join(given) or 'none'}; `hrnet recipes` lists recipes"
+        )
 
 
 def _say(line: str) -> None:

@@ -2,6 +2,7 @@
 
     ROOT/images/a.jpg  ROOT/masks/a.png  ROOT/classes.json     or any two folders
     ROOT/train/images/...  or  ROOT/images/train/...            with parts
+    a list of pictures and masks, see `hrnet.data.mask_lists`
 
 `hrnet.data.mask_classes` has the form of classes.json.
 """
@@ -15,6 +16,7 @@ from hrnet.data.findings import Findings, first_of
 from hrnet.data.mask_classes import CLASSES_FILE, USUAL_IGNORED, MaskClasses, read_mask_classes
 from hrnet.data.mask_dataset import IGNORED, MaskCodes, MaskDataset, MaskSample
 from hrnet.data.mask_file import read_values
+from hrnet.data.mask_lists import LIST_SUFFIXES, is_mask_list, read_mask_list
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder
@@ -30,8 +32,10 @@ _SEARCHED = 200
 
 
 def holds_masks(path: Path) -> bool:
-    """Return True for a folder that holds a folder of pictures beside one of masks."""
-    return find_folders(path) is not None
+    """Return True for a folder with pictures beside masks, or with such parts, and for a list."""
+    if is_mask_list(path):
+        return True
+    return find_folders(path) is not None or find_parts(path) != (None, None)
 
 
 def find_folders(root: Path, part: str | None = None) -> tuple[Path, Path] | None:
@@ -63,7 +67,7 @@ def find_parts(root: Path) -> tuple[str | None, str | None]:
 def read_masks(source: DataSource, findings: Findings | None = None) -> MaskDataset:
     """Read pictures with their masks, see the top of this file.
 
-    source: its path is the root, or the folder of the pictures where `masks` names that of the
+    source: its path is the root, or the folder of the pictures where `labels` names that of the
     masks; `split` a part of the root. findings: collects all errors, for a check; without it the
     first one is raised.
     Raises InputError for anything else than such data.
@@ -72,38 +76,56 @@ def read_masks(source: DataSource, findings: Findings | None = None) -> MaskData
     findings = Findings(strict=True, path=path) if findings is None else findings
     if source.boxes is not None or source.category is not None:
         raise InputError(f"{path}: expected no boxes and no category for masks; leave them out")
-    images, masks = _folders(source)
-    # Pictures and masks by their names.
-    pictures, drawn = _by_stem(images, findings), _by_stem(masks, findings)
-    pairs = [(stem, file, drawn[stem]) for stem, file in pictures.items() if stem in drawn]
-    without = [file.name for stem, file in pictures.items() if stem not in drawn]
-    findings.error("pictures without a mask", without, f"add theirs to {masks}, or remove them")
-    left = [file.name for stem, file in drawn.items() if stem not in pictures]
-    findings.warning("masks without a picture", left, "left out")
+    # Pictures and masks by their names, or as listed.
+    if path.suffix.lower() in LIST_SUFFIXES and not is_folder(path):
+        if source.labels is not None:
+            raise InputError(f"{path} names the masks of its pictures; leave out --masks")
+        pairs, places = read_mask_list(path, source.images or path.parent, findings), [path.parent]
+        places += [source.images] if source.images else []
+    else:
+        images, masks = _folders(source)
+        pairs = _common(images, masks, findings)
+        places = [masks, masks.parent, path, images.parent]
     if not pairs:
-        raise InputError(
-            f"expected pictures in {images} with masks of the same names in {masks}, found "
-            f"{len(pictures)} pictures and {len(drawn)} masks without a common name"
-        )
+        raise InputError(f"{path}: expected pictures with masks, found none")
     # The classes, and the samples whose masks fit their pictures.
-    classes = _classes([masks, masks.parent, path, images.parent], pairs, findings)
-    samples = [MaskSample(file, mask, file.name, classes.codes) for _, file, mask in pairs]
+    classes = _classes(places, pairs, findings)
+    samples = [MaskSample(file, mask, name, classes.codes) for name, file, mask in pairs]
     _check_sizes(samples, findings)
     return MaskDataset(
         path, classes.names, samples, classes.colors, classes.mirror_pairs, findings.notes
     )
 
 
+def _common(images: Path, masks: Path, findings: Findings) -> list[tuple[str, Path, Path]]:
+    """Return name, picture and mask where a folder of each has a file of the same name."""
+    pictures, drawn = _by_stem(images, findings), _by_stem(masks, findings)
+    pairs = [(file.name, file, drawn[stem]) for stem, file in pictures.items() if stem in drawn]
+    if not pairs:
+        raise InputError(
+            f"expected pictures in {images} with masks of the same names in {masks}, found "
+            f"{len(pictures)} pictures and {len(drawn)} masks without a common name"
+        )
+    without = [file.name for stem, file in pictures.items() if stem not in drawn]
+    findings.error("pictures without a mask", without, f"add theirs to {masks}, or remove them")
+    left = [file.name for stem, file in drawn.items() if stem not in pictures]
+    findings.warning("masks without a picture", left, "left out")
+    return pairs
+
+
 def _folders(source: DataSource) -> tuple[Path, Path]:
     path = source.path
     if not is_folder(path):
-        raise InputError(f"expected a folder of pictures, or of images/ and masks/, got {path}")
-    if source.masks is not None:
+        raise InputError(
+            f"expected a folder of pictures, one of images/ and masks/, or a list of both "
+            f"({', '.join(LIST_SUFFIXES)}), got {path}"
+        )
+    if source.labels is not None:
         images = source.images or path
-        for folder in (images, source.masks):
+        for folder in (images, source.labels):
             if not is_folder(folder):
                 raise InputError(f"expected a folder, but {folder} is none; check the path")
-        return images, source.masks
+        return images, source.labels
     found = find_folders(path, source.split)
     if found is None:
         parts = [name for name in find_parts(path) if name]

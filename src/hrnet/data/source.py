@@ -11,8 +11,8 @@ class DataSource:
     path: the annotation file or folder. images: the folder of the pictures, None where the task
     finds them itself. boxes: a file of a detector's boxes to evaluate on; None takes the annotated
     ones. detect: no boxes, since the model's own detector finds them.
-    category: the category to take where a file has several kinds. masks: the folder of the masks,
-    None where the task finds them itself. split: the part of data in a known layout, such as val.
+    category: the category to take where a file has several kinds. labels: the folder of the
+    labels, such as masks, None where the task finds them itself. split: the part of data in a known layout, such as val.
     """
 
     path: Path
@@ -20,5 +20,5 @@ class DataSource:
     boxes: Path | None = None
     detect: bool = False
     category: str | None = None
-    masks: Path | None = None
+    labels: Path | None = None
     split: str | None = None

@@ -19,12 +19,13 @@ from hrnet.weights.published.rows import rows
 FINETUNE: dict[str, str] = {
     "detection": "hrnet.recipes.detection.finetune",
     "pose": "hrnet.recipes.pose.finetune",
+    "segmentation": "hrnet.recipes.segmentation.finetune",
     "classification": "hrnet.recipes.classification.finetune",
 }
 """Task -> the module that chooses a training for data of one's own; the first that fits is taken.
 
-It has TAKES, a noun for the data that it takes, `fits(path)`, which is true for such data, and
-`choose(own)`, which returns what `own_experiment` returns, of an `OwnData`.
+It has TAKES, a noun for the data that it takes, `fits(own)`, which is true for such data, and
+`choose(own)`, which returns what `own_experiment` returns, each of an `OwnData`.
 """
 
 PACKAGED = {"wider_naive_litehrnet_18": "default", "small_hrnet_w16": "person_finder"}
@@ -58,6 +59,7 @@ class OwnData:
     out: Path
     category: str | None
     settings: Sequence[str]
+    masks: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ def own_experiment(
     val: Path | None,
     out: Path,
     category: str | None = None,
+    masks: Path | None = None,
     settings: Sequence[str] = (),
 ) -> tuple[Experiment, list[str]]:
     """Choose a training for labelled data; their form decides the task.
@@ -96,6 +99,7 @@ def own_experiment(
     val: data to evaluate on, of images in the same folder. None: a tenth of the images is set
         apart, and both parts are written to `out`/data.
     category: the category to take, where there are several of different labels.
+    masks: the folder of the masks of the images; None: found beside them, if there are any.
     settings: as `override` takes them; the weights to start from follow the variant that they name.
     Returns the experiment and lines about what was chosen.
     Raises InputError where the files cannot be used.
@@ -107,6 +111,7 @@ def own_experiment(
         out=resolve(out),
         category=category,
         settings=settings,
+        masks=resolve(masks) if masks else None,
     )
     is_new = not exists(own.out)
     try:
@@ -123,7 +128,7 @@ def _chosen(own: OwnData) -> tuple[Experiment, list[str]]:
     taken, imported = _imported(own)
     modules = [import_module(name) for name in FINETUNE.values()]
     for module in modules:
-        if module.fits(taken.data):
+        if module.fits(taken):
             chosen: tuple[Experiment, list[str]] = module.choose(taken)
             return chosen[0], [*imported, *chosen[1]]
     takes = " or ".join([*(module.TAKES for module in modules), _OTHER_TOOLS])
@@ -132,7 +137,7 @@ def _chosen(own: OwnData) -> tuple[Experiment, list[str]]:
 
 def _imported(own: OwnData) -> tuple[OwnData, tuple[str, ...]]:
     """Import data of another tool into the run's folder, with lines on it; others stay."""
-    if not is_of_another_tool(own.data):
+    if own.masks is not None or not is_of_another_tool(own.data):
         return own, ()
     folder = own.out / "data"
     done = import_for_training(own.data, own.images, own.val, folder, own.category)

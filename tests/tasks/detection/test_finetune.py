@@ -7,7 +7,7 @@ import pytest
 import hrnet.recipes.detection.finetune as detection
 from hrnet.errors import InputError
 from hrnet.recipes import finetune
-from hrnet.recipes.finetune import own_experiment
+from hrnet.recipes.finetune import OwnData, own_experiment
 
 
 @pytest.fixture(autouse=True)
@@ -136,8 +136,11 @@ def test_bad_input_leaves_nothing(write_shapes, tmp_path):
 
 
 def test_other_files_are_left_to_other_tasks(write_shapes, tmp_path):
-    assert detection.fits(write_shapes(tmp_path / "data", 1))
+    def own(path):
+        return OwnData(path, None, None, tmp_path / "run", None, ())
+
+    assert detection.fits(own(write_shapes(tmp_path / "data", 1)))
     broken = tmp_path / "broken.json"
     broken.write_text("{")
     for path in (broken, tmp_path, tmp_path / "none.json", tmp_path / "list.csv"):
-        assert not detection.fits(path)
+        assert not detection.fits(own(path))

@@ -113,5 +113,5 @@ def _run(source: DataSource, val: Path | None, progress: Progress | None) -> Key
     return check_keypoints(source.path, source.images, progress, category=source.category)
 
 
-CHECK = Check(accepts=lambda path: not is_folder(path), run=_run)
+CHECK = Check(accepts=lambda source: not is_folder(source.path), run=_run)
 """Any file may be JSON; the reader names what it is instead."""

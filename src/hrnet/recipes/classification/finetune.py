@@ -1,7 +1,6 @@
 """A classification training on the user's own pictures, chosen from their number and size."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -41,8 +40,9 @@ _LEAST_SIDE, _MOST_SIDE = 64, 224
 _MEASURED = 200
 
 
-def fits(path: Path) -> bool:
+def fits(own: OwnData) -> bool:
     """Return True for a folder and for the suffixes of lists."""
+    path = own.data
     return is_folder(path) or path.suffix.lower() in LIST_SUFFIXES
 
 

@@ -47,8 +47,9 @@ _LIGHT = Pace(batch_size=16)
 _TWO_STAGES = Pace(batch_size=4, lr=1e-4, seen=20_000, epochs=(12, 100), freeze_norms=True)
 
 
-def fits(path: Path) -> bool:
+def fits(own: OwnData) -> bool:
     """Return True for a COCO file with boxes and without keypoints."""
+    path = own.data
     if path.suffix.lower() != ".json" or is_folder(path):
         return False
     try:

@@ -34,8 +34,9 @@ VARIANT = "wider_naive_litehrnet_18"
 _PUBLISHED = (IN_THE_PACKAGE, "imagenet-backbone", "coco-256x192")
 
 
-def fits(path: Path) -> bool:
+def fits(own: OwnData) -> bool:
     """Return True for a JSON file."""
+    path = own.data
     return path.suffix.lower() == ".json" and not is_folder(path)
 
 

@@ -76,7 +76,7 @@ class MaskData(DataConfig):
 
     def training(self) -> DataSource:
         """Return the data to train on."""
-        return DataSource(self.path, self.images, masks=self.masks, split=self.split)
+        return DataSource(self.path, self.images, labels=self.masks, split=self.split)
 
     def validation(self) -> DataSource | None:
         """Return the data to evaluate on, None where neither val nor val_split is given."""
@@ -87,7 +87,7 @@ class MaskData(DataConfig):
         # A folder of its own holds its own pictures and masks.
         if self.val is None or not path.is_dir():
             images, masks = images or self.images, masks or self.masks
-        return DataSource(path, images, masks=masks, split=self.val_split)
+        return DataSource(path, images, labels=masks, split=self.val_split)
 
 
 class MaskAugmentation(Part):
