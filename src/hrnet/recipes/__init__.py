@@ -9,12 +9,13 @@ from inspect import isfunction
 
 from hrnet.config import Experiment
 from hrnet.errors import InputError
-from hrnet.recipes import classification, detection, pose
+from hrnet.recipes import classification, detection, pose, segmentation
 
 _TASKS = {
     "pose": pose.FAMILIES,
     "classification": classification.FAMILIES,
     "detection": detection.FAMILIES,
+    "segmentation": segmentation.FAMILIES,
 }
 
 RECIPES: dict[str, Callable[[], Experiment]] = {
