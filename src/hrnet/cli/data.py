@@ -193,7 +193,6 @@ def split(
     copies of one image together.
     """
     from hrnet.data.class_folders import holds_classes
-    from hrnet.data.class_split import split_class_files
     from hrnet.data.masks import holds_masks
     from hrnet.data.source import DataSource
     from hrnet.data.split import split_dataset
@@ -203,16 +202,14 @@ def split(
     if masks is not None or holds_masks(data):
         _expect_ungrouped(data, group, category)
         areas = DataSource(data, images=images, labels=masks, split=part)
-        return _split_areas(areas, out, **how, seed=seed, force=force)
+        _split_areas(areas, out, **how, seed=seed, force=force)
+        return
     if part is not None:
         raise InputError(f"expected --part with areas alone, got {data}; leave it out")
     if holds_classes(data):
         _expect_ungrouped(data, group, category)
-        source = DataSource(data, images=images)
-        parts = split_class_files(source, out, **how, seed=seed, force=force)
-        for file, one in parts.items():
-            typer.echo(f"{printable(file)}: {len(one.samples)} images")
-        return None
+        _split_classes(DataSource(data, images=images), out, **how, seed=seed, force=force)
+        return
     if images is not None:
         raise InputError(f"expected --images with lists alone, got {data}; leave it out")
     for written in split_dataset(
@@ -226,6 +223,17 @@ def _expect_ungrouped(data: Path, group: str | None, category: str | None) -> No
         raise InputError(
             f"{data}: expected --group and --category with COCO files alone; leave them out"
         )
+
+
+def _split_classes(
+    source: "DataSource", out: Path, *, val: float, test: float, seed: int, force: bool
+) -> None:
+    """Split pictures with a class each, and print the parts."""
+    from hrnet.data.class_split import split_class_files
+
+    parts = split_class_files(source, out, val=val, test=test, seed=seed, force=force)
+    for file, part in parts.items():
+        typer.echo(f"{printable(file)}: {len(part.samples)} images")
 
 
 def _split_areas(

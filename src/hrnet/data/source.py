@@ -12,7 +12,8 @@ class DataSource:
     finds them itself. boxes: a file of a detector's boxes to evaluate on; None takes the annotated
     ones. detect: no boxes, since the model's own detector finds them.
     category: the category to take where a file has several kinds. labels: the folder of the
-    labels, such as masks, None where the task finds them itself. split: the part of data in a known layout, such as val.
+    labels, such as masks, None where the task finds them itself. split: the part of data that have
+    parts, such as val.
     """
 
     path: Path
