@@ -1,7 +1,7 @@
 """Descriptions: of a network (`NetworkSpec`), and of a model that can predict (`ModelSpec`)."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -149,6 +149,9 @@ class ModelSpec(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    shorthands: ClassVar[frozenset[str]] = frozenset()
+    """What `from_facts` takes beside fields."""
 
     format: Literal[2] = 2
     name: Annotated[str, Field(max_length=1000)]

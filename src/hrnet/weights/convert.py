@@ -159,7 +159,7 @@ def _described(source: Source, facts: Mapping[str, object]) -> tuple[ModelSpec |
     """
     task = source.network.task
     parts = get_task(task) if task in TASKS else None
-    fields = parts.spec.model_fields if parts else {}
+    fields = {*parts.spec.model_fields, *parts.spec.shorthands} if parts else set()
     unknown = next((name for name in facts if name not in fields), None)
     if unknown is not None:
         raise InputError(f"{source.name} is of {task}, which has no {unknown}; leave it out")

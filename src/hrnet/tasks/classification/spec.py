@@ -1,7 +1,7 @@
 """The description of a classification model: its classes, and the way from picture to input."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -30,6 +30,8 @@ class ClassificationSpec(ModelSpec):
     interpolation: of that resize, by Pillow, which widens the filter when it shrinks (antialias).
     class_names: one for each output of the network, all different. Class indices count from 0.
     """
+
+    shorthands: ClassVar[frozenset[str]] = frozenset(("classes",))
 
     resize: Annotated[int, Field(ge=32, le=MAX_SIDE)]
     interpolation: Interpolation = "bilinear"

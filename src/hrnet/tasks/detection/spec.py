@@ -1,7 +1,7 @@
 """The description of a detector: its classes, the way from picture to input, and the last steps."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -45,6 +45,8 @@ class DetectionSpec(ModelSpec):
     usual_score: detections below it are too unsure for anything but metrics.
     class_names: one for each class of the network, all different. Class indices count from 0.
     """
+
+    shorthands: ClassVar[frozenset[str]] = frozenset(("classes",))
 
     fit: Fit | None = None
     antialias: bool = False

@@ -1,6 +1,7 @@
 """The description of a segmentation model: its classes, and the way from a picture to its input."""
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -48,6 +49,8 @@ class SegmentationSpec(ModelSpec):
     mirror_pairs: classes, left and right, that swap in a mirrored picture.
     """
 
+    shorthands: ClassVar[frozenset[str]] = frozenset(("protocol", "classes"))
+
     conventions: Conventions = "plain"
     exact: Sides | None = None
     short_side: Side | None = None
@@ -82,6 +85,21 @@ class SegmentationSpec(ModelSpec):
             if any(step > side for step, side in zip(self.stride, self.window, strict=True)):
                 raise ValueError("stride must be at most window, or pixels would be left out")
         return self
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, object]) -> Self | None:
+        """Describe a model as in `ModelSpec`.
+
+        `protocol`, such as "hrnet/cityscapes", stands for the way to the published score and the
+        classes; `classes`, such as "cityscapes", for their names, colours and mirror pairs.
+        """
+        from hrnet.tasks.segmentation.published import class_facts, protocol_facts
+
+        fields = dict(facts)
+        usual = protocol_facts(fields.pop("protocol")) if "protocol" in fields else {}
+        if "classes" in fields:
+            usual |= class_facts(fields.pop("classes"))
+        return super().from_facts({**usual, **fields})
 
     @property
     def labels(self) -> tuple[str, ...]:

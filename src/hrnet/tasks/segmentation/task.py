@@ -30,6 +30,7 @@ from hrnet.tasks import (
     expect_outputs,
 )
 from hrnet.tasks.segmentation.pages import Part, open_page
+from hrnet.tasks.segmentation.published import usual_facts
 from hrnet.tasks.segmentation.spec import SegmentationSpec
 
 if TYPE_CHECKING:
@@ -138,5 +139,6 @@ TASK = TaskParts(
     settings="hrnet.tasks.segmentation.config",
     network="hrnet.tasks.segmentation.network",
     details=_details,
+    usual_facts=usual_facts,
     results="areas",
 )
