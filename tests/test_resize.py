@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hrnet.resize import resize_bilinear
+from hrnet.resize import resize_bilinear, resize_cubic, resize_nearest
 
 SMALL = (np.arange(3 * 4 * 3).reshape(3, 4, 3) * 37 % 251).astype(np.uint8)
 ENLARGED = [
@@ -42,3 +42,28 @@ def test_a_flat_picture_stays_flat(height, width, grey):
 
 def test_the_same_size_changes_nothing():
     assert np.array_equal(resize_bilinear(SMALL, (3, 4)), SMALL)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 29), st.integers(0, 29))
+def test_a_part_is_that_of_the_whole(height, width, top, left):
+    part = (
+        slice(min(top, height - 1), min(top + 5, height)),
+        slice(min(left, width - 1), min(left + 9, width)),
+    )
+    picture = (np.arange(12 * 17 * 3).reshape(12, 17, 3) * 73 % 256).astype(np.uint8)
+    for resize in (resize_bilinear, resize_cubic):
+        whole = resize(picture, (height, width))
+        assert np.array_equal(resize(picture, (height, width), part), whole[part])
+    labels = picture[..., 0].astype(np.int16)
+    whole = resize_nearest(labels, (height, width))
+    assert np.array_equal(resize_nearest(labels, (height, width), part), whole[part])
+
+
+def test_cubic_pictures():
+    flat = np.full((4, 5, 3), 77, np.uint8)
+    assert (resize_cubic(flat, (9, 3)) == 77).all()
+    # An edge from black to white, twice as wide. By Keys' weights for -0.75 the pixel at 2.25 takes
+    # 0.2617 of the white one at 3 and -0.0352 of that at 4: 57.8; beyond 0..255 it is cut off.
+    edge = np.repeat(np.array([[0, 0, 0, 255, 255, 255]], np.uint8)[..., None], 3, axis=2)
+    resized = resize_cubic(np.repeat(edge, 4, axis=0), (8, 12))[3, :, 0]
+    assert resized.tolist() == [0] * 5 + [58, 197] + [255] * 5

@@ -170,7 +170,8 @@ class RunConfig(Part):
     cache_images: bool = True
     """Keep decoded pictures in memory, one copy in each worker."""
     broken_images: Literal["error", "skip"] = "error"
-    """error stops at a picture that cannot be read, skip leaves it out and counts."""
+    """error stops at a picture, or labels of it, that cannot be read; skip leaves it out and
+    counts."""
     channels_last: bool = True
     """Channels last in memory, which is faster in most cases."""
     compile: bool = False

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hrnet.data.augment import distort_photometric
 from hrnet.data.coco import PoseSample
 from hrnet.errors import InputError
 from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, invert_affine, warp_affine
@@ -262,3 +263,31 @@ def test_no_labelled_keypoint_is_possible():
 def test_impossible_settings_are_refused(field, value):
     with pytest.raises(InputError, match=f"expected {field} within 0"):
         Augmentation(**{field: value})
+
+
+def test_photometric_distortion_changes_each_with_a_chance_of_half():
+    rng = np.random.default_rng(0)
+    picture = np.random.default_rng(1).integers(60, 150, (6, 5, 3)).astype(np.uint8)
+    changed = [distort_photometric(picture, rng) for _ in range(800)]
+    # A 16th has none of the four; of the hue a further 36th is drawn as 0.
+    same = np.mean([np.array_equal(one, picture) for one in changed])
+    assert 0.04 < same < 0.09
+    assert all((one.shape, one.dtype) == ((6, 5, 3), np.uint8) for one in changed)
+    # Grey has neither saturation nor hue: brightness within +- 32, contrast within 0.5 to 1.5.
+    grey = np.full((2, 2, 3), 100, np.uint8)
+    values = [np.unique(distort_photometric(grey, rng)).tolist() for _ in range(800)]
+    assert {len(value) for value in values} == {1}
+    levels = [value[0] for value in values]
+    assert 34 <= min(levels) < 50 and 170 < max(levels) <= 198
+    assert 0.2 < np.mean(np.array(levels) == 100) < 0.3
+
+
+def test_hue_goes_round():
+    """A pure colour stays pure: its largest channel 255 and its least 0."""
+    red = np.zeros((1, 1, 3), np.uint8)
+    red[..., 0] = 255
+    found = {
+        tuple(distort_photometric(red, np.random.default_rng(seed))[0, 0]) for seed in range(99)
+    }
+    turned = [one for one in found if one[1] or one[2]]
+    assert any(one[1] > one[2] for one in turned) and any(one[2] > one[1] for one in turned)

@@ -10,6 +10,7 @@ import pytest
 import hrnet.recipes.classification
 import hrnet.recipes.detection
 import hrnet.recipes.pose
+import hrnet.recipes.segmentation
 from hrnet.config import Experiment, override
 from hrnet.errors import InputError
 from hrnet.models import VARIANTS
@@ -18,6 +19,73 @@ from hrnet.recipes.classification.common import IMAGENET
 from hrnet.recipes.detection.common import COCO_BOXES
 from hrnet.recipes.pose.common import COCO_2017, MPII
 from hrnet.tasks import experiment_from_json
+
+SEGMENTATION = """
+hrnet_w48_cityscapes
+hrnet_w48_cityscapes_ohem
+hrnet_w48_ocr_cityscapes
+hrnet_w18_small_v1_cityscapes
+hrnet_w18_small_v2_cityscapes
+hrnet_w48_lip
+hrnet_w48_ocr_lip
+hrnet_w48_pascal_context59
+hrnet_w48_ocr_pascal_context59
+hrnet_w48_ocr_pascal_context60
+hrnet_w48_pascal_context59_480
+hrnet_w48_pascal_context60_480
+hrnet_w48_cocostuff
+hrnet_w48_ocr_cocostuff
+hrnet_w48_ade20k
+hrnet_w48_ocr_ade20k
+hrformer_small_ocr_cityscapes
+hrformer_base_ocr_cityscapes
+hrformer_base_ocr_cityscapes_window15
+hrformer_small_ocr_pascal_context59
+hrformer_base_ocr_pascal_context59
+hrformer_base_ocr_pascal_context59_window15
+hrformer_small_ocr_cocostuff
+hrformer_base_ocr_cocostuff
+hrformer_base_ocr_cocostuff_window15
+hrformer_small_ocr_ade20k
+hrformer_base_ocr_ade20k
+hrformer_base_ocr_ade20k_window13
+hrnet_w18_small_v2_cityscapes_mmseg_40k
+hrnet_w18_cityscapes_mmseg_40k
+hrnet_w48_cityscapes_mmseg_40k
+hrnet_w18_small_v2_cityscapes_mmseg_80k
+hrnet_w18_cityscapes_mmseg_80k
+hrnet_w48_cityscapes_mmseg_80k
+hrnet_w18_small_v2_cityscapes_mmseg_160k
+hrnet_w18_cityscapes_mmseg_160k
+hrnet_w48_cityscapes_mmseg_160k
+hrnet_w18_small_v2_ade20k_mmseg_80k
+hrnet_w18_ade20k_mmseg_80k
+hrnet_w48_ade20k_mmseg_80k
+hrnet_w18_small_v2_ade20k_mmseg_160k
+hrnet_w18_ade20k_mmseg_160k
+hrnet_w48_ade20k_mmseg_160k
+hrnet_w48_pascal_context60_mmseg_40k
+hrnet_w48_pascal_context60_mmseg_80k
+hrnet_w48_pascal_context59_mmseg_40k
+hrnet_w48_pascal_context59_mmseg_80k
+hrnet_w18_small_v2_ocr_cityscapes_mmseg_40k
+hrnet_w18_ocr_cityscapes_mmseg_40k
+hrnet_w48_ocr_cityscapes_mmseg_40k
+hrnet_w18_small_v2_ocr_cityscapes_mmseg_80k
+hrnet_w18_ocr_cityscapes_mmseg_80k
+hrnet_w48_ocr_cityscapes_mmseg_80k
+hrnet_w18_small_v2_ocr_cityscapes_mmseg_160k
+hrnet_w18_ocr_cityscapes_mmseg_160k
+hrnet_w48_ocr_cityscapes_mmseg_160k
+hrnet_w18_small_v2_ocr_ade20k_mmseg_80k
+hrnet_w18_ocr_ade20k_mmseg_80k
+hrnet_w48_ocr_ade20k_mmseg_80k
+hrnet_w18_small_v2_ocr_ade20k_mmseg_160k
+hrnet_w18_ocr_ade20k_mmseg_160k
+hrnet_w48_ocr_ade20k_mmseg_160k
+litehrnet_18_cityscapes
+litehrnet_30_cityscapes
+""".split()
 
 NAMES = [
     "pose/hrnet_w32_coco_256x192",
@@ -112,6 +180,7 @@ NAMES = [
     "detection/hrnet_w32_faster_coco_syncbn_ms_1x",
     "detection/hrnet_w32_faster_coco_syncbn_ms_2x",
     "detection/small_hrnet_w16_light_persons",
+    *(f"segmentation/{name}" for name in SEGMENTATION),
 ]
 
 
@@ -137,11 +206,12 @@ def test_recipe(name):
     assert experiment.model.variant in VARIANTS
     height, width = experiment.model.input_size
     assert own_name.startswith(experiment.model.variant)
-    if task != "detection":  # whose pictures keep their ratio
+    if task in ("pose", "classification"):  # whose inputs have one size
         assert own_name.endswith(f"_{height}x{width}")
     of_pose = MPII if "_mpii_" in name else COCO_2017
     data = {"pose": of_pose, "classification": IMAGENET, "detection": COCO_BOXES}
-    if not own_name.endswith("_persons"):  # whose data are put together by a script
+    # Data of their own: put together by a script, or one of several sets (see test_segmentation).
+    if task in data and not own_name.endswith("_persons"):
         assert experiment.data == data[task]
     assert experiment.task == task
     assert experiment_from_json(experiment.to_json()) == experiment
@@ -173,7 +243,12 @@ def test_an_unknown_name_lists_near_ones(name):
 
 def test_every_function_of_a_recipe_file_is_listed():
     public = set()
-    folders = (hrnet.recipes.pose, hrnet.recipes.classification, hrnet.recipes.detection)
+    folders = (
+        hrnet.recipes.pose,
+        hrnet.recipes.classification,
+        hrnet.recipes.detection,
+        hrnet.recipes.segmentation,
+    )
     for folder in folders:
         for found in pkgutil.iter_modules(folder.__path__):
             if found.name in ("common", "finetune"):

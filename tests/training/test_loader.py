@@ -245,6 +245,26 @@ def test_broken_pictures_can_be_skipped_and_are_counted(samples, monkeypatch):
     assert strict.__getitems__([good[0], bad[0]]) is error
 
 
+def test_samples_whose_labels_cannot_be_read_are_left_out_too(samples, monkeypatch):
+    """As those of masks: they lie in files that the task reads in `batch`."""
+    batch = PoseTask.batch
+
+    def strict_batch(task, some, pictures, rngs):
+        if samples[5] in some:
+            raise InputError("mask.png cannot be read")
+        return batch(task, some, pictures, rngs)
+
+    monkeypatch.setattr(PoseTask, "batch", strict_batch)
+    skipping, strict = make_dataset(samples, skip_broken=True), make_dataset(samples)
+    error = strict.__getitems__([(0, 0), (0, 5)])
+    assert isinstance(error, InputError) and "mask.png" in str(error)
+    left = skipping.__getitems__([(0, 0), (0, 5), (0, 6)])
+    assert (len(left.inputs), left.skipped) == (2, 1)
+    assert torch.equal(left.inputs, strict.__getitems__([(0, 0), (0, 6)]).inputs)
+    # Nothing is left of a batch of broken ones alone.
+    assert isinstance(skipping.__getitems__([(0, 5)]), InputError)
+
+
 def broken_or(path: Path, error: InputError):
     if path.name == "1.png":
         raise error

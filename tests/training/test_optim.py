@@ -59,6 +59,27 @@ def test_poly_and_constant():
     ]
 
 
+def test_the_floor_of_a_schedule():
+    for schedule in ("poly", "cosine"):
+        config = TrainConfig(epochs=10, schedule=schedule, schedule_floor=0.1)
+        assert lr_factor(config, 99, steps_per_epoch=10) == 0.1
+        config = TrainConfig(epochs=10, schedule=schedule, schedule_floor=0)
+        assert 0 < lr_factor(config, 99, steps_per_epoch=10) < 0.02
+        assert lr_factor(config, 100, steps_per_epoch=10) == 0
+
+
+def test_a_schedule_may_begin_after_the_warm_up():
+    config = TrainConfig(
+        epochs=10, schedule="poly", warmup_steps=20, warmup_factor=0.5, schedule_after_warmup=True
+    )
+    factors = [lr_factor(config, step, steps_per_epoch=10) for step in (0, 10, 20, 60, 100)]
+    assert factors == pytest.approx([0.5, 0.75, 1, 0.5**0.9, 1e-3])
+    # A run that ends within its warm-up.
+    config = config.model_copy(update={"epochs": 1})
+    factors = [lr_factor(config, step, steps_per_epoch=10) for step in (0, 9)]
+    assert factors == pytest.approx([0.5, 0.725])
+
+
 def test_a_constant_warm_up_stays_at_its_factor():
     config = TrainConfig(warmup="constant", warmup_steps=4, warmup_factor=0.25, milestones=())
     factors = [lr_factor(config, step, steps_per_epoch=10) for step in (0, 3, 4, 5)]

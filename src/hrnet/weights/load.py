@@ -24,6 +24,8 @@ _BACKBONE_FORM = ("strided_padding", "exchange", "upsampling", "window")
 _FORM = (*_BACKBONE_FORM, "align_corners")
 """Options that leave names and shapes as they are, of the backbone and of the whole network."""
 
+_TABLE = "relative_position_bias_table"
+
 _USUAL = {"strided_padding": "symmetric", "exchange": "official"}
 """The values of options that are not given, where they are the same for every network."""
 
@@ -52,7 +54,8 @@ def load_weights(
     source: as for `load_network`. new_head: take the backbone alone, from a network for any task,
         and leave the head as it is; every tensor of the backbone must be there. Paths of the last
         exchange to the lower streams, which pose networks lack, are left out where the model has
-        none, and stay as they are where the file has none.
+        none, and stay as they are where the file has none. HRFormer's position tables stay as they
+        are where the file's are of windows of another size.
 
     A file without a presence part leaves that of the network as it is; one that the network does
     not have is left out. All other tensors must fit.
@@ -119,6 +122,7 @@ def _backbone(model: Network, path: Path) -> Taken:
     else:
         _expect_form(model, own.network, path)
         taken = _own_backbone(own.state)
+    taken = _fit_tables(model, taken)
     # Leave out the exchange's paths to lower streams where the model has none of them.
     there = model.state_dict()
     higher, lower = drop_lower_rows(taken.state)
@@ -135,6 +139,19 @@ def _backbone(model: Network, path: Path) -> Taken:
         dropped=(*raw.dropped, *taken.dropped, *(lower if unneeded else ())),
         made=(*taken.made, *(new if paths else ())),
     )
+
+
+def _fit_tables(model: Network, taken: Taken) -> Taken:
+    """Return tensors with the model's own position tables where those of a file do not fit."""
+    own = {
+        name: value
+        for name, value in model.state_dict().items()
+        if name.endswith(_TABLE) and name in taken.state and taken.state[name].shape != value.shape
+    }
+    if not own:
+        return taken
+    made = (*taken.made, f"{len(own)} new position tables, for windows of another size")
+    return replace(taken, state={**taken.state, **own}, made=made)
 
 
 def _own_backbone(state: StateDict) -> Taken:
