@@ -11,6 +11,9 @@ from hrnet.spec import IMAGENET_MEAN, IMAGENET_STD, NetworkSpec
 
 Fields = Mapping[str, object]
 
+_USUAL_WINDOW = (1024, 1024)
+"""Of models of which nothing is known: pictures of any size fit into memory."""
+
 _SETS_OF_520 = ("pascal_context59", "pascal_context60", "cocostuff", "ade20k")
 
 # Pictures as they are, whole up to a scale of 1.
@@ -47,9 +50,8 @@ _HRFORMER: Fields = {
     "mean": IMAGENET_MEAN,
     "std": IMAGENET_STD,
     "pad_to": 8,
-    "window": None,
 }
-_MMSEG: Fields = {"conventions": "mmsegmentation", "pad_to": 1, "window": None}
+_MMSEG: Fields = {"conventions": "mmsegmentation", "pad_to": 1}
 
 PROTOCOLS: dict[str, Fields] = {
     "hrnet/cityscapes": _HRNET_CITYSCAPES,
@@ -107,7 +109,7 @@ def usual_facts(network: NetworkSpec, facts: Mapping[str, object]) -> dict[str, 
     count = network.num_outputs
     if count is None or "input_size" not in facts or "protocol" in facts:
         return {}
-    usual: dict[str, object] = {}
+    usual: dict[str, object] = {"window": _USUAL_WINDOW}
     if network.variant.startswith("hrformer"):
         usual["channels"] = "bgr"
     if "class_names" not in facts and "classes" not in facts:

@@ -60,7 +60,7 @@ class SegmentationSpec(ModelSpec):
     scales: Annotated[
         tuple[Annotated[float, Field(ge=0.1, le=4)], ...], Field(min_length=1, max_length=20)
     ] = (1.0,)
-    window: Sides | None = (1024, 1024)
+    window: Sides | None = None
     stride: Sides | None = None
     tiling: Literal["inside", "padded"] = "inside"
     class_names: Annotated[tuple[str, ...], AfterValidator(_check_class_names)]
