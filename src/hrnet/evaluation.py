@@ -78,10 +78,11 @@ def evaluate(
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
     detector: str | PathLike[str] | Model = "auto",
+    settings: Sequence[str] = (),
 ) -> EvaluationResult:
     """Evaluate a model on labelled data, by the metrics of its task.
 
-    model: as `load` takes it, with `engine`, `device` and `threads` for it, or a loaded model.
+    model: as `load` takes it, with `engine`, `device`, `threads` and `settings`, or a loaded model.
     data: for pose a COCO keypoint file, of any keypoints; PCKh needs a `head_size` of each subject.
         For detection a COCO file of boxes. For segmentation a folder of pictures beside one of
         labels, or a list of both.
@@ -97,14 +98,15 @@ def evaluate(
     another size than annotated, and a model of other labels.
     """
     finds = boxes == DETECTOR
-    if not finds and detector not in (None, "auto"):
-        raise InputError(
-            f"expected a detector for boxes={DETECTOR} alone, got boxes={boxes}; leave one out"
-        )
     loaded, runner = open_model(
-        model, engine=engine, device=device, threads=threads, detector=detector if finds else None
+        model,
+        engine=engine,
+        device=device,
+        threads=threads,
+        detector=detector if finds else None,
+        settings=settings,
     )
-    _expect_boxes(loaded, boxes)
+    _expect_boxes(loaded, boxes, detector)
     source = DataSource(
         Path(data),
         images=None if images is None else Path(images),
@@ -121,8 +123,14 @@ def evaluate(
     return judge(loaded, runner, dataset, pairs, flip_test=flip_test)
 
 
-def _expect_boxes(model: Model, boxes: str | PathLike[str]) -> None:
+def _expect_boxes(
+    model: Model, boxes: str | PathLike[str], detector: str | PathLike[str] | Model
+) -> None:
     """Raise InputError for boxes that a model does not take, or that nothing finds."""
+    if boxes != DETECTOR and detector not in (None, "auto"):
+        raise InputError(
+            f"expected a detector for boxes={DETECTOR} alone, got boxes={boxes}; leave one out"
+        )
     if boxes != GROUND_TRUTH and not get_task(model.spec.task).without_boxes:
         raise InputError(
             f"expected no boxes: {model.spec.name:.60} takes whole pictures; leave them out"
@@ -148,12 +156,16 @@ def open_model(
     device: str = "auto",
     threads: int | None = None,
     detector: str | PathLike[str] | Model | None = None,
+    settings: Sequence[str] = (),
 ) -> tuple[Model, Runner]:
     """Load a model as `load` does, unless it is loaded, and note what runs it."""
     if isinstance(model, Model):
-        return model, Runner(None, "a network in memory")
+        adjusted = model.adjusted(settings) if settings else model
+        return adjusted, Runner(None, "a network in memory")
     file = find_model(model if isinstance(model, str) else Path(model))
-    loaded = load(file, engine=engine, device=device, threads=threads, detector=detector)
+    loaded = load(
+        file, engine=engine, device=device, threads=threads, detector=detector, settings=settings
+    )
     name = (engine or DEFAULT_ENGINE) if file.suffix == ".onnx" else "torch"
     place = "" if loaded.device == "cpu" else f" on {loaded.device}"
     # The module is loaded by now, and has its version.

@@ -30,6 +30,9 @@ BATCH_SIZE = 16
 """Crops that go through the network together; they may come from several pictures."""
 
 _FOREIGN = {".pth", ".pt", ".tar", ".bin", ".ckpt", ".pdparams"}
+_TRIED = (64, 96)
+"""(height, width) of the input on which a network of any size is tried."""
+
 _MOST_THREADS = 1024
 _LARGEST_BATCH = 4096
 _BATCH_PIXELS = 1 << 22
@@ -51,6 +54,10 @@ class Model:
         self.detector: Model | None = None
         self.task = get_task(spec.task).make(spec)
         self._engine = engine
+
+    def adjusted(self, settings: Sequence[str]) -> "Model":
+        """Return the model with another way to its results, see `ModelSpec.adjusted`."""
+        return Model(self._engine, self.spec.adjusted(settings), self.file)
 
     @property
     def device(self) -> str:
@@ -148,6 +155,16 @@ class Model:
         self._run(batch, flip_test)
         for page in waiting:
             yield self._outcome(page, min_score)
+
+    def try_out(self) -> None:
+        """Run the network on an empty input; InputError where its outputs are not as described."""
+        size = _TRIED if self.spec.any_size else self.spec.input_size
+        pixels = np.zeros((*size, 3), np.uint8)
+        numbers = (1.0,) * (len(self.spec.input_names) - 1)
+        crop = Crop(self.task.preprocess(pixels, None), pixels, np.eye(2, 3), numbers=numbers)
+        images = normalise(pixels[None], self.spec)
+        outputs = infer(self._engine, self.task, images, *np.array([numbers], np.float32).T)
+        list(self.task.postprocess(outputs, [crop]))
 
     def _expect_score(self, min_score: float | None) -> None:
         """Raise InputError for a `min_score` that is none, or that nothing here has."""
@@ -270,6 +287,7 @@ def load(
     engine: EngineName | None = None,
     threads: int | None = None,
     detector: str | PathLike[str] | Model | None = "auto",
+    settings: Sequence[str] = (),
 ) -> Model:
     """Load a model by its name, or from an .onnx file, a .safetensors checkpoint or a run folder.
 
@@ -284,12 +302,16 @@ def load(
         run in torch (`hrnet[train]`).
     threads: how many to use on the CPU; None leaves it to the engine, which takes all cores. For a
         checkpoint it is torch's number for the whole program.
+    settings: changes of the way to its results, each as NAME=VALUE, such as scales=[0.5,1]; which
+        ones a model has is in the description of its task (`ModelSpec.adjustable`).
     Raises InputError where there is no such model, engine or device, or the file is of another
     kind.
     """
     if threads is not None:
         threads = expect_whole(threads, _MOST_THREADS, "threads")
     model = _load_alone(name, str(device), engine, threads)
+    if settings:
+        model = model.adjusted(settings)
     if detector is not None and detector != NO_DETECTOR:
         model.detector = _load_detector(model.spec, detector, str(device), threads)
     return model
@@ -341,9 +363,8 @@ def _load_alone(
 
 def _expect_fit(model: Model, path: Path) -> None:
     """Raise InputError where a network's output does not fit its own description."""
-    height, width = model.spec.input_size
     try:
-        model.predict(np.zeros((height, width, 3), np.uint8))
+        model.try_out()
     except InputError as error:
         raise InputError(f"the network in {path} does not fit its description ({error})") from None
 

@@ -1,6 +1,7 @@
 """Descriptions: of a network (`NetworkSpec`), and of a model that can predict (`ModelSpec`)."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import (
@@ -153,6 +154,9 @@ class ModelSpec(BaseModel):
     shorthands: ClassVar[frozenset[str]] = frozenset()
     """What `from_facts` takes beside fields."""
 
+    adjustable: ClassVar[frozenset[str]] = frozenset()
+    """Fields that can be changed for a loaded model: they act outside its network."""
+
     format: Literal[2] = 2
     name: Annotated[str, Field(max_length=1000)]
     network: NetworkSpec
@@ -227,6 +231,26 @@ class ModelSpec(BaseModel):
     def words(self) -> list[str]:
         """Return what a person wants to read of this model beside its variant and size."""
         return []
+
+    def adjusted(self, settings: Sequence[str]) -> Self:
+        """Return a copy with `adjustable` fields changed, each as NAME=VALUE, a value in JSON.
+
+        Raises InputError for other fields and values that do not fit.
+        """
+        fields = self.model_dump()
+        for setting in settings:
+            name, equals, text = setting.partition("=")
+            if not equals or name not in self.adjustable:
+                known = ", ".join(sorted(self.adjustable)) or "none of this model"
+                raise InputError(f"expected NAME=VALUE with NAME of {known}, got {setting:.80}")
+            try:
+                fields[name] = json.loads(text)
+            except (ValueError, RecursionError):
+                fields[name] = text
+        try:
+            return type(self).model_validate(fields)
+        except ValidationError as error:
+            raise InputError(f"cannot change {self.name:.60}: {first_problem(error)}") from None
 
     def to_json(self) -> str:
         """Write the description as `from_json` reads it."""

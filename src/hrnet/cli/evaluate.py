@@ -13,6 +13,7 @@ from hrnet.cli.options import (
     Engine,
     FlipTest,
     ModelArgument,
+    Settings,
     Threads,
 )
 from hrnet.errors import printable
@@ -23,7 +24,7 @@ Examples:
   hrnet evaluate runs/w32 --data val.json --images images/ --boxes detections.json --json ap.json
   hrnet evaluate runs/boxes --data instances_val.json --images images/
   hrnet evaluate runs/pets --data pets/val/
-  hrnet evaluate runs/streets --data streets/ --part val
+  hrnet evaluate runs/streets --data streets/ --part val --set scales=[0.75,1,1.25]
 """
 
 Data = Annotated[
@@ -80,6 +81,7 @@ def evaluate(
     engine: Engine = None,
     threads: Threads = None,
     batch_size: BatchSize = 16,
+    settings: Settings = None,
 ) -> None:
     """Compute the metrics of a model on labelled images.
 
@@ -112,6 +114,7 @@ def evaluate(
             engine=engine,
             threads=threads,
             batch_size=batch_size,
+            settings=settings or (),
             progress=progress,
         )
     # Print the metrics and how they were measured, and write them.

@@ -40,6 +40,16 @@ Threads = Annotated[
         "--threads", "-t", metavar="N", help="Number of CPU threads (default: all cores)."
     ),
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        "-s",
+        metavar="NAME=VALUE",
+        help="Areas only. Change the way to the result, such as scales=[0.5,1,1.5] or "
+        "window=[512,512]; may be repeated.",
+    ),
+]
 Detector = Annotated[
     str,
     typer.Option(

@@ -4,6 +4,7 @@ import json
 from collections.abc import Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,14 +18,13 @@ from hrnet.cli.options import (
     FlipTest,
     MinScore,
     Model,
+    Settings,
     Threads,
 )
 from hrnet.errors import InputError, one_line, printable
 from hrnet.files import exists, parse_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hrnet.data.boxes import BoxFile
     from hrnet.predict_files import Destination, FileResult
 
@@ -106,23 +106,24 @@ def predict(
     engine: Engine = None,
     threads: Threads = None,
     batch_size: BatchSize = 16,
+    settings: Settings = None,
 ) -> None:
     """Find keypoints, objects, classes or areas in images."""
-    from hrnet.console import make_console
     from hrnet.data.boxes import BoxFile
     from hrnet.images import find_images
     from hrnet.predict import load
     from hrnet.predict_files import Destination, predict_files
     from hrnet.tasks import get_task
 
-    # Find the images, and check all inputs and outputs before any work is done.
+    # Find the images, and check all before any work is done.
     paths, errors, left_out = find_images(sources, recursive=recursive)
     attempted = len(paths) + len(errors)
     printed = json_file == STDOUT
     Destination(out, None if printed else json_file, csv_file).check([*paths, Path(model)])
     where = parse_boxes(boxes, images_of)
     wanted = detector if where is None else None  # given boxes need no detector
-    loaded = load(model, device=device, engine=engine, threads=threads, detector=wanted)
+    use = partial(load, device=device, engine=engine, threads=threads, detector=wanted)
+    loaded = use(model, settings=settings or ())
     task = get_task(loaded.spec.task)
     file = None if printed else json_file or (out / f"{task.results}.json" if out else None)
     outputs = Destination(out, file, csv_file)
@@ -138,17 +139,15 @@ def predict(
         batch_size=batch_size,
         min_score=min_score,
     )
-    console = make_console(stderr=printed)
-    shown = _show(results, console, full=len(paths) <= _FULL_TABLES, keep_json=printed)
+    shown = _show(results, printed=printed, full=len(paths) <= _FULL_TABLES)
 
     # Print the notes and the written files, also after Ctrl-C; the errors come last.
-    _print_notes(console, where.notes if isinstance(where, BoxFile) else (), left_out)
+    _print_notes(where.notes if isinstance(where, BoxFile) else (), left_out, printed=printed)
     if printed:
         _print_json(shown.entries)
     elif shown.done and len(errors) + len(shown.errors) < attempted:
-        if where is None and task.without_boxes and loaded.detector is None:
-            typer.echo(task.without_boxes)
-        _print_written(outputs, task.results)
+        is_whole = where is None and loaded.detector is None
+        _print_written(outputs, task.results, task.without_boxes if is_whole else "")
     _report_errors(errors + shown.errors, attempted, shown, len(paths))
 
 
@@ -166,18 +165,15 @@ class _Shown:
     stopped: BaseException | None = None
 
 
-def _show(
-    results: Generator["FileResult", None, None],
-    console: "Console",
-    *,
-    full: bool,
-    keep_json: bool,
-) -> _Shown:
-    """Print the results one by one, until the last one, Ctrl-C or SIGTERM."""
-    from hrnet.console import print_result
+def _show(results: Generator["FileResult", None, None], *, printed: bool, full: bool) -> _Shown:
+    """Print the results one by one, until the last one, Ctrl-C or SIGTERM.
+
+    printed: the JSON goes to stdout, so it is kept, and all else goes to stderr.
+    """
+    from hrnet.console import make_console, print_result
     from hrnet.predict_files import json_entries
 
-    shown = _Shown()
+    shown, console = _Shown(), make_console(stderr=printed)
     try:
         for result in results:
             shown.done += 1
@@ -188,7 +184,7 @@ def _show(
                 shown.errors.append(result.outcome)
                 continue
             print_result(console, result.path, result.outcome, full=full)
-            if keep_json:
+            if printed:
                 shown.entries += json_entries(result.path, result.image_id, result.outcome)
     except (KeyboardInterrupt, SystemExit) as end:
         shown.stopped = end
@@ -197,10 +193,12 @@ def _show(
     return shown
 
 
-def _print_notes(console: "Console", notes: Sequence[str], left_out: Sequence[Path]) -> None:
+def _print_notes(notes: Sequence[str], left_out: Sequence[Path], *, printed: bool) -> None:
     """Print what a person should read of the inputs; left_out: files that are no images."""
+    from hrnet.console import make_console
     from hrnet.images import list_left_out
 
+    console = make_console(stderr=printed)
     for note in notes:
         console.print(f"note: {one_line(note)}", soft_wrap=True)
     if left_out:
@@ -213,7 +211,9 @@ def _print_json(entries: list[dict[str, object]]) -> None:
     typer.echo("[\n" + ",\n".join(lines) + "\n]")
 
 
-def _print_written(outputs: "Destination", results: str) -> None:
+def _print_written(outputs: "Destination", results: str, note: str) -> None:
+    if note:
+        typer.echo(note)
     written = (
         ("images", outputs.folder),
         (results, outputs.json_file),

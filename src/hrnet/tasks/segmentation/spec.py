@@ -50,6 +50,12 @@ class SegmentationSpec(ModelSpec):
     """
 
     shorthands: ClassVar[frozenset[str]] = frozenset(("protocol", "classes"))
+    adjustable: ClassVar[frozenset[str]] = frozenset(
+        (
+            *("conventions", "exact", "short_side", "pad_to", "keep_padding", "long_side"),
+            *("scales", "window", "stride", "tiling", "colors"),
+        )
+    )
 
     conventions: Conventions = "plain"
     exact: Sides | None = None
