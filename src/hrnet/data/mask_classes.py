@@ -3,6 +3,7 @@
     {"classes": ["road", "sky"], "ignore": [255]}                    values 0, 1, ... in this order
     {"classes": [{"name": "road", "value": 7, "color": "#804080"}]}  values, and colours to draw in
     {"classes": [{"name": "road", "color": "#804080"}]}              masks of colours
+    {"dataset": "ade20k"}                                            those of a known data set
     {"0": null, "1": "person", "3": "vehicle", "6": "vehicle"}       names by value
 
 Values of one name are one class; null is ignored, and so is 255 unless it is listed.
@@ -54,6 +55,13 @@ def read_mask_classes(path: Path) -> MaskClasses:
         return _parse(content)
     except ValueError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def known_name(path: Path) -> str | None:
+    """Return the known data set that a classes.json names, None for others."""
+    content = read_json(path, "the classes of masks")
+    name = content.get("dataset") if isinstance(content, Mapping) else None
+    return None if name is None else str(name)
 
 
 def _parse(content: object) -> MaskClasses:

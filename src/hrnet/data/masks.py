@@ -3,6 +3,7 @@
     ROOT/images/a.jpg  ROOT/masks/a.png  ROOT/classes.json     or any two folders
     ROOT/train/images/...  or  ROOT/images/train/...            with parts
     a list of pictures and masks, see `hrnet.data.mask_lists`
+    a known data set, see `hrnet.data.mask_layouts`
 
 `hrnet.data.mask_classes` has the form of classes.json.
 """
@@ -13,9 +14,17 @@ from pathlib import Path
 import numpy as np
 
 from hrnet.data.findings import Findings, first_of
-from hrnet.data.mask_classes import CLASSES_FILE, USUAL_IGNORED, MaskClasses, read_mask_classes
+from hrnet.data.mask_classes import (
+    CLASSES_FILE,
+    USUAL_IGNORED,
+    MaskClasses,
+    known_name,
+    read_mask_classes,
+)
 from hrnet.data.mask_dataset import IGNORED, MaskCodes, MaskDataset, MaskSample
 from hrnet.data.mask_file import read_values
+from hrnet.data.mask_known import known_classes
+from hrnet.data.mask_layouts import find_layout, read_layout
 from hrnet.data.mask_lists import LIST_SUFFIXES, is_mask_list, read_mask_list
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
@@ -33,7 +42,7 @@ _SEARCHED = 200
 
 def holds_masks(path: Path) -> bool:
     """Return True for a folder with pictures beside masks, or with such parts, and for a list."""
-    if is_mask_list(path):
+    if is_mask_list(path) or find_layout(path) is not None:
         return True
     return find_folders(path) is not None or find_parts(path) != (None, None)
 
@@ -58,6 +67,8 @@ def _pairs(root: Path, part: str | None) -> Iterator[tuple[Path, Path]]:
 
 def find_parts(root: Path) -> tuple[str | None, str | None]:
     """Return the names of the parts to train and to measure on, None for missing ones."""
+    if find_layout(root) is not None:
+        return "train", "val"
     found = []
     for names in (TRAIN_NAMES, VAL_NAMES):
         found.append(next((name for name in names if find_folders(root, name)), None))
@@ -76,7 +87,20 @@ def read_masks(source: DataSource, findings: Findings | None = None) -> MaskData
     findings = Findings(strict=True, path=path) if findings is None else findings
     if source.boxes is not None or source.category is not None:
         raise InputError(f"{path}: expected no boxes and no category for masks; leave them out")
-    # Pictures and masks by their names, or as listed.
+    if source.labels is None and source.images is None and find_layout(path) is not None:
+        samples, classes = read_layout(path, source.split, findings)
+    else:
+        samples, classes = _read_own(source, findings)
+    if len(samples) > 0:
+        _check_sizes(samples, findings)
+    return MaskDataset(
+        path, classes.names, samples, classes.colors, classes.mirror_pairs, findings.notes
+    )
+
+
+def _read_own(source: DataSource, findings: Findings) -> tuple[list[MaskSample], MaskClasses]:
+    """Read pictures and masks of the same names, or as a list has them, with their classes."""
+    path = source.path
     if path.suffix.lower() in LIST_SUFFIXES and not is_folder(path):
         if source.labels is not None:
             raise InputError(f"{path} names the masks of its pictures; leave out --masks")
@@ -88,13 +112,8 @@ def read_masks(source: DataSource, findings: Findings | None = None) -> MaskData
         places = [masks, masks.parent, path, images.parent]
     if not pairs:
         raise InputError(f"{path}: expected pictures with masks, found none")
-    # The classes, and the samples whose masks fit their pictures.
     classes = _classes(places, pairs, findings)
-    samples = [MaskSample(file, mask, name, classes.codes) for name, file, mask in pairs]
-    _check_sizes(samples, findings)
-    return MaskDataset(
-        path, classes.names, samples, classes.colors, classes.mirror_pairs, findings.notes
-    )
+    return [MaskSample(file, mask, name, classes.codes) for name, file, mask in pairs], classes
 
 
 def _common(images: Path, masks: Path, findings: Findings) -> list[tuple[str, Path, Path]]:
@@ -158,7 +177,8 @@ def _classes(
     files = (folder / CLASSES_FILE for folder in folders)
     file = next((one for one in files if is_file(one)), None)
     if file is not None:
-        return read_mask_classes(file)
+        known = known_name(file)
+        return read_mask_classes(file) if known is None else known_classes(known)
     # The values of some masks, evenly spread.
     step = max(1, len(pairs) // _SEARCHED)
     values: set[int] = set()
