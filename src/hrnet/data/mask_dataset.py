@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hrnet.data.mask_file import IGNORED, Labels, MaskCodes, read_labels
+from hrnet.errors import InputError
 from hrnet.geometry import Size
 
 __all__ = ["IGNORED", "Labels", "MaskCodes", "MaskDataset", "MaskSample"]
@@ -26,6 +27,15 @@ class MaskSample:
     def labels(self) -> Labels:
         """Read the mask as class indices (H, W); InputError for one that the codes do not fit."""
         return read_labels(self.mask_path, self.codes)
+
+    def expect_size(self, labels: Labels, image_size: Size) -> None:
+        """Raise InputError for labels of another (height, width) than the picture's, upright."""
+        if labels.shape != image_size:
+            (high, wide), (height, width) = labels.shape, image_size
+            raise InputError(
+                f"{self.mask_path}: expected a mask of {width}x{height} pixels as its picture "
+                f"(EXIF applied), got {wide}x{high}; use the pictures that were labelled"
+            )
 
 
 @dataclass(frozen=True, slots=True, eq=False)

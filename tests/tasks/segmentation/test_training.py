@@ -18,9 +18,9 @@ def tensors_of(folder) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in network.state_dict().items()}
 
 
-def rows_of(folder) -> list[dict]:
+def rows_of(folder, kind="epoch") -> list[dict]:
     lines = (folder / "log.jsonl").read_text().splitlines()
-    return [row for row in map(json.loads, lines) if row["kind"] == "epoch"]
+    return [row for row in map(json.loads, lines) if row["kind"] == kind]
 
 
 @pytest.mark.parametrize("head", ["v2", pytest.param("ocr", marks=pytest.mark.slow)])

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from hrnet.data.augment import Augmentation, distort, distort_photometric
 from hrnet.data.mask_dataset import IGNORED, Labels, MaskSample
-from hrnet.errors import InputError
 from hrnet.geometry import Image8, Size
 from hrnet.resize import Part, resize_bilinear, resize_cubic, resize_nearest
 from hrnet.tasks.segmentation.config import MaskAugmentation
@@ -65,12 +64,7 @@ def mask_batch(
     """
     made = []
     for sample, picture, mask, rng in zip(samples, pictures, labels, rngs, strict=True):
-        if picture.shape[:2] != mask.shape:
-            (height, width), (high, wide) = picture.shape[:2], mask.shape
-            raise InputError(
-                f"{sample.mask_path}: expected a mask of {width}x{height} pixels as its picture "
-                f"(EXIF applied), got {wide}x{high}; use the pictures that were labelled"
-            )
+        sample.expect_size(mask, (picture.shape[0], picture.shape[1]))
         made.append(_make_input((picture, mask), spec, augmentation, rng))
     inputs, found = (np.stack(parts) for parts in zip(*made, strict=True))
     return inputs, {"labels": found}

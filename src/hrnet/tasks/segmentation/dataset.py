@@ -28,12 +28,7 @@ class SegmentationDataset(MaskDataset):
         assert isinstance(result, LabelMap)
         sample = self.samples[job.index]
         labels = sample.labels()
-        if labels.shape != result.image_size:
-            (high, wide), (height, width) = labels.shape, result.image_size
-            raise InputError(
-                f"{sample.mask_path}: expected a mask of {width}x{height} pixels as its picture "
-                f"(EXIF applied), got {wide}x{high}; use the pictures that were labelled"
-            )
+        sample.expect_size(labels, result.image_size)
         return ComparedMap.of(result, self._renumbered(labels, result.class_names))
 
     def _renumbered(self, labels: Labels, class_names: tuple[str, ...]) -> Labels:
