@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from hrnet.tasks.detection.spec import DetectionSpec
     from hrnet.tasks.pose.result import Poses, draw_poses
     from hrnet.tasks.pose.spec import PoseSpec
+    from hrnet.tasks.segmentation.result import LabelMap
+    from hrnet.tasks.segmentation.spec import SegmentationSpec
     from hrnet.training.train import train
     from hrnet.weights.checkpoint import save_checkpoint
     from hrnet.weights.convert import ConversionReport, convert_file, fingerprint
@@ -46,12 +48,14 @@ _HOMES = {
     "EvaluationResult": "hrnet.evaluation",
     "Experiment": "hrnet.config",
     "InputError": "hrnet.errors",
+    "LabelMap": "hrnet.tasks.segmentation.result",
     "Labels": "hrnet.tasks.classification.result",
     "Network": "hrnet.models",
     "NetworkSpec": "hrnet.spec",
     "Model": "hrnet.predict",
     "PoseSpec": "hrnet.tasks.pose.spec",
     "Poses": "hrnet.tasks.pose.result",
+    "SegmentationSpec": "hrnet.tasks.segmentation.spec",
     "Skeleton": "hrnet.skeleton",
     "convert_file": "hrnet.weights.convert",
     "create_model": "hrnet.models",
@@ -81,12 +85,14 @@ __all__ = [
     "EvaluationResult",
     "Experiment",
     "InputError",
+    "LabelMap",
     "Labels",
     "Model",
     "Network",
     "NetworkSpec",
     "PoseSpec",
     "Poses",
+    "SegmentationSpec",
     "Skeleton",
     "__version__",
     "convert_file",

@@ -113,5 +113,5 @@ def test_no_such_data_is_one_line(tmp_path):
     (tmp_path / "masks").mkdir()
     with pytest.raises(InputError, match="without a common name"):
         check_data(DataSource(tmp_path))
-    with pytest.raises(InputError, match="expected a folder, but .* is none"):
+    with pytest.raises(InputError, match=r"expected a folder, but .* is none"):
         check_data(DataSource(tmp_path, labels=tmp_path / "drawn"))
