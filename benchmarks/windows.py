@@ -2,11 +2,11 @@
 
 Run on a quiet machine: python benchmarks/windows.py MODEL PICTURES [--side N] [--window N].
 MODEL is an exported segmentation model with the conventions plain, PICTURES a folder. First, for
-each picture, windows of --window pixels with the usual overlap are compared with the whole picture: the largest
-difference between the probabilities that two neighbouring windows give to the pixels of the seam
-between them, and the share of all pixels whose class differs from that of the whole picture. Then
-the pictures are tiled into one of --side squared pixels, which is predicted once: seconds and the
-peak of the process's memory.
+each picture, windows of --window pixels with the usual overlap are compared with the whole picture:
+the largest difference between the probabilities that two neighbouring windows give to the pixels of
+the seam between them, and the share of all pixels whose class differs from that of the whole
+picture. Then the pictures are tiled into one of --side squared pixels, which is predicted once:
+seconds and the peak of the process's memory.
 """
 
 import argparse

@@ -26,13 +26,13 @@ class SegmentationDataset(MaskDataset):
     def keep(self, job: Job, result: Result) -> ComparedMap:
         """Compare a result with its mask; InputError for a mask of another size."""
         assert isinstance(result, LabelMap)
-        sample = self.samples[job.index]
-        labels = sample.labels()
-        sample.expect_size(labels, result.image_size)
-        return ComparedMap.of(result, self._renumbered(labels, result.class_names))
+        labels = self.labels_of(job, result.class_names)
+        self.samples[job.index].expect_size(labels, result.image_size)
+        return ComparedMap.of(result, labels)
 
-    def _renumbered(self, labels: Labels, class_names: tuple[str, ...]) -> Labels:
-        """Return labels in the indices of a model's classes, which are found by their names."""
+    def labels_of(self, job: Job, class_names: tuple[str, ...]) -> Labels:
+        """Read a picture's labels in the indices of a model's classes, found by their names."""
+        labels = self.samples[job.index].labels()
         if class_names == self.class_names:
             return labels
         # The last entry is that of IGNORED, -1.

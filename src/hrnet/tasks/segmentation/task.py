@@ -138,6 +138,7 @@ TASK = TaskParts(
     spec=SegmentationSpec,
     settings="hrnet.tasks.segmentation.config",
     network="hrnet.tasks.segmentation.network",
+    sections="hrnet.tasks.segmentation.sections",
     details=_details,
     usual_facts=usual_facts,
     results="areas",
