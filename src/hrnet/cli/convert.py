@@ -55,6 +55,14 @@ Sigma = Annotated[
         metavar="NUMBER", help="Standard deviation of a pose model's peaks, in heatmap pixels."
     ),
 ]
+Protocol = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PROJECT/DATA",
+        help="Classes of a segmentation model and the way to its published score, such as "
+        "hrnet/cityscapes or mmsegmentation/ade20k.",
+    ),
+]
 BlurKernel = Annotated[
     int | None,
     typer.Option(
@@ -85,6 +93,7 @@ def convert(
     codec: Codec = None,
     sigma: Sigma = None,
     blur_kernel: BlurKernel = None,
+    protocol: Protocol = None,
     align_corners: Corners = None,
     relative_position: Position = None,
     window: Window = None,
@@ -100,6 +109,7 @@ def convert(
         "codec": codec,
         "sigma": sigma,
         "blur_kernel": blur_kernel,
+        "protocol": protocol,
     }
     options = {
         "align_corners": align_corners,
