@@ -44,3 +44,14 @@ def test_an_exported_model_needs_no_hrnet(tmp_path: Path, astronaut: Path, codec
     assert sure.sum() >= 8
     assert np.abs(found[:, :2] - poses.keypoints[0])[sure].max() < 0.6
     assert np.abs(found[:, 2].clip(0, 1) - poses.keypoint_scores[0]).max() < 0.03
+
+
+def test_a_decoder_of_ones_own_learns_on_the_streams() -> None:
+    script = ROOT / "examples" / "own_decoder.py"
+    done = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    losses = [float(line.split("loss ")[1].split(",")[0]) for line in done.stdout.splitlines()]
+    assert len(losses) == 3 and losses[-1] < losses[0]
+    assert "logits (2, 3, 64, 96)" in done.stdout
