@@ -36,9 +36,16 @@ Examples:
   hrnet data import VOCdevkit/VOC2007/ --out voc.json --part trainval
 """
 
+MASKS_EXAMPLES = """\b
+Examples:
+  hrnet data masks instances.json --images images/ --out areas/
+  hrnet data import annotations.xml --out roofs.json --images images/
+  hrnet data masks roofs.json --images images/ --out roofs/ --no-background
+"""
+
 app = typer.Typer(
     name="data",
-    help="Check, split and import labelled pictures.",
+    help="Check, split and import labelled pictures, draw masks.",
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -256,6 +263,50 @@ def _print_part(part: "WrittenPart", *, grouped: bool) -> None:
     if part.lacking:
         named = one_line(first_of(part.lacking))
         typer.echo(f"note: {len(part.lacking)} categories are not in it ({named})")
+
+
+@app.command("masks", epilog=MASKS_EXAMPLES)
+def draw(
+    annotations: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="A COCO file of objects with outlines (.json)."),
+    ],
+    images: Annotated[
+        Path, typer.Option("--images", "-i", metavar="DIR", help="Folder of its images.")
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", "-o", metavar="DIR", help="Write masks/, masks.csv, classes.json here."
+        ),
+    ],
+    background: Annotated[
+        bool,
+        typer.Option(
+            "--background/--no-background",
+            help="Class 0 is where no object is; without it these pixels are ignored.",
+        ),
+    ] = True,
+    category: OneCategory = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that exist.")] = False,
+) -> None:
+    """Draw masks for segmentation from outlines of objects.
+
+    Later objects lie over earlier ones. Outlines of CVAT, Label Studio and YOLO become such a file
+    by `hrnet data import`.
+    """
+    from hrnet.data.mask_drawing import draw_masks
+
+    done = draw_masks(
+        annotations, images, out, background=background, category=category, force=force
+    )
+    named = ", ".join(one_line(name) for name in done.class_names[:40])
+    counts = f"{done.objects} objects in {done.images} images"
+    typer.echo(printable(f"{counts}, {len(done.class_names)} classes: {named}"))
+    for note in done.notes:
+        typer.echo(f"note: {one_line(note)}")
+    typer.echo(printable(f"written: {done.list_file}"))
+    typer.echo(printable(f"look at it: hrnet data check {done.list_file} --report report/"))
 
 
 @app.command("import", epilog=IMPORT_EXAMPLES)

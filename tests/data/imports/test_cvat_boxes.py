@@ -119,7 +119,7 @@ def test_tracks_of_a_video(video, convert_boxes):
         ('xtl="90"', 'xtl="left"', "frame 1: cat: expected a label and numbers xtl, ytl, xbr"),
         (
             '<track id="1"',
-            '<track id="2"><polygon/></track><track id="1"',
+            '<track id="2"><polyline/></track><track id="1"',
             "other shapes were left",
         ),
     ],
@@ -163,5 +163,5 @@ def test_keypoints_go_before_boxes(export, convert):
 def test_options_of_keypoints_are_refused(export, convert_boxes):
     with pytest.raises(InputError, match="expected keypoints for --names, found boxes alone; leav"):
         convert_boxes(export(BOXES), names=("nose",))
-    with pytest.raises(InputError, match="expected <skeleton>, <points> or <box>, found none"):
+    with pytest.raises(InputError, match="expected <skeleton>, <points>, <box> or <polygon>"):
         convert_boxes(export(""))

@@ -136,7 +136,7 @@ BAD = {
     "JSON-MIN": ([{"image": "a.jpg", "kp": []}], "export as JSON, not as JSON-MIN"),
     "no points": (
         [task([{"type": "brushlabels", "value": {}}])],
-        "expected tasks with keypointlabels or rectanglelabels, found none",
+        "expected tasks with keypointlabels, rectanglelabels or polygonlabels, found none",
     ),
     "twice": ([task([point("a", 1, 1), point("a", 2, 2)])], "annotation 7 has a twice in one subj"),
     "unclear": ([task([*TWO, point("a", 50, 50)])], "a keypoint is in 2 rectangles; join each"),

@@ -129,7 +129,7 @@ def test_odd_regions_are_left_out_and_counted(export, convert_boxes, name):
 def test_nothing_but_odd_regions_is_one_line(export, convert_boxes):
     for region, message in (
         (without("width"), "expected numbers x, y, width, height"),
-        ({"type": "brushlabels"}, "expected tasks with keypointlabels or rectanglelabels, found n"),
+        ({"type": "brushlabels"}, "expected tasks with keypointlabels, rectanglelabels or"),
     ):
         with pytest.raises(InputError, match=message) as caught:
             convert_boxes(export(task([region])))

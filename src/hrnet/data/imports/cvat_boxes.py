@@ -1,9 +1,10 @@
-"""CVAT's boxes without keypoints: of "CVAT for images 1.1", and of tracks of "CVAT for video 1.1".
+"""CVAT's boxes and polygons without keypoints: of "CVAT for images 1.1", and of video tracks.
 
 Source of the layout: docs.cvat.ai, "XML annotation format". A `rotation` is in degrees clockwise
 around the centre of the box. A box of a track that is `outside` is not in its frame; the export
 lists all frames of a track, between the keyframes too, so that nothing is interpolated here. The
-frames of an export are the files images/frame_000000.png, ...
+frames of an export are the files images/frame_000000.png, ... A shape of a higher `z_order` lies
+over the others.
 """
 
 from collections.abc import Sequence
@@ -31,7 +32,8 @@ from hrnet.errors import InputError
 from hrnet.numbers import text_to_float, to_int
 
 _SIDES = ("xtl", "ytl", "xbr", "ybr")
-_READ = frozenset({"box"})
+_READ = frozenset({"box", "polygon"})
+_LEAST_POINTS = 3
 _MOST_FRAMES = 10**9
 _FRAMES = ("png", "jpg", "jpeg", "PNG", "JPG", "JPEG", "webp", "bmp")
 
@@ -48,7 +50,9 @@ class _Reader:
     turned: int = 0
 
     def read(self, element: Element, label: str, where: str) -> ImportedBox | None:
-        """Return a box with its label; None where it cannot be read. where: its picture."""
+        """Return a shape with its label; None where it cannot be read. where: its picture."""
+        if element.tag == "polygon":
+            return self._read_polygon(element, label, where)
         place = f"{self.file}: {where[:80]}: {label[:80]}"
         # Four sides, a turn in degrees, and a label.
         sides = [text_to_float(element.get(key, "")) for key in _SIDES]
@@ -66,6 +70,22 @@ class _Reader:
             box = enclosing_box(left, top, right - left, bottom - top, (degrees, center))
         extra = {"occluded": 1} if element.get("occluded") == "1" else {}
         return ImportedBox(label, box, extra=extra)
+
+    def _read_polygon(self, element: Element, label: str, where: str) -> ImportedBox | None:
+        """Return a polygon and the box around it."""
+        text = element.get("points", "")
+        pairs = [[text_to_float(one) for one in pair.split(",")] for pair in text.split(";")]
+        points = [(x, y) for pair in pairs if len(pair) == 2 for x, y in [pair] if x is not None]
+        good = [(x, y) for x, y in points if y is not None]
+        if len(good) < len(pairs) or len(good) < _LEAST_POINTS or not label:
+            line = f"expected a label and three points or more as x,y;x,y;x,y, got {text!r:.60}"
+            self.source.wrong("polygons", f"{self.file}: {where[:80]}: {label[:80]}: {line}")
+            return None
+        low, high = (tuple(map(one, zip(*good, strict=True))) for one in (min, max))
+        box: Box = [*low, *(end - start for start, end in zip(low, high, strict=True))]
+        extra = {"occluded": 1} if element.get("occluded") == "1" else {}
+        outline = [number for point in good for number in point]
+        return ImportedBox(label, box, polygons=(outline,), extra=extra)
 
     def add(self, frames: dict[int, list[ImportedBox]], element: Element, label: str) -> None:
         """Add a box of a track to its frame; a frame that it is outside of may have none."""
@@ -95,12 +115,14 @@ def read_image_boxes(
     reader, taken = _Reader(file, source), []
     for picture, image in zip(find_pictures(source, file, images), images, strict=True):
         name = image.get("name", "")
-        found = [reader.read(one, label_of(one), name) for one in image.findall("box")]
+        found = [reader.read(one, label_of(one), name) for one in _shapes(image)]
         taken.append(replace(picture, boxes=tuple(box for box in found if box is not None)))
     reader.note_turned()
     count_shapes(source, images, _READ)
     if not any(picture.boxes for picture in taken):
-        raise source.nothing_left(f"{file}: expected <skeleton>, <points> or <box>, found none")
+        raise source.nothing_left(
+            f"{file}: expected <skeleton>, <points>, <box> or <polygon>, found none"
+        )
     return _boxes(file, root, taken)
 
 
@@ -112,7 +134,7 @@ def read_track_boxes(source: Source, file: Path, root: Element) -> ImportedBoxes
     tracks, reader = root.findall("track"), _Reader(file, source)
     frames: dict[int, list[ImportedBox]] = {}
     for track in tracks:
-        for element in track.findall("box"):
+        for element in _shapes(track):
             reader.add(frames, element, label_of(track))
     reader.note_turned()
     count_shapes(source, tracks, _READ)
@@ -135,6 +157,12 @@ def read_track_boxes(source: Source, file: Path, root: Element) -> ImportedBoxes
         "interpolated"
     )
     return _boxes(file, root, pictures)
+
+
+def _shapes(holder: Element) -> list[Element]:
+    """Return boxes and polygons, the lowest first."""
+    found = [one for one in holder if one.tag in _READ]
+    return sorted(found, key=lambda one: to_int(one.get("z_order")) or 0)
 
 
 def _boxes(file: Path, root: Element, pictures: Sequence[ImportedPicture]) -> ImportedBoxes:

@@ -1,11 +1,12 @@
-"""Label Studio's rectangles without keypoints, in percent of the picture.
+"""Label Studio's rectangles and polygons without keypoints, in percent of the picture.
 
-Source of the layout: labelstud.io, the tag RectangleLabels and "Object Detection with Bounding
-Boxes": x and y are the top left corner, around which `rotation` turns in degrees clockwise. Of a
-task with several annotations one is taken, since each holds all objects again.
+Source of the layout: labelstud.io, the tags RectangleLabels and PolygonLabels, and "Object
+Detection with Bounding Boxes": x and y are the top left corner, around which `rotation` turns in
+degrees clockwise. Of a task with several annotations one is taken, since each holds all objects
+again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from hrnet.data.imports.common import (
 )
 from hrnet.data.imports.labelstudio_file import find_pictures, label_of, listed
 from hrnet.geometry import Size
-from hrnet.numbers import to_float
+from hrnet.numbers import to_float, to_floats
 
 _KIND = "rectanglelabels"
+_POLYGON = "polygonlabels"
+_LEAST_POINTS = 3
 _SIDES = ("x", "y", "width", "height")
 
 Task = tuple[str, Json, Sequence[tuple[str, Json]]]
@@ -32,11 +35,15 @@ Task = tuple[str, Json, Sequence[tuple[str, Json]]]
 
 @dataclass(frozen=True, slots=True)
 class _Rectangle:
-    """A rectangle in percent of its picture. degrees: clockwise around its top left corner."""
+    """A rectangle in percent of its picture. degrees: clockwise around its top left corner.
+
+    points: of a polygon, whose rectangle is the one around it.
+    """
 
     label: str
     box: Box
     degrees: float
+    points: tuple[tuple[float, float], ...] = ()
 
 
 def read_boxes(source: Source, tasks: Sequence[Task]) -> ImportedBoxes:
@@ -48,7 +55,8 @@ def read_boxes(source: Source, tasks: Sequence[Task]) -> ImportedBoxes:
     found = [_rectangles(source, *_chosen(source, annotations)) for _, _, annotations in tasks]
     if not any(found):
         raise source.nothing_left(
-            f"{source}: expected tasks with keypointlabels or rectanglelabels, found none"
+            f"{source}: expected tasks with keypointlabels, rectanglelabels or polygonlabels, "
+            "found none"
         )
     turned = sum(bool(one.degrees % 360) for own in found for one in own)
     if turned:
@@ -60,7 +68,8 @@ def read_boxes(source: Source, tasks: Sequence[Task]) -> ImportedBoxes:
         if picture is not None:
             path, size = picture
             boxes.setdefault(path, []).extend(
-                ImportedBox(one.label, _in_pixels(one, size)) for one in own
+                ImportedBox(one.label, _in_pixels(one, size), polygons=_outline(one, size))
+                for one in own
             )
     taken = tuple(ImportedPicture(path, boxes=tuple(own)) for path, own in boxes.items())
     names = sorted({one.label for own in found for one in own})
@@ -81,11 +90,15 @@ def _rectangles(source: Source, where: str, annotation: Json) -> list[_Rectangle
     regions = listed(source, f"{where}: expected a list of regions", annotation, "result")
     for region in regions:
         kind = name_of(region.get("type")) or "without a type"
-        if kind != _KIND:
+        if kind not in (_KIND, _POLYGON):
             source.leave_out("regions of other kinds", kind)
             continue
         value = region.get("value")
         values = value if isinstance(value, dict) else {}
+        if kind == _POLYGON:
+            polygon = _polygon(source, where, region, values)
+            rectangles += [] if polygon is None else [polygon]
+            continue
         given = [to_float(values.get(side)) for side in _SIDES]
         box = [number for number in given if number is not None]
         degrees = to_float(values.get("rotation") or 0)
@@ -98,6 +111,38 @@ def _rectangles(source: Source, where: str, annotation: Json) -> list[_Rectangle
         elif label := label_of(source, where, region, _KIND):
             rectangles.append(_Rectangle(label, box, degrees))
     return rectangles
+
+
+def _polygon(
+    source: Source, where: str, region: Json, values: Mapping[str, object]
+) -> _Rectangle | None:
+    """Read a polygon; None where it cannot be used."""
+    listed_points = values.get("points")
+    pairs = [to_floats(one, 2) for one in listed_points] if isinstance(listed_points, list) else []
+    points = [(float(one[0]), float(one[1])) for one in pairs if one is not None]
+    place = f"{where}, region {name_of(region.get('id')) or 'without an id'}"
+    if len(points) < len(pairs) or len(points) < _LEAST_POINTS:
+        line = "expected three points or more, each of two numbers, in each polygon"
+        source.wrong("polygons", f"{place}: {line}")
+        return None
+    if region.get("image_rotation"):
+        source.wrong("polygons", f"{place}: expected pictures that are not rotated")
+        return None
+    label = label_of(source, where, region, _POLYGON)
+    if label is None:
+        return None
+    low, high = (tuple(map(one, zip(*points, strict=True))) for one in (min, max))
+    box = [*low, *(end - start for start, end in zip(low, high, strict=True))]
+    return _Rectangle(label, box, 0.0, tuple(points))
+
+
+def _outline(one: _Rectangle, size: Size) -> tuple[Sequence[float], ...]:
+    """Return a polygon in pixels; nothing for a rectangle."""
+    scales = (size[1] / 100, size[0] / 100)
+    outline = [
+        value * scale for point in one.points for value, scale in zip(point, scales, strict=True)
+    ]
+    return (outline,) if outline else ()
 
 
 def _in_pixels(one: _Rectangle, size: Size) -> Box:
