@@ -1,6 +1,7 @@
 """What published segmentation models need beside their weights, by project and data set.
 
-Sources: the configurations of HRNet-Semantic-Segmentation, HRFormer (openseg) and mmsegmentation.
+Sources: the configurations of HRNet-Semantic-Segmentation, HRFormer (openseg), mmsegmentation and
+PaddleSeg.
 """
 
 from collections.abc import Mapping
@@ -67,6 +68,13 @@ PROTOCOLS: dict[str, Fields] = {
     "mmsegmentation/cityscapes": {**_MMSEG, "input_size": (1024, 2048)},
     "mmsegmentation/voc": {**_MMSEG, "input_size": (512, 512), "short_side": 512},
     "mmsegmentation/ade20k": {**_MMSEG, "input_size": (512, 512), "short_side": 512},
+    # Its usual normalisation is not ImageNet's; whole pictures, as mmsegmentation.
+    "paddleseg/cityscapes": {
+        **_MMSEG,
+        "input_size": (1024, 2048),
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+    },
     **{
         f"mmsegmentation/{name}": {
             **_MMSEG,
