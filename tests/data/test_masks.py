@@ -196,6 +196,12 @@ def test_wrong_places(tmp_path):
     (tmp_path / "images").mkdir()
     (tmp_path / "masks").mkdir()
     fails(tmp_path, "found 0 pictures and 0 masks")
+    # Nothing that was given is passed over.
+    fails(tmp_path, "expected --images with --masks or a list", images=tmp_path)
+    fails(tmp_path, "either --masks or --part", labels=tmp_path / "masks", split="val")
+    (tmp_path / "a.csv").write_text("image,mask\n")
+    fails(tmp_path / "a.csv", "leave out --masks and --part", split="val")
+    fails(tmp_path / "a.csv", "leave out --masks and --part", labels=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,10 @@ def _read_own(source: DataSource, findings: Findings) -> tuple[list[MaskSample],
     """Read pictures and masks of the same names, or as a list has them, with their classes."""
     path = source.path
     if path.suffix.lower() in LIST_SUFFIXES and not is_folder(path):
-        if source.labels is not None:
-            raise InputError(f"{path} names the masks of its pictures; leave out --masks")
+        if source.labels is not None or source.split is not None:
+            raise InputError(
+                f"{path} names the pictures of a part and their masks; leave out --masks and --part"
+            )
         pairs, places = read_mask_list(path, source.images or path.parent, findings), [path.parent]
         places += [source.images] if source.images else []
     else:
@@ -139,6 +141,13 @@ def _folders(source: DataSource) -> tuple[Path, Path]:
             f"expected a folder of pictures, one of images/ and masks/, or a list of both "
             f"({', '.join(LIST_SUFFIXES)}), got {path}"
         )
+    if source.labels is None and source.images is not None:
+        raise InputError(
+            f"expected --images with --masks or a list, got the folder {path}; add --masks, or "
+            "leave it out"
+        )
+    if source.labels is not None and source.split is not None:
+        raise InputError("expected either --masks or --part, got both; leave one out")
     if source.labels is not None:
         images = source.images or path
         for folder in (images, source.labels):

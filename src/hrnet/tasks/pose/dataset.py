@@ -175,7 +175,7 @@ def read_dataset(source: DataSource) -> PoseDataset:
     if is_folder(source.path):
         raise InputError(
             f"expected keypoints in a COCO keypoint file, got the folder {source.path}; name a "
-            "file, or take a model that classifies"
+            "file, or take a model of such data"
         )
     if source.images is None:
         raise InputError(

@@ -81,9 +81,8 @@ class SegmentationDataset(MaskDataset):
 
 
 METRIC = (
-    "mean IoU over the classes, of all pixels together; pixels to ignore are left out; classes in "
-    "neither truth nor prediction are left out, but for models with the conventions hrnet, where "
-    "they count as 0 as in the official code"
+    "mean IoU over the classes, of all pixels together; ignored pixels count nowhere; classes in "
+    "neither truth nor prediction are left out (conventions hrnet: count as 0)"
 )
 
 
