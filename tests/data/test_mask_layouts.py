@@ -9,9 +9,9 @@ import pytest
 from PIL import Image
 
 from hrnet.data.mask_dataset import IGNORED
-from hrnet.data.mask_known import KNOWN, known_classes
+from hrnet.data.mask_known import KNOWN, class_values, known_classes
 from hrnet.data.mask_layouts import LAYOUTS, find_layout
-from hrnet.data.mask_tables import class_table, class_tables
+from hrnet.data.mask_tables import class_table, class_tables, voc_colors
 from hrnet.data.masks import read_masks
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
@@ -208,6 +208,19 @@ def test_values_are_those_of_the_official_code(name, key):
                 assert ours == index
             else:  # ignored there, or a number beyond the classes: ignored or refused here
                 assert ours in (None, IGNORED)
+
+
+def test_values_for_a_server_and_voc_colours_are_those_of_the_official_code():
+    assert class_values("cityscapes")[:3] == (7, 8, 11)
+    assert class_table("voc").colors[:3] == ((0, 0, 0), (128, 0, 0), (0, 128, 0))
+    for path in sorted(FOLDER.glob("seg_protocol*.npz")):
+        with np.load(path) as arrays:
+            np.testing.assert_array_equal(
+                class_values("cityscapes"), arrays["cityscapes_train_to_id"]
+            )
+            np.testing.assert_array_equal(
+                voc_colors(256), arrays["cityscapes_palette256"].reshape(256, 3)
+            )
 
 
 def test_the_weights_of_cityscapes_classes_and_its_train_ids():

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from hrnet.metrics.miou import class_iou, count_pixels, mean_accuracy, mean_iou, pixel_accuracy
 from hrnet.predict import Model, infer, normalise
+from hrnet.recipes import get_recipe
 from hrnet.resize import resize_maps
 from hrnet.runtime.torch_engine import TorchEngine
 from hrnet.spec import NetworkSpec
@@ -86,6 +87,28 @@ def hrnet_spec(case: dict, count: int) -> SegmentationSpec:
         scales=tuple(map(float, case["scales"])),
         align_corners=case["align_corners"],
         mirror_pairs=LIP_PAIRS if case["dataset"] == "LIP" else (),
+    )
+
+
+def hrformer_spec(case: dict) -> SegmentationSpec:
+    """The description of a case of HRFormer's code; blue first, with the mean of red."""
+    fields = {"scales": tuple(case["scales"])} if case["scales"] else {}
+    if case["crop"]:
+        fields["window"] = tuple(case["crop"])
+    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return spec_of(
+        case["num_classes"], conventions="hrformer", channels="bgr", mean=mean, std=std, **fields
+    )
+
+
+def mmsegmentation_spec(case: dict) -> SegmentationSpec:
+    """The description of a case of mmsegmentation's windows."""
+    return spec_of(
+        case["num_classes"],
+        conventions="mmsegmentation",
+        window=tuple(case["crop"]),
+        stride=tuple(case["stride"]),
+        align_corners=case["align_corners"],
     )
 
 
@@ -205,13 +228,7 @@ def test_labels_beyond_the_classes_are_dropped_by_the_official_code_and_refused_
 @pytest.mark.parametrize(("path", "name"), cases("seg_other*.npz", "cubic_argmax"))
 def test_sums_are_those_of_hrformer(path, name):
     arrays, case = read(path), facts(path)[name]
-    fields = {"scales": tuple(case["scales"])} if case["scales"] else {}
-    if case["crop"]:
-        fields["window"] = tuple(case["crop"])
-    mean, std = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-    spec = spec_of(
-        case["num_classes"], conventions="hrformer", channels="bgr", mean=mean, std=std, **fields
-    )
+    spec = hrformer_spec(case)
     page = SumPage(rgb(arrays[f"{name}/image_bgr"]), spec)
     run(page, spec, flip=case["mode"] == "ms")
     recorded = arrays[f"{name}/logits"][0]
@@ -241,13 +258,85 @@ def test_windows_are_those_of_mmsegmentation(path, name):
     arrays, case = read(path), facts(path)[name]
     if "stride" not in case:
         pytest.skip("a case of HRFormer")
-    spec = spec_of(
-        case["num_classes"],
-        conventions="mmsegmentation",
-        window=tuple(case["crop"]),
-        stride=tuple(case["stride"]),
-        align_corners=case["align_corners"],
-    )
+    spec = mmsegmentation_spec(case)
     page = SumPage(rgb(arrays[f"{name}/image_bgr"]), spec)
     run(page, spec, flip=False)
     assert_equal_maps(page.maps, arrays[f"{name}/logits"][0])
+
+
+KINDS = {"pred", "tensor", "confusion", "loss", "logits", "gt", "target"}
+"""Arrays that a test here, or in test_segmentation_training.py, compares."""
+
+TABLES = {
+    "cityscapes_id_to_train",
+    "cityscapes_train_to_id",
+    "cityscapes_palette256",
+    "cityscapes_class_weights",
+    "cocostuff_encode_then_reduce",
+    "ade20k_reduce_zero",
+}
+"""Compared by tests/data/test_mask_layouts.py and below."""
+
+OTHERS = {"fakenet", "pad_label_uint8_ignore_minus1"}
+"""The stand-in for a network, and a fault of the published code that is mended here."""
+
+
+@pytest.mark.parametrize("pattern", ["seg_protocol*.npz", "seg_other*.npz"])
+def test_there_is_nothing_that_nothing_compares(pattern):
+    if not list(FOLDER.glob(pattern)):
+        pytest.skip(f"{FOLDER} has no {pattern}")
+    for path in sorted(FOLDER.glob(pattern)):
+        kinds: dict[str, set[str]] = {}
+        for key in read(path):
+            kinds.setdefault(key.partition("/")[0], set()).add(key.rpartition("/")[2])
+        left = {name for name, own in kinds.items() if not own & KINDS}
+        assert left <= TABLES | OTHERS
+
+
+def test_the_stand_in_and_the_class_weights_are_the_recorded_ones():
+    path = next(iter(sorted(FOLDER.glob("seg_protocol*.npz"))), None)
+    if path is None:
+        pytest.skip(f"{FOLDER} has no seg_protocol*.npz")
+    arrays = read(path)
+    with torch.no_grad():
+        found = FakeNet(19)(torch.from_numpy(arrays["fakenet/input_cs_whole"]))
+    recorded = arrays["fakenet/logits_cs_whole"]
+    assert np.abs(found.numpy() - recorded).max() < 1e-5 * np.abs(recorded).max()
+    weights = get_recipe("segmentation/hrnet_w48_cityscapes").train.class_weights
+    np.testing.assert_allclose(weights, arrays["cityscapes_class_weights"], rtol=1e-6)
+
+
+KEPT = Path(__file__).with_name("seg_protocol.npz")
+"""Pictures and classes of the recordings, for runs without their folder."""
+
+
+@pytest.mark.parametrize("name", facts(KEPT))
+def test_classes_of_the_kept_recordings(name):
+    arrays, case = read(KEPT), facts(KEPT)[name]
+    if "dataset" in case:
+        count = 12 if case["dataset"] == "PASCALContext" else 20 if case["dataset"] == "LIP" else 19
+        spec, flip = hrnet_spec(case, count), case["flip"]
+    elif "mode" in case:
+        spec, flip = hrformer_spec(case), case["mode"] == "ms"
+    else:
+        spec, flip = mmsegmentation_spec(case), False
+    page = SumPage(rgb(arrays[f"{name}/image_bgr"]), spec)
+    run(page, spec, flip=flip)
+    found = page.maps.argmax(axis=0)
+    recorded = arrays[f"{name}/argmax"]
+    assert found.shape == recorded.shape
+    assert (found != recorded).sum() <= 1  # a pixel of each case may have two equal classes
+
+
+def test_the_kept_arrays_are_parts_of_a_recorded_file():
+    whole: dict[str, np.ndarray] = {}
+    for path in (*FOLDER.glob("seg_protocol.npz"), *FOLDER.glob("seg_other.npz")):
+        whole |= read(path)
+    if not whole:
+        pytest.skip(f"{FOLDER} has no seg_protocol.npz")
+    for key, kept in read(KEPT).items():
+        name = key.rpartition("/")[0]
+        recorded = whole.get(key)
+        if recorded is None:  # the classes of recorded sums
+            recorded = whole[f"{name}/logits"][0].argmax(axis=0)
+        np.testing.assert_array_equal(kept, recorded)

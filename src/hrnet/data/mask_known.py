@@ -55,6 +55,12 @@ KNOWN: Mapping[str, tuple[str, Callable[[], Mapping[int, int]]]] = {
 """Name of the masks -> table of the classes, and the class of each value. 255 is ignored."""
 
 
+def class_values(name: str) -> tuple[int, ...]:
+    """Return the value of each class in a known data set's masks, as its servers expect them."""
+    value_of = {index: value for value, index in known_classes(name).codes.classes.items()}
+    return tuple(value_of[index] for index in sorted(value_of) if index != IGNORED)
+
+
 def known_classes(name: str) -> MaskClasses:
     """Return values and classes of a known data set's masks; InputError for an unknown one."""
     if name not in KNOWN:

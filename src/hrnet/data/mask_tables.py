@@ -26,6 +26,7 @@ def class_tables() -> dict[str, ClassTable]:
     for name, table in tomllib.loads(text).items():
         names = tuple(" ".join(one.split()) for one in table["names"].split(","))
         colors = tuple(_color(one) for one in table.get("colors", "").split()) or None
+        colors = voc_colors(len(names)) if table.get("palette") == "voc" else colors
         pairs = tuple((left, right) for left, right in table.get("mirror", []))
         found[name] = ClassTable(names, colors, pairs)
     # The 60 classes are the 59 with the background before them.
@@ -39,6 +40,18 @@ def class_table(name: str) -> ClassTable:
     if name not in tables:
         raise InputError(f"expected the classes of {', '.join(sorted(tables))}, got {name:.60}")
     return tables[name]
+
+
+def voc_colors(count: int) -> tuple[Color, ...]:
+    """Return the colours of PASCAL VOC: bits of the index, by turns, from the highest down."""
+    colors = []
+    for index in range(count):
+        parts = [0, 0, 0]
+        for bit in range(8):
+            for channel in range(3):
+                parts[channel] |= (index >> (3 * bit + channel) & 1) << (7 - bit)
+        colors.append((parts[0], parts[1], parts[2]))
+    return tuple(colors)
 
 
 def _color(text: str) -> Color:

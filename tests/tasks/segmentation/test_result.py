@@ -63,6 +63,15 @@ def test_the_mask_holds_indices_and_their_colours(tmp_path):
         found.save_mask(tmp_path / "mask.jpg")
 
 
+def test_a_mask_may_have_the_values_of_a_data_set():
+    found = label_map()
+    mask = np.asarray(found.to_mask((7, 23, 26)))
+    np.testing.assert_array_equal(mask, [[7, 7, 23], [7, 26, 23]])
+    for values in ((1, 2), (1, 2, 256), (-1, 1, 2)):
+        with pytest.raises(InputError, match="expected 3 values"):
+            found.to_mask(values)
+
+
 def test_many_classes_have_masks_of_16_bits(tmp_path):
     names = tuple(f"class {index}" for index in range(300))
     found = LabelMap(np.array([[299, 0]]), names, usual_colors(300))

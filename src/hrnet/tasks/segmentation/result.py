@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -129,11 +129,17 @@ class LabelMap(SavableResult):
         lines = [f"{printable(one.name)[:40]} {one.share:.1%}" for one in shown]
         return draw_band(canvas, lines, [self.colors[one.class_id] for one in shown])
 
-    def to_mask(self) -> Image.Image:
+    def to_mask(self, values: Sequence[int] | None = None) -> Image.Image:
         """Return the class indices as a Pillow image.
 
-        Of up to 256 classes it has 8 bits and a palette of their colours, else 16 bits.
+        Of up to 256 classes it has 8 bits and a palette of their colours, else 16 bits. values: of
+        each class, 0 to 255, in place of the indices, as `hrnet.data.mask_known.class_values` has
+        them for servers that compare masks; such a mask has no palette.
         """
+        if values is not None:
+            if len(values) != len(self.class_names) or not all(0 <= one < 256 for one in values):
+                raise InputError(f"expected {len(self.class_names)} values, each 0 to 255")
+            return Image.fromarray(np.array(values, np.uint8)[self.classes])
         if len(self.class_names) > _PALETTE_SIZE:
             return Image.fromarray(self.classes)
         mask = Image.fromarray(self.classes)
