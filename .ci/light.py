@@ -1,8 +1,8 @@
 """Try every command and public name in an environment without torch.
 
 Run by `.ci/run` with the Python of an environment that holds the wheel alone, in a folder with the
-classes.onnx and boxes.onnx of `.ci/models.py`. A command works, or ends with exit code 2 and one
-line that names what to install; nothing ends in a traceback.
+classes.onnx, boxes.onnx and areas.onnx of `.ci/models.py`. A command works, or ends with exit code
+2 and one line that names what to install; nothing ends in a traceback.
 """
 
 import json
@@ -48,6 +48,14 @@ COMMANDS = (
     (REFUSES, "predict photo.png --model boxes.onnx --flip-test"),
     (REFUSES, "evaluate boxes.onnx --data boxes.json --images ."),  # needs pycocotools
     (REFUSES, "train --data boxes.json --images . --out runs/d"),
+    (WORKS, "data check field --report field_checked"),
+    (WORKS, "data split field --out field_parts --val 0.5"),
+    (WORKS, "predict photo.png other.png --model areas.onnx --out areas --csv areas.csv"),
+    (WORKS, "predict tall/a.png --model areas.onnx --set scales=[0.5,1] --flip-test --json -"),
+    (REFUSES, "predict photo.png --model areas.onnx --set scales=[0]"),
+    (WORKS, "evaluate areas.onnx --data field --json areas.json"),
+    (REFUSES, "data masks boxes.json --images . --out drawn_masks"),  # needs pycocotools
+    (REFUSES, "train --data field --out runs/e"),
     (WORKS, "data split keypoints.json --out parts --val 0.5"),
     (REFUSES, "data import yolo --out imported.json"),
     (REFUSES, "predict missing.jpg"),
@@ -113,6 +121,11 @@ def prepare(folder: Path) -> None:
         for number in range(2):
             picture = Image.new("RGB", (50 + number, 40), colour)
             picture.save(folder / "pets" / name / f"{number}.png")
+    for number in range(2):
+        for kind, mode in (("images", "RGB"), ("masks", "L")):
+            (folder / "field" / kind).mkdir(parents=True, exist_ok=True)
+            Image.new(mode, (64, 48)).save(folder / "field" / kind / f"{number}.png")
+    (folder / "field/classes.json").write_text(json.dumps({"classes": ["cat", "dog", "owl"]}))
     (folder / "yolo/data.yaml").write_text("kpt_shape: [2, 3]")
     for name in ("w.safetensors", "w.pth"):
         (folder / name).write_bytes(b"no weights")

@@ -1,4 +1,4 @@
-"""Write small models of random weights as classes.onnx and boxes.onnx into the working folder.
+"""Write small models of random weights as classes, boxes and areas.onnx into the working folder.
 
 Run by `.ci/run` with torch, for the tries without it.
 """
@@ -27,4 +27,5 @@ def write(name: str, task: str, head: str | None, make_spec: type, **fields: obj
 
 
 write("classes", "classification", None, hrnet.ClassificationSpec, resize=72)
+write("areas", "segmentation", "v2", hrnet.SegmentationSpec, window=(64, 64))
 write("boxes", "detection", "mask", hrnet.DetectionSpec, fit=(64, 96), min_score=0.0)
