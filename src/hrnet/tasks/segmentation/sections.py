@@ -36,7 +36,7 @@ MAX_MATRIX = 30
 _MAX_ROWS = 30
 _MAX_PAIRS = 30
 _WORST, _BEST = 8, 4
-_SIDE_PX = 260
+_SIDE_PX = 320
 _OPACITY = 0.6
 
 METRIC_MEANING: dict[str, str] = {
@@ -134,7 +134,7 @@ def _pictures(found: Comparison, dataset: SegmentationDataset) -> list[Section]:
         ("best", "The best pictures", best),
     ):
         if rows:
-            note = "<p>Picture, label and prediction; pixels without a class are not coloured.</p>"
+            note = "<p>Label above, prediction below; ignored pixels are not coloured.</p>"
             shown = gallery([_example(found, dataset, row, scores[row]) for row in rows])
             sections.append(section(name, title, note, shown))
     return sections
@@ -143,16 +143,15 @@ def _pictures(found: Comparison, dataset: SegmentationDataset) -> list[Section]:
 def _example(
     found: Comparison, dataset: SegmentationDataset, row: int, score: float
 ) -> tuple[str, str, str]:
-    """Return picture, label and prediction side by side, with a description and a caption."""
+    """Return label and prediction, one above the other, with a description and a caption."""
     job, result = found.jobs[row], found.maps[row].label_map
     path = Path(str(job.image))
     pixels = read_image(path)
     labels = dataset.labels_of(job, result.class_names)
-    colored = [_tinted(pixels, one, result.colors) for one in (labels, result.classes)]
-    shown = [_small(pixels), *colored]
+    shown = [_tinted(pixels, one, result.colors) for one in (labels, result.classes)]
     caption = f"<b>IoU {score:.2f}</b> {text(path.name)}"
-    description = f"{path.name}: picture, label and prediction, mean IoU {score:.2f}"
-    return jpeg_uri(np.concatenate(shown, axis=1)), description, caption
+    description = f"{path.name}: label above prediction, mean IoU {score:.2f}"
+    return jpeg_uri(np.concatenate(shown)), description, caption
 
 
 def _small(pixels: Image8) -> Image8:
