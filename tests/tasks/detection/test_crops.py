@@ -129,6 +129,16 @@ def test_boxes_come_back_in_pixels_of_the_picture():
     assert beyond.boxes.tolist() == [[0, 5, 64, 32]]
 
 
+@pytest.mark.parametrize("conventions", ["plain", "legacy"])
+@pytest.mark.parametrize("box", [(128, 10, 140, 30), (130, 10, 140, 30), (10, 64, 30, 70)])
+def test_boxes_beyond_the_picture_are_none(box, conventions):
+    """Of 32x64 pixels enlarged by 2; a box without an area is nothing to look into."""
+    spec = spec_of(fit=(64, 128), conventions=conventions)
+    found = Model(Recorder(box), spec).predict(np.zeros((32, 64, 3), np.uint8))
+    assert len(found) == 0
+    assert len(found.regions("cat", "fixed").boxes_xywh) == 0
+
+
 def test_bilinear_resizing_by_hand():
     """Of a row of 2 at -1/4, 1/4, 3/4 and 5/4; of 8 at 1.5 and 5.5, the others do not count."""
     row = np.array([[0, 100]], np.uint8)[..., None].repeat(3, axis=2)

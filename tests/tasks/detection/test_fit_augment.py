@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from hrnet.data.box_dataset import BoxSample
+from hrnet.errors import InputError
 from hrnet.spec import NetworkSpec
 from hrnet.tasks.detection.config import BoxAugmentation
 from hrnet.tasks.detection.fit_augment import fit_batch
@@ -172,6 +173,66 @@ def test_a_sample_depends_on_its_own_generator_alone():
     assert targets["sizes"][2].tolist() == [height, width]
     np.testing.assert_array_equal(inputs[2, :height, :width], again[0, :height, :width])
     np.testing.assert_array_equal(targets["boxes"][2], target["boxes"][0])
+
+
+def test_a_mosaic_keeps_boxes_and_masks_on_what_they_show():
+    augmentation = BoxAugmentation(fits=((64, 96), (96, 144)), crop=(90, 120), mosaic=1)
+    boxes = [BOX, (2, 3, 30, 12), (30, 20, 25, 18), (20, 5, 9, 30)]
+    samples = [
+        sample_of([box, (0, 0, 4, 4)], ignore=[False, True], masks=(rectangle(*box), None))
+        for box in boxes
+    ]
+    pictures = [picture_of(box) for box in boxes]
+    counts = []
+    for seed in range(10):
+        inputs, targets = batch_of(samples, pictures, augmentation=augmentation, seed=seed)
+        for index, pixels in enumerate(inputs):
+            expected = np.zeros(pixels.shape[:2], bool)
+            found = targets["labels"][index] == 0
+            for left, top, right, bottom in targets["boxes"][index][found].round().astype(int):
+                expected[top:bottom, left:right] = True
+            # Edges are blurred: a pixel to each side of them.
+            assert ((pixels[..., 0] > 180) & ~grown(expected)).sum() == 0
+            assert (expected & ~grown(pixels[..., 0] > 125)).sum() == 0
+            drawn = targets["masks"][index]
+            assert drawn[found].mean() > 0.97
+            assert drawn[targets["labels"][index] == -2].sum() == 0
+            height, width = targets["sizes"][index]
+            assert height <= pixels.shape[0]
+            assert width <= pixels.shape[1]
+            counts.append(found.sum())
+    assert max(counts) == 4
+    assert min(counts) < 4  # some lie beyond the parts that were cut out
+
+
+def grown(pixels: np.ndarray) -> np.ndarray:
+    """The pixels of a (H, W) mask with their neighbours."""
+    padded = np.pad(pixels, 1)
+    shifts = [(down, right) for down in (-1, 0, 1) for right in (-1, 0, 1)]
+    near = [np.roll(padded, shift, axis=(0, 1)) for shift in shifts]
+    return np.any(near, axis=0)[1:-1, 1:-1]
+
+
+def test_a_mosaic_is_drawn_as_often_as_asked_for():
+    augmentation = BoxAugmentation(mosaic=0.3)
+    samples, pictures = [sample_of([BOX])] * 200, [picture_of(BOX)] * 200
+    _, targets = batch_of(samples, pictures, augmentation=augmentation)
+    joined = ((targets["labels"] == 0).sum(axis=1) > 1).mean()
+    assert 0.2 < joined < 0.4
+    _, again = batch_of(samples, pictures, augmentation=augmentation)
+    np.testing.assert_array_equal(targets["boxes"], again["boxes"])
+
+
+def test_without_mosaics_nothing_is_drawn_for_them():
+    rng, same = np.random.default_rng(3), np.random.default_rng(3)
+    fit_batch([sample_of([BOX])], [picture_of(BOX)], [rng], spec=spec_of(), augmentation=STILL)
+    same.random()  # whether to mirror, the only draw
+    assert rng.random() == same.random()
+
+
+def test_the_probability_of_mosaics_has_bounds():
+    with pytest.raises(InputError, match=r"expected mosaic within 0\.\.1, got 1.5"):
+        BoxAugmentation(mosaic=1.5)
 
 
 ONE, ZERO = np.ones(2), np.zeros(2)

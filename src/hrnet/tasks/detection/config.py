@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -86,6 +86,7 @@ class BoxData(DataConfig):
 class BoxAugmentation(Augmentation):
     """The variation of pictures, which are neither turned nor moved."""
 
+    limits: ClassVar[dict[str, float]] = {**Augmentation.limits, "mosaic": 1}
     fits: Annotated[
         tuple[Fit, ...],
         Field(
@@ -100,6 +101,13 @@ class BoxAugmentation(Augmentation):
             "part is cut out. null: no limit."
         ),
     ] = None
+    mosaic: Annotated[
+        float,
+        Field(
+            description="Probability of joining a picture with three others of its batch in one "
+            "input, each shrunk by up to a half and cut; 0: never."
+        ),
+    ] = 0.0
 
 
 class DetectionTrain(TrainConfig):

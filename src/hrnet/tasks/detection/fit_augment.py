@@ -1,18 +1,20 @@
 """Training inputs of detectors with a `fit`: pictures of any shape, resized with their ratio kept.
 
     picture --resize to one of several sizes--> --mirror--> --cut--> --colours--> --fill up--> input
+    four of a batch --shrink--> --cut--> a mosaic of them --fill up--> input
 
 Source: the training pipelines of mmdetection and of HRNet-Object-Detection ("multi-scale training",
-Default and ResizeCrop). Boxes are edges of pixels here, so x becomes width - x where a picture is
-mirrored; with the conventions "legacy" the right and lower edges are moved to the last pixel of the
-picture within at the end.
+Default and ResizeCrop); the mosaic of YOLOv4 (Bochkovskiy et al. 2020). Boxes are edges of pixels
+here, so x becomes width - x where a picture is mirrored; with the conventions "legacy" the right
+and lower edges are moved to the last pixel of the picture within at the end.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
+from PIL import Image
 
 from hrnet.data.augment import distort
 from hrnet.data.box_dataset import BoxSample
@@ -36,6 +38,21 @@ class _View:
     shift: Floats
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Part:
+    """A view in an input: the number of its sample, and its left upper corner (x, y)."""
+
+    index: int
+    view: _View
+    corner: tuple[int, int] = (0, 0)
+
+
+_SMALLEST = 0.5
+"""The least factor by which a picture shrinks in a mosaic."""
+_SPLIT = (0.3, 0.7)
+"""Where a mosaic is divided, as parts of its sides."""
+
+
 def fit_batch(
     samples: Sequence[BoxSample],
     pictures: Sequence[Image8],
@@ -52,19 +69,27 @@ def fit_batch(
         _draw_view(picture, spec, augmentation, rng)
         for picture, rng in zip(pictures, rngs, strict=True)
     ]
-    # The inputs.
+    # The inputs, each of one picture or of four.
     sides = np.array([view.pixels.shape[:2] for view in views]).max(axis=0)
+    layouts = [
+        _mosaic(index, views, (int(sides[0]), int(sides[1])), rng)
+        if augmentation.mosaic and rng.random() < augmentation.mosaic
+        else [_Part(index, views[index])]
+        for index, rng in enumerate(rngs)
+    ]
     height, width = -(-sides // STRIDE) * STRIDE
     mean = spec.mean if spec.channels == "rgb" else spec.mean[::-1]
     inputs = np.empty((len(views), height, width, 3), np.uint8)
     inputs[:] = np.round(255 * np.array(mean)).astype(np.uint8)
-    for one, view in zip(inputs, views, strict=True):
-        one[: view.pixels.shape[0], : view.pixels.shape[1]] = view.pixels
+    for one, parts in zip(inputs, layouts, strict=True):
+        for part in parts:
+            left, top = part.corner
+            tall, wide = part.view.pixels.shape[:2]
+            one[top : top + tall, left : left + wide] = part.view.pixels
     # The labels.
-    triples = zip(samples, pictures, views, strict=True)
     found = [
-        _labels(sample, (picture.shape[0], picture.shape[1]), view, spec)
-        for sample, picture, view in triples
+        _joined([_part_labels(part, samples, pictures, spec) for part in parts])
+        for parts in layouts
     ]
     return inputs, pad_labels(found)
 
@@ -83,24 +108,74 @@ def _draw_view(
     if rng.random() < augmentation.flip:
         pixels = pixels[:, ::-1]
         scale[0], shift[0] = -scale[0], width
-    # Cut a part of the largest size that is allowed.
+    # Cut a part of the largest size that is allowed; its long side goes with the picture's.
     if augmentation.crop is not None:
-        pixels, start = _cut(pixels, augmentation.crop, rng)
+        tall, wide = augmentation.crop if width >= height else augmentation.crop[::-1]
+        pixels, start = _cut(pixels, (tall, wide), rng)
         shift = shift - start
     pixels = distort(np.ascontiguousarray(pixels), augmentation, rng)
     return _View(pixels, scale, shift)
 
 
-def _cut(pixels: Image8, most: tuple[int, int], rng: Generator) -> tuple[Image8, Floats]:
-    """Cut a random part out of a picture; returns it and its left upper corner (x, y).
-
-    most: the largest (short, long) sides; the long one goes with the picture's long side.
-    """
+def _cut(pixels: Image8, most: Size, rng: Generator) -> tuple[Image8, Floats]:
+    """Cut a random part of at most that (height, width) out; returns it and its corner (x, y)."""
     height, width = pixels.shape[:2]
-    tall, wide = most if width >= height else most[::-1]
+    tall, wide = most
     top = int(rng.integers(max(0, height - tall) + 1))
     left = int(rng.integers(max(0, width - wide) + 1))
     return pixels[top : top + tall, left : left + wide], np.array([left, top], np.float64)
+
+
+def _mosaic(index: int, views: Sequence[_View], size: Size, rng: Generator) -> list[_Part]:
+    """Divide an input of that (height, width) in four, for a view and three others of its batch.
+
+    Each shrinks by a random factor, and a random part of the size of its quarter is cut out.
+    """
+    # The places: the input is divided at a random point.
+    down, across = (round(side * rng.uniform(*_SPLIT)) for side in size)
+    rows = ((0, down), (down, size[0] - down))
+    columns = ((0, across), (across, size[1] - across))
+    places = [(row, column) for row in rows for column in columns]
+    chosen = rng.permutation([index, *rng.integers(len(views), size=3)])
+    parts = []
+    for one, ((top, tall), (left, wide)) in zip(chosen, places, strict=True):
+        view = _shrunk(views[one], rng.uniform(_SMALLEST, 1))
+        pixels, start = _cut(view.pixels, (tall, wide), rng)
+        cut = _View(pixels, view.scale, view.shift - start)
+        parts.append(_Part(int(one), cut, (left, top)))
+    return parts
+
+
+def _shrunk(view: _View, factor: float) -> _View:
+    """Return a view with its sides multiplied by a factor of 1 or less, rounded to pixels."""
+    height, width = view.pixels.shape[:2]
+    sides = (max(1, round(width * factor)), max(1, round(height * factor)))
+    shrunk = Image.fromarray(view.pixels).resize(sides, Image.Resampling.BILINEAR)
+    ratio = np.array(sides) / np.array([width, height])
+    return _View(np.asarray(shrunk), view.scale * ratio, view.shift * ratio)
+
+
+def _part_labels(
+    part: _Part, samples: Sequence[BoxSample], pictures: Sequence[Image8], spec: DetectionSpec
+) -> Labels:
+    """Return the labels of a part in pixels of its input, whose size reaches to the part's end."""
+    picture = pictures[part.index]
+    image_size = (picture.shape[0], picture.shape[1])
+    own = _labels(samples[part.index], image_size, part.view, spec)
+    left, top = part.corner
+    boxes = own.boxes + np.array([left, top, left, top])
+    return replace(own, boxes=boxes, size=(top + own.size[0], left + own.size[1]))
+
+
+def _joined(found: Sequence[Labels]) -> Labels:
+    """Return the labels of all parts of an input as one."""
+    masks = [one.masks for one in found if one.masks is not None]
+    return Labels(
+        np.concatenate([one.boxes for one in found]),
+        np.concatenate([one.labels for one in found]),
+        (max(one.size[0] for one in found), max(one.size[1] for one in found)),
+        np.concatenate(masks) if masks else None,
+    )
 
 
 def _labels(sample: BoxSample, image_size: Size, view: _View, spec: DetectionSpec) -> Labels:

@@ -72,12 +72,17 @@ class DetectionPage:
         return self._found is not None
 
     def result(self) -> Detections:
-        """Return the detections, their boxes cut off at the edges of the picture."""
+        """Return the detections, their boxes cut off at the edges of the picture.
+
+        Boxes of which nothing is left are none: they lay in what fills up the input.
+        """
         assert self._found is not None
-        boxes, scores, labels, *masks = self._found
         height, width = self._image_size
+        boxes = self._found[0].clip(0, np.array([width, height, width, height], np.float32))
+        is_left = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        boxes, scores, labels, *masks = (part[is_left] for part in (boxes, *self._found[1:]))
         return Detections(
-            boxes=boxes.clip(0, np.array([width, height, width, height], np.float32)),
+            boxes=boxes,
             scores=scores,
             class_ids=labels.astype(np.int64),
             class_names=self._spec.class_names,
