@@ -172,7 +172,8 @@ def test_every_command_has_examples_and_short_help(run, words: str) -> None:
 @pytest.mark.parametrize("words", commands())
 def test_examples_name_options_that_exist(words: str) -> None:
     command = commands()[words]
-    known = {option for parameter in command.params for option in parameter.opts}
+    params = command.params
+    known = {name for one in params for name in (*one.opts, *one.secondary_opts)}
     lines = [line for line in command.epilog.splitlines() if f"hrnet {words}" in line]
     assert {word for line in lines for word in line.split() if word.startswith("--")} <= known
 

@@ -58,7 +58,7 @@ Sigma = Annotated[
 Protocol = Annotated[
     str | None,
     typer.Option(
-        metavar="PROJECT/DATA",
+        metavar="NAME",
         help="Classes of a segmentation model and the way to its published score, such as "
         "hrnet/cityscapes or mmsegmentation/ade20k.",
     ),

@@ -9,7 +9,7 @@ from hrnet.errors import InputError
 from hrnet.recipes import get_recipe
 from hrnet.recipes.classification.common import PICTURES
 from hrnet.recipes.classification.finetune import fits
-from hrnet.recipes.finetune import own_experiment
+from hrnet.recipes.finetune import OwnData, own_experiment
 from hrnet.training.optim import lr_at, make_optimizer
 
 
@@ -97,10 +97,13 @@ def test_a_category_is_refused(class_folder, tmp_path):
 
 
 def test_what_is_a_folder_or_a_list_is_for_classification(tmp_path):
+    def own(name):
+        return OwnData(tmp_path / name, None, None, tmp_path / "run", None, ())
+
     (tmp_path / "folder.json").mkdir()
-    assert fits(tmp_path / "folder.json")
-    assert fits(tmp_path / "list.csv")
-    assert not fits(tmp_path / "keypoints.json")
+    assert fits(own("folder.json"))
+    assert fits(own("list.csv"))
+    assert not fits(own("keypoints.json"))
 
 
 def test_the_embedded_model_of_poses_is_no_start_for_classes(class_folder, tmp_path):
