@@ -102,6 +102,14 @@ def test_layouts_are_found_and_read(tmp_path, layout):
         np.testing.assert_array_equal(sample.labels(), [VALUES[layout][1]])
 
 
+def test_the_59_classes_of_pascal_context_are_named(tmp_path):
+    root = write(tmp_path, "PASCAL-Context")
+    (root / "classes.json").write_text('{"dataset": "pascal_context59"}')
+    data = read_masks(DataSource(root, split="val"))
+    assert data.class_names == class_table("pascal_context59").names
+    np.testing.assert_array_equal(data.samples[0].labels(), [[IGNORED, 58]])
+
+
 def test_every_layout_is_tried():
     assert {one.name for one in LAYOUTS} == FILES.keys()
 

@@ -11,7 +11,9 @@
     PASCAL-Context   JPEGImages/              SegmentationClassContext/
                      ImageSets/SegmentationContext/PART.txt
 
-Folders of other forms have a classes.json that names the data set: {"dataset": "ade20k"}.
+Folders of other forms have a classes.json that names the data set: {"dataset": "ade20k"}. Such a
+file in the root of a known layout says how its masks are read, as for the 59 classes of
+PASCAL-Context: {"dataset": "pascal_context59"}.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hrnet.data.findings import Findings
-from hrnet.data.mask_classes import MaskClasses
+from hrnet.data.mask_classes import CLASSES_FILE, MaskClasses, known_name
 from hrnet.data.mask_dataset import MaskSample
 from hrnet.data.mask_known import known_classes
 from hrnet.data.mask_panoptic import read_panoptic
@@ -119,9 +121,16 @@ def _same_stems(name: str, images: Callable[[Path, str], Path], masks: str) -> _
         folders = [root / masks.replace("PART", one) for one in PARTS[part]]
         folder = _first_folder(*folders)
         pairs = {one: folder / f"{one.stem}.png" for one in _pictures(images(root, part))}
-        return _samples(pairs, known_classes(name), part, findings)
+        return _samples(pairs, _classes(root, name), part, findings)
 
     return read
+
+
+def _classes(root: Path, usual: str) -> MaskClasses:
+    """Return the classes of the data set that a classes.json names, else the usual ones."""
+    file = root / CLASSES_FILE
+    named = known_name(file) if is_file(file) else None
+    return known_classes(named or usual)
 
 
 def _listed(name: str, lists: str, masks: str) -> _Read:
@@ -132,7 +141,7 @@ def _listed(name: str, lists: str, masks: str) -> _Read:
         pairs = {
             root / "JPEGImages" / f"{stem}.jpg": root / masks / f"{stem}.png" for stem in stems
         }
-        return _samples(pairs, known_classes(name), part, findings)
+        return _samples(pairs, _classes(root, name), part, findings)
 
     return read
 
