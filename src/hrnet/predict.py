@@ -57,7 +57,9 @@ class Model:
 
     def adjusted(self, settings: Sequence[str]) -> "Model":
         """Return the model with another way to its results, see `ModelSpec.adjusted`."""
-        return Model(self._engine, self.spec.adjusted(settings), self.file)
+        changed = Model(self._engine, self.spec.adjusted(settings), self.file)
+        changed.detector = self.detector
+        return changed
 
     @property
     def device(self) -> str:

@@ -212,16 +212,17 @@ def _classes(
 
 def _check_sizes(samples: Sequence[MaskSample], findings: Findings) -> None:
     """Note masks of another size than their picture, by the headers alone."""
-    wrong = []
+    wrong, unreadable = [], []
     for one in samples:
         try:
             picture, mask = read_header(one.image_path).size, read_header(one.mask_path).size
         except InputError as error:
-            findings.error("files that cannot be read", [str(error)], "get them again")
+            unreadable.append(str(error))
             continue
         if picture != mask:
             sizes = f"{mask[1]}x{mask[0]}, not {picture[1]}x{picture[0]}"
             wrong.append(f"{one.mask_path.name} is {sizes}")
+    findings.error("files that cannot be read", unreadable, "get them again")
     findings.error(
         "masks of another size (width x height) than their picture",
         wrong,

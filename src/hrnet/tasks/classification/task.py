@@ -186,4 +186,5 @@ TASK = TaskParts(
     details=details,
     usual_facts=usual_facts,
     results="classes",
+    hub_tag="image-classification",
 )

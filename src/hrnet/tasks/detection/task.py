@@ -203,5 +203,6 @@ TASK = TaskParts(
     details=_details,
     usual_facts=usual_facts,
     results="detections",
+    hub_tag="object-detection",
     finds_regions=True,
 )

@@ -142,4 +142,5 @@ TASK = TaskParts(
     details=_details,
     usual_facts=usual_facts,
     results="areas",
+    hub_tag="image-segmentation",
 )
