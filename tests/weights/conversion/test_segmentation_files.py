@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import numpy as np
@@ -120,11 +121,38 @@ def test_the_command_takes_a_protocol(run, tmp_path):
     assert code == 2 and "expected a protocol of" in err and len(err.splitlines()) == 1
 
 
-MODELS = {
-    "seg_mmseg_fcn_hr18s": ("hrnet_w18_small_v2", "v2", "fcn_hr18s"),
-    "seg_mmseg_ocrnet_hr18": ("hrnet_w18", "ocr", "ocrnet_hr18_"),
-}
-"""Recording -> variant, head and the part of its configuration's name."""
+VARIANTS = {"hr18s": "hrnet_w18_small_v2", "hr18": "hrnet_w18", "hr48": "hrnet_w48"}
+HEADS = {"fcn": "v2", "ocrnet": "ocr"}
+
+
+def named(name: str) -> NetworkSpec:
+    """Our network of a name such as fcn_hr18s."""
+    head, _, width = name.partition("_")
+    return network_of(VARIANTS[width], 19, head=HEADS[head], align_corners=False)
+
+
+def listed_names() -> list:
+    """Configurations whose names and shapes are recorded, and the names of their networks."""
+    file = FOLDER / "seg_mmseg_keys.json"
+    if not file.is_file():
+        return [pytest.param("", "", marks=pytest.mark.skip(reason=f"there is no {file}"))]
+    configs = json.loads(file.read_text())
+    names = [re.search(r"(fcn|ocrnet)_hr\d+s?", key).group() for key in configs]
+    return [pytest.param(*pair, id=pair[1]) for pair in zip(configs, names, strict=True)]
+
+
+@pytest.mark.parametrize(("config", "name"), listed_names())
+def test_names_and_shapes_are_those_of_mmsegmentation(config, name):
+    recorded = json.loads((FOLDER / "seg_mmseg_keys.json").read_text())[config]
+    with torch.device("meta"):
+        ours = build_network(named(name))
+    state = to_upstream(ours.state_dict(), ours.spec, "mmsegmentation")
+    shapes = {key: list(value.shape) for key, value in state.items()}
+    head = {key: shape for key, shape in shapes.items() if not key.startswith("backbone.")}
+    assert head == recorded["state_dict"]
+    assert len(shapes) == recorded["n_state_keys"]
+    sample = recorded["backbone_stage_shapes_sample"] if "fcn" in name else {}
+    assert {key: shapes[key] for key in sample} == sample
 
 
 @pytest.mark.parametrize(
@@ -134,20 +162,11 @@ MODELS = {
     ids=lambda path: getattr(path, "stem", ""),
 )
 def test_networks_of_mmsegmentation_answer_as_recorded(path):
-    variant, head, name = MODELS[path.stem]
-    ours = build_network(network_of(variant, 19, head=head, align_corners=False)).eval()
+    ours = build_network(named(path.stem.removeprefix("seg_mmseg_"))).eval()
     state = {
         key: fill(key, tuple(value.shape))
         for key, value in to_upstream(ours.state_dict(), ours.spec, "mmsegmentation").items()
     }
-    # The names and shapes of the head are those of the recorded list.
-    listed = json.loads((path.parent / "seg_mmseg_keys.json").read_text())
-    (recorded,) = (one for key, one in listed.items() if name in key)
-    of_head = {
-        key: list(value.shape) for key, value in state.items() if not key.startswith("backbone.")
-    }
-    assert of_head == recorded["state_dict"]
-    assert len(state) == recorded["n_state_keys"]
     ours.load_state_dict(from_upstream(state, ours.spec, "mmsegmentation"))
     draw = np.random.Generator(np.random.PCG64(0))
     images = torch.from_numpy(draw.standard_normal((1, 3, 64, 96)).astype(np.float32))
