@@ -6,7 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from hrnet.metrics.by_keypoint import ap_by_keypoint, count_swaps, each_oks, median_errors
+from hrnet.metrics.by_keypoint import (
+    ap_by_keypoint,
+    count_swaps,
+    each_oks,
+    median_errors,
+    pixel_errors,
+)
 from hrnet.metrics.coco import ScoredPose, coco_keypoint_metrics
 
 SIGMAS = (0.1, 0.1, 0.1)
@@ -77,6 +83,21 @@ def test_of_one_keypoint_it_is_the_whole_ap():
     whole = coco_keypoint_metrics(truth, found, SIGMAS[:1])["AP"]
     assert 0.1 < whole < 0.9
     assert ap_by_keypoint(truth, found, SIGMAS[:1]).tolist() == [whole]
+
+
+def test_pixel_errors_are_quantiles_of_the_labelled_points():
+    rng = np.random.default_rng(0)
+    truth, labelled = rng.uniform(0, 100, (40, 2, 2)), np.ones((40, 2), bool)
+    labelled[20:, 1] = False
+    gaps = rng.exponential(3, (40, 2))
+    angles = rng.uniform(0, 2 * np.pi, (40, 2))
+    predicted = truth + gaps[..., None] * np.stack([np.cos(angles), np.sin(angles)], axis=-1)
+    each, every = pixel_errors(predicted, truth, labelled, (0.5, 0.95))
+    assert each[:, 0] == pytest.approx(np.quantile(gaps[:, 0], (0.5, 0.95)))
+    assert each[0, 1] == pytest.approx(np.median(gaps[:20, 1]))
+    assert every[0] == pytest.approx(np.median(gaps[labelled]))
+    each, every = pixel_errors(predicted, truth, np.zeros((40, 2), bool), (0.5,))
+    assert np.isnan(each).all() and np.isnan(every).all()
 
 
 def test_median_errors():

@@ -44,6 +44,8 @@ def test_right_poses(found):
     assert [one.labelled for one in result.keypoints] == [4, 4, 2]
     assert [one.ap for one in result.keypoints] == pytest.approx([1.0] * 3)
     assert [one.median_error for one in result.keypoints] == [0.0] * 3
+    assert [one.pixels for one in result.keypoints] == [(0.0, 0.0)] * 3
+    assert result.pixels == (0.0, 0.0)
     assert [one.comparable for one in result.keypoints] == [0, 2, 2]
     assert [one.oks for one in (*result.worst, *result.best)] == [1.0] * 4
 
@@ -61,6 +63,7 @@ def test_the_worst_come_first_and_the_best_too(found):
     # Left hand: errors 3, 200, 1 and 9 px over the square roots of 3004, 3066, 3004, 3066.
     expected = (3 / 3004**0.5 + 9 / 3066**0.5) / 2
     assert result.keypoints[1].median_error == pytest.approx(expected)
+    assert result.keypoints[1].pixels[0] == pytest.approx((3 + 9) / 2)
 
 
 def test_swaps_are_counted(found):

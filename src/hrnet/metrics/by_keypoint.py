@@ -56,6 +56,25 @@ def median_errors(
     return np.array(medians, dtype=np.float64)
 
 
+def pixel_errors(
+    predicted: ArrayLike, truth: ArrayLike, labelled: ArrayLike, shares: Sequence[float]
+) -> tuple[Floats, Floats]:
+    """Compute below how many pixels |predicted - truth| is in these shares of the labelled points.
+
+    shares: S of 0..1, 0.5 for the median. Returns them for each keypoint (S, K) and for all points
+    together (S,); NaN without a label.
+    """
+    gap = np.asarray(predicted, dtype=np.float64) - np.asarray(truth, dtype=np.float64)
+    errors, counted = np.linalg.norm(gap, axis=-1), np.asarray(labelled, dtype=bool)
+
+    def below(values: Floats) -> Floats:
+        found = np.quantile(values, shares) if values.size else np.full(len(shares), np.nan)
+        return np.asarray(found, dtype=np.float64)
+
+    each = [below(errors[counted[:, k], k]) for k in range(counted.shape[1])]
+    return np.stack(each, axis=1), below(errors[counted])
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Swaps:
     """Number of points where left and right are confused.

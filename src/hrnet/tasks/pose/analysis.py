@@ -14,7 +14,13 @@ from hrnet.data.coco import KeypointDataset, PoseSample
 from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, warp_affine
 from hrnet.images import read_image
 from hrnet.markup import jpeg_uri
-from hrnet.metrics.by_keypoint import Swaps, ap_by_keypoint, count_swaps, median_errors
+from hrnet.metrics.by_keypoint import (
+    Swaps,
+    ap_by_keypoint,
+    count_swaps,
+    median_errors,
+    pixel_errors,
+)
 from hrnet.metrics.keypoints import Floats, oks
 from hrnet.tasks import Job, Result
 from hrnet.tasks.pose.dataset import PoseDataset
@@ -22,6 +28,9 @@ from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.tasks.pose.task import PoseTask
+
+SHARES = (0.5, 0.95)
+"""Of the labelled points: the error in pixels that they stay below."""
 
 MAX_EXAMPLES = 12
 """At most so many of the worst and of the best subjects are shown."""
@@ -40,14 +49,16 @@ _HIDDEN_SCORE, _VISIBLE_SCORE = 0.32, 1.0
 class KeypointMetrics:
     """The metrics of one keypoint, as `metrics.by_keypoint` defines them.
 
-    labelled: subjects that have it. ap: -1 and median_error: NaN where nobody has. swapped, of
-    comparable: points that lie at the mirror partner, 0 of 0 for keypoints without one.
+    labelled: subjects that have it. ap: -1, median_error and pixels: NaN where nobody has. pixels:
+    the error that half of its points, and 95% of them, stay below. swapped, of comparable: points
+    that lie at the mirror partner, 0 of 0 for keypoints without one.
     """
 
     name: str
     labelled: int
     ap: float
     median_error: float
+    pixels: tuple[float, float]
     swapped: int
     comparable: int
 
@@ -78,12 +89,14 @@ class Presence:
 class Analysis:
     """The strengths and weaknesses of a model on a data set.
 
-    swap_rate: of all comparable points, NaN without any. least_labelled: examples are subjects with
+    pixels: as of a keypoint, of all labelled points together. swap_rate: of all comparable points,
+    NaN without any. least_labelled: examples are subjects with
     at least so many labelled keypoints. worst: the lowest OKS first. best: the highest first.
     presence: None for models without that output.
     """
 
     keypoints: tuple[KeypointMetrics, ...]
+    pixels: tuple[float, float]
     swap_rate: float
     least_labelled: int
     worst: tuple[Example, ...]
@@ -127,9 +140,11 @@ def analyse(task: PoseTask, pairs: Sequence[tuple[Job, Result]], dataset: PoseDa
     )
     # The subjects to show.
     least = least_labelled(skeleton.num_keypoints)
+    _, pixels = pixel_errors(matched.predicted, matched.truth, matched.labelled, SHARES)
     worst, best = _examples(matched, task.spec, least)
     return Analysis(
         keypoints=_by_keypoint(keypoints, poses, matched, swaps),
+        pixels=(float(pixels[0]), float(pixels[1])),
         swap_rate=swaps.rate,
         least_labelled=least,
         worst=worst,
@@ -176,6 +191,7 @@ def _by_keypoint(
         dataset.subjects, scored, skeleton.sigmas, dataset.image_paths, limit
     )
     errors = median_errors(matched.predicted, matched.truth, matched.labelled, matched.areas)
+    pixels, _ = pixel_errors(matched.predicted, matched.truth, matched.labelled, SHARES)
     counts = matched.labelled.sum(axis=0)
     return tuple(
         KeypointMetrics(
@@ -183,6 +199,7 @@ def _by_keypoint(
             labelled=int(counts[k]),
             ap=float(precisions[k]),
             median_error=float(errors[k]),
+            pixels=(float(pixels[0, k]), float(pixels[1, k])),
             swapped=int(swaps.counts[k]),
             comparable=int(swaps.comparable[k]),
         )

@@ -1,6 +1,7 @@
 """Pose's part of the report: the meaning of its metrics, keypoint by keypoint, worst and best."""
 
 from collections.abc import Iterable, Sequence
+from math import isnan
 
 from hrnet.charts import Chart, Series, draw_chart
 from hrnet.markup import Section, bar, gallery, percent, section, share, table, text, tiles
@@ -52,20 +53,27 @@ def _keypoints(found: Analysis) -> Section:
         tiles(
             [
                 ("keypoints", str(len(found.keypoints))),
+                ("median error", _pixels(found.pixels[0])),
+                ("95% are within", _pixels(found.pixels[1])),
                 ("left and right swapped", percent(found.swap_rate)),
             ]
         ),
         table(
-            ("keypoint", "labelled", "AP", "", "median error, % of √area", "swapped"),
+            (
+                *("keypoint", "labelled", "AP", "", "median error, % of √area"),
+                *("median error", "95% within", "swapped"),
+            ),
             [_keypoint_row(one) for one in found.keypoints],
-            numbers=(1, 2, 4, 5),
+            numbers=(1, 2, 4, 5, 6, 7),
         ),
         "<p><b>AP</b> is the AP above, computed as if this keypoint were the only one that is "
         "labelled: the visibility of all others is set to 0, so OKS is that of this one point, and "
         "subjects without the label are ignored together with the poses in and around their boxes, "
         "as COCO ignores subjects without any label. Poses and their scores stay the same. "
         "<b>Median error</b> is the median distance from the truth, divided by the square root of "
-        "the subject’s area, for the pose of each subject’s own annotated box. <b>Swapped</b> are "
+        "the subject’s area, for the pose of each subject’s own annotated box; beside it are the "
+        "same in pixels of the picture, and the distance that 95% of the labelled points stay "
+        "within. <b>Swapped</b> are "
         "points that lie at the mirror partner: of keypoints that are labelled on both sides, "
         "those whose OKS with the partner’s truth, taken by itself, is "
         f"at least {SWAP_OKS:g} and with their own truth is below.</p>",
@@ -80,8 +88,13 @@ def _keypoint_row(one: KeypointMetrics) -> tuple[str, ...]:
         share(one.ap),
         bar(one.ap),
         percent(one.median_error),
+        *map(_pixels, one.pixels),
         f'<span title="{one.swapped} of {one.comparable}">{swapped}</span>',
     )
+
+
+def _pixels(value: float) -> str:
+    return "–" if isnan(value) else f"{value:.1f} px"
 
 
 def _presence(found: Analysis, presence: Presence) -> Section:
