@@ -124,7 +124,8 @@ def prepare(folder: Path) -> None:
     for number in range(2):
         for kind, mode in (("images", "RGB"), ("masks", "L")):
             (folder / "field" / kind).mkdir(parents=True, exist_ok=True)
-            Image.new(mode, (64, 48)).save(folder / "field" / kind / f"{number}.png")
+            ground = (number * 90,) * 3 if mode == "RGB" else number
+            Image.new(mode, (64, 48), ground).save(folder / "field" / kind / f"{number}.png")
     (folder / "field/classes.json").write_text(json.dumps({"classes": ["cat", "dog", "owl"]}))
     (folder / "yolo/data.yaml").write_text("kpt_shape: [2, 3]")
     for name in ("w.safetensors", "w.pth"):
