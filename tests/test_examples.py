@@ -53,5 +53,5 @@ def test_a_decoder_of_ones_own_learns_on_the_streams() -> None:
     )
     assert done.returncode == 0, done.stderr
     losses = [float(line.split("loss ")[1].split(",")[0]) for line in done.stdout.splitlines()]
-    assert len(losses) == 3 and losses[-1] < losses[0]
+    assert len(losses) == 6 and losses[-1] < losses[0]
     assert "logits (2, 3, 64, 96)" in done.stdout
