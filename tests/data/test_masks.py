@@ -239,6 +239,9 @@ def test_lists(tmp_path):
     (root / "some.lst").write_text("images/a.jpg\tmasks/a.png\nimages/b.jpg masks/b.png\n")
     assert holds_masks(root / "some.csv") and holds_masks(root / "some.lst")
     assert len(read_masks(DataSource(root / "some.lst")).samples) == 2
+    for suffix in (".csv", ".lst", ".txt"):
+        (root / f"empty{suffix}").write_text("")
+        assert not holds_masks(root / f"empty{suffix}")
     for text, words in (
         ("image,mask\nimages/a.jpg\n", "rows without a picture and its mask"),
         ("image,mask\nimages/c.jpg,masks/c.png\n", "files that are not in"),

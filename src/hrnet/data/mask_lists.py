@@ -33,7 +33,9 @@ def is_mask_list(path: Path) -> bool:
     except InputError:  # the reader of classes describes what is wrong with it
         return False
     first = next((row for row in rows[:2] if tuple(row) != HEADER), [])
-    return tuple(rows[0]) == HEADER if not first else _names_pictures(first)
+    if not first:  # the header alone, or nothing at all
+        return bool(rows) and tuple(rows[0]) == HEADER
+    return _names_pictures(first)
 
 
 def _names_pictures(row: Sequence[str]) -> bool:
