@@ -158,6 +158,16 @@ def test_names_as_long_as_they_may_be_are_written(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text() == "\\udcff"
 
 
+@pytest.mark.parametrize("linked", [False, True])
+def test_no_pipe_is_replaced(tmp_path: Path, linked: bool) -> None:
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    with pytest.raises(InputError, match="name a regular file"):
+        write_text(link if linked else pipe, "x")
+    assert pipe.is_fifo()
+
+
 def test_nothing_that_is_read_is_replaced(tmp_path: Path) -> None:
     folder = tmp_path / "images"
     (folder / "deep").mkdir(parents=True)

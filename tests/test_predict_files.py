@@ -15,6 +15,8 @@ from hrnet.predict import load
 from hrnet.predict_files import Destination, Drawings, image_ids, predict_files
 from hrnet.tasks.pose.result import Poses
 
+from .tasks.segmentation.stubs import blocks, model_of, spec_of
+
 
 @pytest.fixture
 def model(spot_model: Path):
@@ -86,6 +88,21 @@ def test_no_picture_overwrites_another_or_a_source(model, spots, tmp_path: Path)
         "a_pose_4.jpg",
     ]
     assert (tmp_path / "a_pose.jpg").read_bytes() == before
+
+
+def test_no_mask_replaces_a_label_beside_its_picture(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    photo, label = tmp_path / "photos" / "a.png", tmp_path / "photos" / "a_mask.png"
+    Image.fromarray(blocks(64, 64)).save(photo)
+    label.write_bytes(b"drawn by hand")
+    segmenter = model_of(spec_of())
+    for folder in (tmp_path / "photos", tmp_path / "out", tmp_path / "out"):
+        (found,) = predict_files(segmenter, [photo], outputs=Destination(folder))
+        assert found.undrawn is None
+    assert label.read_bytes() == b"drawn by hand"
+    assert (tmp_path / "photos" / "a_mask_2.png").exists()
+    # In a folder of results a second run replaces the first.
+    assert [one.name for one in (tmp_path / "out").glob("*mask*")] == ["a_mask.png"]
 
 
 def test_a_stopped_run_leaves_the_old_json(model, spots, tmp_path: Path) -> None:

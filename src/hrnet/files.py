@@ -53,6 +53,11 @@ def exists(path: Path) -> bool:
     return _mode(path) != 0
 
 
+def is_taken(path: Path) -> bool:
+    """Return True if a name is taken by anything, also by a link to nothing."""
+    return os.path.lexists(path)
+
+
 def _mode(path: Path) -> int:
     """Return the kind and permissions of a file, never 0; 0 where there is nothing."""
     try:
@@ -173,9 +178,13 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a temporary path beside `path`, renamed to `path` when the block ends without error.
 
     So `path` never holds half a file; if the block writes nothing, `path` is unchanged. A link
-    stays a link, and its target is replaced. Raises InputError for OS errors.
+    stays a link, and its target is replaced. Raises InputError for OS errors, and where `path` is a
+    device or a pipe, also by a link.
     """
     path = resolve(path)
+    mode = _mode(path)
+    if mode and not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+        raise InputError(f"expected an output file, but {path} is none; name a regular file")
     name = f".{path.name[:_NAME_PART]}.{os.getpid()}.{next(_counter)}.tmp"
     temporary = path.with_name(name)
     try:

@@ -15,6 +15,7 @@ from hrnet.errors import InputError, one_line
 from hrnet.files import (
     atomic_path,
     check_writable_file,
+    exists,
     make_writable_folder,
     remove_leftovers,
     resolve,
@@ -170,13 +171,15 @@ def json_entries(path: Path, image_id: int, result: Result) -> list[dict[str, ob
 class Drawings:
     """The drawings of a run in one folder: none takes the name of another or of an input.
 
-    kind: what stands behind the name of the picture, "pose" in NAME_pose.jpg.
+    Further files of a result, such as masks, replace none that lies beside a picture: a label may
+    have that name. kind: what stands behind the name of the picture, "pose" in NAME_pose.jpg.
     """
 
     def __init__(self, folder: Path, inputs: Iterable[Path], kind: str) -> None:
         self._folder = folder
         self._kind = kind
         self._taken = {resolve(path) for path in inputs}
+        self._beside = resolve(folder) in {path.parent for path in self._taken}
 
     def add(self, source: Path, result: Result) -> tuple[Path | None, InputError | None]:
         """Draw a result on its file's picture; return the drawing's file, or the reason for none.
@@ -185,7 +188,9 @@ class Drawings:
         """
         try:
             for end, content in result.files().items():
-                with atomic_path(self._name(source, Path(end).stem, Path(end).suffix)) as temporary:
+                kind, suffix = Path(end).stem, Path(end).suffix
+                target = self._name(source, kind, suffix, keep=self._beside)
+                with atomic_path(target) as temporary:
                     temporary.write_bytes(content)
             pixels = read_image(source)  # it may have been changed in the meantime
             suffix = ".jpg" if max(pixels.shape) <= JPEG_SIDE_PX else ".png"
@@ -196,15 +201,18 @@ class Drawings:
             return None, InputError(f"{source} was not drawn: {one_line(reason)}")
         return target, None
 
-    def _name(self, source: Path, kind: str, suffix: str) -> Path:
-        """Return a free name: NAME_pose.jpg, NAME_pose_2.jpg, ..., the stem cut where too long."""
+    def _name(self, source: Path, kind: str, suffix: str, *, keep: bool = False) -> Path:
+        """Return a free name: NAME_pose.jpg, NAME_pose_2.jpg, ..., the stem cut where too long.
+
+        keep: also pass over the names of files that exist.
+        """
         for count in itertools.count(1):
             end = f"_{kind}{suffix}" if count == 1 else f"_{kind}_{count}{suffix}"
             stem = source.stem
             while len(os.fsencode(stem + end)) > _LONGEST_NAME:
                 stem = stem[:-1]
             target = self._folder / f"{stem}{end}"
-            if resolve(target) not in self._taken:
+            if resolve(target) not in self._taken and not (keep and exists(target)):
                 break
         self._taken.add(resolve(target))
         return target

@@ -137,6 +137,57 @@ def test_refusals_leave_nothing_behind(tmp_path):
     draw_masks(taken, taken.parent, out, force=True)
 
 
+def test_a_failure_replaces_no_mask_of_a_folder_that_exists(tmp_path, monkeypatch):
+    file = coco(
+        tmp_path / "data", {"category_id": 1, "segmentation": [rectangle(0, 0, 9, 9)]}, images=2
+    )
+    out = tmp_path / "out"
+    draw_masks(file, file.parent, out)
+
+    def content() -> dict[str, bytes]:
+        return {str(one): one.read_bytes() for one in out.rglob("*") if one.is_file()}
+
+    # A picture that is no picture, a name that no list can hold, and Ctrl-C at the second mask.
+    before = content()
+    good = (file.parent / "1.png").read_bytes()
+    (file.parent / "1.png").write_bytes(good[:20])
+    with pytest.raises(InputError, match=r"1\.png"):
+        draw_masks(file, file.parent, out, background=False, force=True)
+    assert content() == before
+    (file.parent / "1.png").write_bytes(good)
+    (file.parent / "new\nline.png").write_bytes(good)
+    odd = file.with_name("odd.json")
+    odd.write_text(file.read_text().replace('"1.png"', '"new\\nline.png"'))
+    with pytest.raises(InputError, match="printable"):
+        draw_masks(odd, file.parent, out, force=True)
+    assert content() == before
+    save, calls = Image.Image.save, []
+
+    def stopped(self, *arguments, **options):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        save(self, *arguments, **options)
+
+    monkeypatch.setattr(Image.Image, "save", stopped)
+    for folder in (out, tmp_path / "new"):
+        calls.clear()
+        with pytest.raises(KeyboardInterrupt):
+            draw_masks(file, file.parent, folder, background=False, force=True)
+    assert content() == before
+    assert not (tmp_path / "new").exists()
+
+
+def test_objects_without_a_pixel_are_counted(tmp_path):
+    file = coco(
+        tmp_path / "data",
+        {"category_id": 1, "segmentation": [rectangle(0, 0, 9, 9)]},
+        {"category_id": 2, "segmentation": [[1, 1, 10, 1, 20, 1]]},
+    )
+    done = draw_masks(file, file.parent, tmp_path / "out")
+    assert any("1 objects have no pixel" in note for note in done.notes)
+
+
 CVAT = """<annotations><image id="0" name="0.png" width="40" height="30">
 <polygon label="tree" points="8,5;30,5;30,18;8,18" z_order="1"/>
 <polygon label="car" points="2,3;12,3;12,9;2,9" z_order="0"/>

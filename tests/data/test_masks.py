@@ -1,6 +1,8 @@
 """Pictures with masks: folders, lists, classes.json, and every refusal in one line."""
 
 import json
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ from hrnet.data.mask_split import split_masks
 from hrnet.data.masks import find_parts, holds_masks, read_masks
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
+from hrnet.images import read_image
 
 SIZE = (40, 30)
 
@@ -171,6 +174,61 @@ def test_masks_that_need_a_guess_are_refused(tmp_path):
     root = write(tmp_path / "broken", {"a": mask_of(0, 1)}, classes)
     (root / "masks" / "a.png").write_bytes(b"no picture")
     fails(root, "none that can be read")
+
+
+@pytest.mark.parametrize("bits", [2, 4])
+def test_grey_of_few_bits_is_refused(tmp_path, bits):
+    root = write(tmp_path, {"a": mask_of(0, 1)})
+    rows = np.zeros((SIZE[1], 1 + SIZE[0] * bits // 8), np.uint8)  # a filter byte before each row
+    parts = (
+        (b"IHDR", struct.pack(">IIBBBBB", *SIZE, bits, 0, 0, 0, 0)),
+        (
+            b"IDAT",
+            zlib.compress(rows.tobytes()),
+        ),
+    )
+    packed = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in (*parts, (b"IEND", b""))
+    )
+    (root / "masks" / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n" + packed)
+    fails(root, "grey of 2 or 4 bits")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_masks_are_turned_as_their_pictures(tmp_path, orientation):
+    root = write(tmp_path, {"a": mask_of(0, 1, 2, 255)[:, :7]})
+    mask = np.arange(12, dtype=np.uint8).reshape(3, 4)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture = Image.fromarray(np.repeat(mask[..., None], 3, axis=2))
+    (root / "images" / "a.jpg").unlink()
+    picture.save(root / "images" / "a.png", exif=exif)
+    Image.fromarray(mask).save(root / "masks" / "a.png", exif=exif)
+    (sample,) = read_masks(DataSource(root)).samples
+    np.testing.assert_array_equal(sample.labels(), read_image(sample.image_path)[..., 0])
+
+
+@pytest.mark.parametrize("kind", ["folder", "link to nothing"])
+def test_a_classes_json_that_is_no_file_is_not_passed_over(tmp_path, kind):
+    root = write(tmp_path, {"a": mask_of(0, 1)})
+    file = root / "classes.json"
+    file.mkdir() if kind == "folder" else file.symlink_to(tmp_path / "nothing")
+    fails(root, "classes.json")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.lst", "a.txt"])
+@pytest.mark.parametrize("text", ["", "\n\n", "\ufeff"])
+@pytest.mark.parametrize("command", ["check", "split"])
+def test_an_empty_list_is_one_line(run, tmp_path, name, text, command):
+    file = tmp_path / name
+    file.write_text(text)
+    out = tmp_path / "out"
+    extra = ("--out", out) if command == "split" else ()
+    code, _, err = run("data", command, file, *extra)
+    assert code == 2
+    assert "expected" in err and len(err.splitlines()) <= 2  # the check heads its errors
+    assert not out.exists()
 
 
 def test_pictures_and_masks_without_the_other(tmp_path):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from hrnet.data.run_lengths import is_mask_of, run_lengths
+from hrnet.data.run_lengths import is_mask_of, pixels_of, run_lengths
 
 
 def test_run_lengths_by_hand():
@@ -26,6 +26,8 @@ def test_run_lengths_equal_those_of_pycocotools(size, cell):
         ours = run_lengths(mask)
         assert ours == {"size": theirs["size"], "counts": theirs["counts"].decode()}
         np.testing.assert_array_equal(coco_mask.decode(ours), mask)
+        np.testing.assert_array_equal(pixels_of(ours, size), mask)
+        np.testing.assert_array_equal(pixels_of(theirs, size), mask)
         assert is_mask_of(ours, size)
         assert not is_mask_of(ours, (size[0], size[1] + 1))
         assert not is_mask_of({**ours, "counts": ours["counts"] + "1"}, size)

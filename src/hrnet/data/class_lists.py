@@ -20,7 +20,7 @@ from typing import Final
 from hrnet.data.class_dataset import MOST_CLASSES
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError
-from hrnet.files import is_file, is_folder, read_text
+from hrnet.files import is_file, is_folder, is_taken, read_text
 
 CSV_SUFFIXES: Final = (".csv", ".tsv")
 LIST_SUFFIXES: Final = (*CSV_SUFFIXES, ".txt", ".lst")
@@ -166,7 +166,7 @@ def _is_whole(label: str) -> bool:
 def _read_class_names(path: Path) -> tuple[str, ...]:
     """Read the names beside a list; none where there is no such file."""
     file = path.with_name(CLASSES_FILE)
-    if path.name == CLASSES_FILE or not is_file(file):
+    if path.name == CLASSES_FILE or not is_taken(file):
         return ()
     names = [line.strip() for line in read_text(file, "the class names").strip().split("\n")]
     wrong = [name for name, count in Counter(names).items() if count > 1 or not name]

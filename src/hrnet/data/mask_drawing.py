@@ -4,9 +4,9 @@ Pixels are filled as pycocotools fills them. Later objects of a picture lie over
 """
 
 import shutil
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,11 @@ from hrnet.data.mask_classes import CLASSES_FILE, USUAL_IGNORED
 from hrnet.data.mask_dataset import IGNORED, MaskCodes, MaskDataset, MaskSample
 from hrnet.data.mask_lists import classes_text, list_text
 from hrnet.data.masks import read_masks
+from hrnet.data.run_lengths import pixels_of
 from hrnet.data.source import DataSource
 from hrnet.drawing import class_color
 from hrnet.errors import InputError
-from hrnet.files import check_new_file, exists, make_writable_folder, resolve, write_text
+from hrnet.files import check_new_file, exists, resolve, write_text
 from hrnet.geometry import Size
 from hrnet.images import expect_size, read_header
 from hrnet.metrics.coco import expect_pycocotools
@@ -77,34 +78,62 @@ def draw_masks(
     # All that could go wrong with the files is checked before the first is written.
     files = _mask_files(data.samples, images, folder / MASKS_FOLDER)
     is_new = not exists(folder)
-    first = 1 if background else 0
     codes = MaskCodes({**{value: value for value in range(len(names))}, USUAL_IGNORED: IGNORED})
+    samples = [
+        MaskSample(one.image_path, file, file.stem, codes)
+        for one, file in zip(data.samples, files, strict=True)
+    ]
+    colors = tuple(class_color(index) for index in range(len(names)))
+    texts = {
+        folder / LIST_FILE: list_text(samples, folder),
+        folder / CLASSES_FILE: classes_text(MaskDataset(folder, names, samples, colors)),
+    }
+    for one in data.samples:
+        _size_of(one)
     try:
-        for file in (folder / LIST_FILE, folder / CLASSES_FILE, *files):
+        for file in (*texts, *files):
             check_new_file(file, [annotations], force=force)
-        for sample, file in zip(data.samples, files, strict=True):
-            mask = _draw(sample, first, USUAL_IGNORED if not background else 0)
-            make_writable_folder(file.parent)
-            Image.fromarray(mask).save(file)
-        samples = [
-            MaskSample(one.image_path, file, file.stem, codes)
-            for one, file in zip(data.samples, files, strict=True)
-        ]
-        colors = tuple(class_color(index) for index in range(len(names)))
-        drawn = MaskDataset(folder, names, samples, colors)
-        write_text(folder / LIST_FILE, list_text(samples, folder))
-        write_text(folder / CLASSES_FILE, classes_text(drawn))
+        unseen = _write_masks(data.samples, files, folder, background=background)
+        for file, text in texts.items():
+            write_text(file, text)
         read_masks(DataSource(folder / LIST_FILE))  # the proof that training takes it
-    except InputError:
+    except BaseException:  # Ctrl-C, too
         if is_new:
             shutil.rmtree(folder, ignore_errors=True)
         raise
-    outlines = [mask for one in data.samples for mask in one.masks or ()]
+    notes = _left_out(data.samples, unseen)
+    count = sum(mask is not None for one in data.samples for mask in one.masks or ())
+    return DrawnMasks(folder / LIST_FILE, len(files), count, names, (*data.notes, *notes))
+
+
+def _left_out(samples: tuple[BoxSample, ...], unseen: int) -> list[str]:
+    """Return a note for objects without an outline, and one for those without a pixel."""
+    outlines = [mask for one in samples for mask in one.masks or ()]
     without = sum(mask is None for mask in outlines)
-    without += sum(len(one.classes) for one in data.samples if one.masks is None)
-    left_out = [f"{without} objects without an outline were left out"] if without else []
-    count = sum(mask is not None for mask in outlines)
-    return DrawnMasks(folder / LIST_FILE, len(files), count, names, (*data.notes, *left_out))
+    without += sum(len(one.classes) for one in samples if one.masks is None)
+    notes = [f"{without} objects without an outline were left out"] if without else []
+    if unseen:
+        notes.append(f"{unseen} objects have no pixel, since they lie outside or have no area")
+    return notes
+
+
+def _write_masks(
+    samples: tuple[BoxSample, ...], files: list[Path], folder: Path, *, background: bool
+) -> int:
+    """Write a mask for each picture, all of them or none; return how many objects have no pixel."""
+    unseen = 0
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".masks.") as drawn:
+            # Draw all masks, then move them to their places.
+            for number, sample in enumerate(samples):
+                mask, missed = _draw(sample, background=background)
+                Image.fromarray(mask).save(Path(drawn) / f"{number}.png")
+                unseen += missed
+            for number, file in enumerate(files):
+                (Path(drawn) / f"{number}.png").replace(file)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be written: {error.strerror or error}") from None
+    return unseen
 
 
 def _expect_names(path: Path, names: tuple[str, ...]) -> None:
@@ -136,30 +165,38 @@ def _mask_files(samples: tuple[BoxSample, ...], images: Path, folder: Path) -> l
     return files
 
 
-def _draw(sample: BoxSample, first: int, empty: int) -> NDArray[np.uint8]:
-    """Draw the objects of a picture one over the other; crowds are ignored pixels."""
+def _size_of(sample: BoxSample) -> Size:
+    """Return (height, width) of a picture; InputError for another one than annotated."""
     size = read_header(sample.image_path).size
     if sample.image_size is not None:
         expect_size(sample.image_path, size, sample.image_size)
-    mask = np.full(size, empty, np.uint8)
+    return size
+
+
+def _draw(sample: BoxSample, *, background: bool) -> tuple[NDArray[np.uint8], int]:
+    """Draw the objects of a picture one over the other; crowds are ignored pixels.
+
+    Returns the mask and the number of objects that have no pixel, before others lie over them.
+    """
+    size, first, unseen = _size_of(sample), 1 if background else 0, 0
+    mask = np.full(size, 0 if background else USUAL_IGNORED, np.uint8)
     outlines = sample.masks or (None,) * len(sample.classes)
     for index, outline, ignored in zip(sample.classes, outlines, sample.ignore, strict=True):
         if outline is not None:
             value = USUAL_IGNORED if ignored else first + int(index)
-            mask[_inside(outline, size)] = value
-    return mask
+            inside = _inside(outline, size)
+            mask[inside] = value
+            unseen += not inside.any()
+    return mask, unseen
 
 
 def _inside(outline: Segmentation, size: Size) -> NDArray[np.bool_]:
     """Return the pixels (H, W) within polygons or run lengths."""
     from pycocotools import mask as coco_mask
 
-    found: Any = outline
-    if not isinstance(outline, dict):
-        polygons = [list(one) for one in outline if len(one) >= _LEAST_NUMBERS]
-        if not polygons:
-            return np.zeros(size, np.bool_)
-        found = coco_mask.merge(coco_mask.frPyObjects(polygons, *size))
-    elif isinstance(outline["counts"], list):
-        found = coco_mask.frPyObjects(outline, *size)
-    return cast(NDArray[np.uint8], coco_mask.decode(found)).astype(np.bool_)
+    if isinstance(outline, dict):
+        return pixels_of(outline, size)
+    polygons = [list(one) for one in outline if len(one) >= _LEAST_NUMBERS]
+    if not polygons:
+        return np.zeros(size, np.bool_)
+    return pixels_of(coco_mask.merge(coco_mask.frPyObjects(polygons, *size)), size)

@@ -4,13 +4,14 @@ Published readers turn colours into grey and 16 bits into 8 without a word, so t
 as something else than was drawn.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from hrnet.data.findings import first_of
 from hrnet.errors import InputError
@@ -29,6 +30,10 @@ _UNKNOWN = -2
 _INDEX_MODES = ("L", "P", "1")
 """Pillow's modes of one 8-bit number a pixel: grey, an index into a palette, or 0 and 1."""
 
+_CHANGED = re.compile(r"'(L;[24I]|1;I)")
+"""Pillow's raw modes of grey that comes out as other numbers than stored: with 2 or 4 bits it is
+stretched to 0..255, with white as 0 it is inverted."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MaskCodes:
@@ -43,10 +48,10 @@ class MaskCodes:
 
 
 def read_values(path: Path, *, rgb: bool) -> NDArray[np.int32]:
-    """Read the values (H, W) of a mask, as `MaskCodes` counts them.
+    """Read the values (H, W) of a mask, as `MaskCodes` counts them, upright as its picture.
 
     Raises InputError for colours where numbers are due and the other way round, for more than 8
-    bits, and for JPEG, which changes values.
+    bits, for grey of fewer whose numbers readers change, and for JPEG, which changes values.
     """
     with opened(path) as image:
         if image.format in ("JPEG", "MPO", "WEBP"):
@@ -62,12 +67,19 @@ def read_values(path: Path, *, rgb: bool) -> NDArray[np.int32]:
                     f"{path}: expected a mask of colours, got one of mode {image.mode}; the "
                     "classes of these data are listed by their colours"
                 )
-            red, green, blue = np.asarray(image.convert("RGB"), np.int32).transpose(2, 0, 1)
+            red, green, blue = np.asarray(
+                ImageOps.exif_transpose(image).convert("RGB"), np.int32
+            ).transpose(2, 0, 1)
             colors: NDArray[np.int32] = (red << 16) + (green << 8) + blue
             return colors
         if image.mode not in _INDEX_MODES:
             raise InputError(f"{path}: {_not_indices(image)}")
-        return np.asarray(image).astype(np.int32)
+        if _CHANGED.search(str(getattr(image, "tile", [])[:1])):
+            raise InputError(
+                f"{path}: expected a mask of 8 bits, got grey of 2 or 4 bits or with white as 0, "
+                "whose numbers change as they are read; save it with 8"
+            )
+        return np.asarray(ImageOps.exif_transpose(image)).astype(np.int32)
 
 
 def _not_indices(image: Image.Image) -> str:

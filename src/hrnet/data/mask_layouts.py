@@ -26,7 +26,7 @@ from hrnet.data.mask_dataset import MaskSample
 from hrnet.data.mask_known import known_classes
 from hrnet.data.mask_panoptic import read_panoptic
 from hrnet.errors import InputError
-from hrnet.files import is_file, is_folder, read_text
+from hrnet.files import is_file, is_folder, is_taken, read_text
 from hrnet.images import SUFFIXES
 
 PARTS: Mapping[str, tuple[str, ...]] = {
@@ -129,7 +129,7 @@ def _same_stems(name: str, images: Callable[[Path, str], Path], masks: str) -> _
 def _classes(root: Path, usual: str) -> MaskClasses:
     """Return the classes of the data set that a classes.json names, else the usual ones."""
     file = root / CLASSES_FILE
-    named = known_name(file) if is_file(file) else None
+    named = known_name(file) if is_taken(file) else None
     return known_classes(named or usual)
 
 

@@ -28,7 +28,7 @@ from hrnet.data.mask_layouts import find_layout, read_layout
 from hrnet.data.mask_lists import LIST_SUFFIXES, is_mask_list, read_mask_list
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
-from hrnet.files import is_file, is_folder
+from hrnet.files import is_file, is_folder, is_taken
 from hrnet.images import SUFFIXES, read_header
 
 IMAGE_FOLDERS = ("images", "image", "img", "imgs")
@@ -184,7 +184,8 @@ def _classes(
 ) -> MaskClasses:
     """Return the classes of classes.json, or those of the values that occur."""
     files = (folder / CLASSES_FILE for folder in folders)
-    file = next((one for one in files if is_file(one)), None)
+    # Anything of that name: a folder or a link to nothing is refused, not passed over.
+    file = next((one for one in files if is_taken(one)), None)
     if file is not None:
         known = known_name(file)
         return read_mask_classes(file) if known is None else known_classes(known)

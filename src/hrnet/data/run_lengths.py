@@ -54,6 +54,19 @@ def is_mask_of(runs: Mapping[str, object], image_size: Size) -> bool:
     return bool(lengths.sum() == image_size[0] * image_size[1])
 
 
+def pixels_of(runs: Mapping[str, object], image_size: Size) -> NDArray[np.bool_]:
+    """Return the mask (H, W) of run lengths that `is_mask_of` passes, also of pycocotools' bytes.
+
+    As pycocotools' decode, which turns Ctrl-C into a TypeError.
+    """
+    counts = runs["counts"]
+    text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+    lengths = _expanded(text) if isinstance(text, str) else to_floats(text)
+    assert lengths is not None
+    inside = np.arange(len(lengths)) % 2 == 1
+    return np.repeat(inside, lengths.astype(np.int64)).reshape(image_size, order="F")
+
+
 def _expanded(text: str) -> NDArray[np.float64] | None:
     """Return the run lengths of a compressed text; None where it is none."""
     counts: list[int] = []

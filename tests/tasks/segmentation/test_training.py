@@ -107,6 +107,7 @@ def test_masks_that_cannot_be_used_are_skipped_and_counted(broken, tmp_path):
     ("setting", "words"),
     [
         ("train.class_weights=[1,2]", "expected train.class_weights for the 3 classes of"),
+        ("train.class_weights=[0,0,0]", "expected train.class_weights above 0"),
         ("train.loss=mse", "setting train.loss: Input should be 'cross_entropy', 'ohem'"),
         ("augmentation.scale=[2,1]", "expected scale as [least, most], got [2, 1]"),
         ("augmentation.crop=[4096,4096]", "expected crop of at most 2,097,152 pixels in all"),

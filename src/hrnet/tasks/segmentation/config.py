@@ -180,6 +180,8 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> SegmentationSpec:
             f"expected train.class_weights for the {len(names)} classes of {dataset.path}, got "
             f"{len(weights)}"
         )
+    if weights and not any(weights):
+        raise InputError("expected train.class_weights above 0 for one class at least, got zeros")
     # Published trainings of HRFormer normalise blue with the mean of red, and red with that of
     # blue; others list mean and std in the order of the channels.
     swapped = model.channels == "bgr" and model.conventions != "hrformer"
