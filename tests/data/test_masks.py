@@ -336,3 +336,14 @@ def test_a_split_spreads_classes_and_is_read_again(tmp_path):
     with pytest.raises(InputError, match="would get none"):
         split_masks(DataSource(one), tmp_path / "none", val=0.5)
     assert not (tmp_path / "none").exists()
+
+
+def test_masks_without_a_pixel_that_counts(tmp_path):
+    classes = {"classes": ["road", "sky"]}
+    write(tmp_path, {"a": mask_of(255), "b": mask_of(255)}, classes)
+    fails(tmp_path, "without a single pixel that counts")
+    # One pixel is enough.
+    one = mask_of(255)
+    one[-1, -1] = 1
+    write(tmp_path, {"b": one}, classes)
+    assert (read_masks(DataSource(tmp_path)).samples[1].labels() >= 0).sum() == 1

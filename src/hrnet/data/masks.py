@@ -93,6 +93,7 @@ def read_masks(source: DataSource, findings: Findings | None = None) -> MaskData
         samples, classes = _read_own(source, findings)
     if len(samples) > 0:
         _check_sizes(samples, findings)
+        _check_labels(samples, findings)
     return MaskDataset(
         path, classes.names, samples, classes.colors, classes.mirror_pairs, findings.notes
     )
@@ -228,4 +229,18 @@ def _check_sizes(samples: Sequence[MaskSample], findings: Findings) -> None:
         "masks of another size (width x height) than their picture",
         wrong,
         "draw them on the pictures that are here",
+    )
+
+
+def _check_labels(samples: Sequence[MaskSample], findings: Findings) -> None:
+    """Note data in which no pixel has a class; usually the first mask ends the search."""
+    try:
+        if any((one.labels() >= 0).any() for one in samples):
+            return
+    except InputError:  # which whoever reads the masks meets
+        return
+    findings.error(
+        "masks without a single pixel that counts",
+        [one.mask_path.name for one in samples],
+        "nothing can be learned or measured; list the values of the classes in classes.json",
     )

@@ -1,12 +1,13 @@
 """The masks of boxes, drawn at the size that a mask head learns from."""
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.data.box_dataset import Segmentation
+from hrnet.data.run_lengths import pixels_of
 from hrnet.geometry import Floats, Size
 from hrnet.tasks.detection.targets import MASK_SIDE
 
@@ -26,7 +27,7 @@ def draw_mask(
     cells = MASK_SIDE / np.maximum(box[2:] - box[:2], 1e-6)
     scale, shift = scale * cells, (shift - box[:2]) * cells
     if isinstance(segmentation, dict):
-        return _sample(_decoded(segmentation, image_size), scale, shift)
+        return _sample(pixels_of(segmentation, image_size).view(np.uint8), scale, shift)
     return _fill(segmentation, scale, shift)
 
 
@@ -43,16 +44,6 @@ def _fill(polygons: Sequence[Sequence[float]], scale: Floats, shift: Floats) -> 
         return np.zeros((MASK_SIDE, MASK_SIDE), np.uint8)
     runs = coco_mask.merge(coco_mask.frPyObjects(moved, MASK_SIDE, MASK_SIDE))
     return cast(NDArray[np.uint8], coco_mask.decode(runs))
-
-
-def _decoded(runs: dict[str, object], image_size: Size) -> NDArray[np.uint8]:
-    """Return the mask (H, W) of COCO's run lengths, as a list or compressed."""
-    from pycocotools import mask as coco_mask
-
-    found: Any = runs
-    if isinstance(runs["counts"], list):
-        found = coco_mask.frPyObjects(runs, *image_size)
-    return cast(NDArray[np.uint8], coco_mask.decode(found))
 
 
 def _sample(mask: NDArray[np.uint8], scale: Floats, shift: Floats) -> NDArray[np.uint8]:

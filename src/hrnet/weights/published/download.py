@@ -294,6 +294,7 @@ def _write_note(order: _Order, response: HTTPResponse, total: int) -> None:
     etag = response.headers.get("ETag", "")
     validator = etag if etag.startswith('"') else response.headers.get("Last-Modified", "")
     note = {"url": order.url, "validator": validator[:1000], "total": total}
+    order.note.unlink(missing_ok=True)  # whatever had its name
     write_text(order.note, json.dumps(note))
 
 
