@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 import hrnet
 from hrnet.config import override
+from hrnet.tasks.pose.network import target_maps
 from hrnet.training.distributed import World
 from hrnet.training.loader import loaded, normalised
 from hrnet.training.prepare import prepare
@@ -105,7 +106,7 @@ def teach(run: Run, experiment: hrnet.Experiment, steps: int, *, alone: bool) ->
         loss = torch.stack(list(parts.values())).mean() * SHARES["streams"]
         if alone:
             wrong = (own.float() - taught.float()).square().mean() / UNIT
-            heatmaps, weights = batch.targets["heatmaps"], batch.targets["weights"]
+            heatmaps, weights = target_maps(batch.targets), batch.targets["weights"]
             off = ((own.float() - heatmaps).square().mean((2, 3)) * weights).mean() / UNIT
             loss = loss + SHARES["heatmaps"] * wrong + SHARES["labels"] * off
         # One update, with a short warm-up.

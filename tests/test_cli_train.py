@@ -97,7 +97,7 @@ def test_what_was_trained_predicts(run, data, tmp_path):
         ([SMALL, "--set", "train.lr"], ["NAME=VALUE"]),
         ([SMALL, "--set", "train.lrr=1"], ["unknown setting train.lrr", "train.lr"]),
         ([SMALL, "--set", "train.lr=fast"], ["train.lr", "'fast'"]),
-        ([SMALL, "--set", "model.input_size=[100,100]"], ["multiples of 32"]),
+        ([SMALL, "--set", "model.input_size=[102,100]"], ["multiples of 4"]),
         ([SMALL], ["cannot read annotations", "person_keypoints_train2017.json"]),
     ],
 )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from hrnet.tasks.pose import network
-from hrnet.tasks.pose.network import LOSSES
+from hrnet.tasks.pose.network import LOSSES, target_maps
 
 
 def _by_tensors(name: str):
@@ -18,7 +18,8 @@ def _by_tensors(name: str):
 
 
 mse, ohkm, cross_entropy = map(_by_tensors, ("mse", "ohkm", "cross_entropy"))
-every_loss = pytest.mark.parametrize("name", LOSSES)
+every_loss = pytest.mark.parametrize("name", ["mse", "ohkm", "cross_entropy"])
+"""Those of one map a keypoint; the one with a background is below."""
 
 
 def maps(seed: int, count: int = 3, points: int = 5) -> tuple[torch.Tensor, torch.Tensor]:
@@ -106,3 +107,61 @@ def test_a_right_prediction_is_better_than_a_wrong_one(name):
     weight = torch.ones(1, 1)
     loss = _by_tensors(name)
     assert loss(right, target, weight) < loss(wrong, target, weight)
+
+
+def profiles(seed: int, count: int = 3, points: int = 5) -> dict[str, torch.Tensor]:
+    """Targets as they come from the loader, of maps (4, 3)."""
+    draw = torch.Generator().manual_seed(seed)
+    return {
+        "rows": torch.rand((count, points, 4), generator=draw),
+        "columns": torch.rand((count, points, 3), generator=draw),
+        "weights": torch.tensor([[1.0, 0, 1, 0.7, 1]] * 3),
+    }
+
+
+@every_loss
+def test_profiles_are_the_heatmaps_that_they_make(name):
+    prediction, _ = maps(7)
+    targets = profiles(7)
+    drawn = {"heatmaps": target_maps(targets), "weights": targets["weights"]}
+    assert drawn["heatmaps"].shape == prediction.shape
+    gradients = []
+    for some in (targets, drawn):
+        heatmaps = prediction.clone().requires_grad_()
+        loss = LOSSES[name](heatmaps, some)
+        loss.backward()
+        gradients.append((loss.detach(), heatmaps.grad))
+    torch.testing.assert_close(gradients[0], gradients[1])
+
+
+@pytest.mark.parametrize("name", ["mse", "ohkm"])
+def test_keypoints_in_parts_give_the_same_loss(name, monkeypatch):
+    prediction, _ = maps(8)
+    found = []
+    for largest in (1 << 23, 2 * 3 * 12):  # all at once, and two keypoints at a time
+        monkeypatch.setattr(network, "LARGEST_PART", largest)
+        heatmaps = prediction.clone().requires_grad_()
+        loss = LOSSES[name](heatmaps, profiles(8))
+        loss.backward()
+        found.append((loss.detach(), heatmaps.grad))
+    torch.testing.assert_close(found[0], found[1])
+
+
+def test_map_cross_entropy_by_loop():
+    targets = profiles(9)
+    goals = (target_maps(targets) * targets["weights"][..., None, None]).numpy()
+    logits = torch.randn((3, 6, 4, 3), generator=torch.Generator().manual_seed(9))
+    chances = torch.softmax(logits, dim=1).numpy()
+    total = 0.0
+    for n, y, x in np.ndindex(3, 4, 3):
+        goal = [*goals[n, :, y, x], 1 - max(goals[n, :, y, x])]
+        total -= np.dot(goal, np.log(chances[n, :, y, x])) / sum(goal)
+    assert network.map_cross_entropy(logits, targets).item() == pytest.approx(total / 36, rel=1e-5)
+
+
+def test_map_cross_entropy_pushes_what_is_not_labelled_down():
+    targets = profiles(10)
+    targets["weights"][:, 1] = 0
+    logits = torch.zeros(3, 6, 4, 3, requires_grad=True)
+    network.map_cross_entropy(logits, targets).backward()
+    assert (logits.grad[:, 1] > 0).all()

@@ -126,8 +126,8 @@ def network(**changes: object) -> str:
     ("text", "message"),
     [
         (changed(oops=1), "oops: Extra inputs are not permitted"),
-        (changed(input_size=[250, 192]), r"multiples of 32, got \(250, 192\)"),
-        (changed(input_size=[0, 192]), r"multiples of 32, got \(0, 192\)"),
+        (changed(input_size=[250, 192]), r"multiples of 4, got \(250, 192\)"),
+        (changed(input_size=[0, 192]), r"multiples of 4, got \(0, 192\)"),
         (changed(input_size=[256]), "input_size"),
         (changed(sigma=0), "above 0"),
         (changed(sigma=1e-300), "above 0, at least 0.001"),

@@ -115,6 +115,7 @@ def evaluate(
         category=category,
         labels=None if labels is None else Path(labels),
         split=split,
+        whole_images=loaded.spec.whole_images,
     )
     dataset = loaded.task.dataset(source)
     pairs = predict_dataset(

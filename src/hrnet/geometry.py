@@ -31,6 +31,12 @@ def xyxy_to_xywh(boxes: ArrayLike) -> Floats:
     return np.concatenate([xyxy[..., :2], xyxy[..., 2:] - xyxy[..., :2]], axis=-1)
 
 
+def whole_image_box(image_size: Size) -> NDArray[np.float64]:
+    """Return the box (4,), as left, top, width, height, of a picture of (height, width)."""
+    height, width = image_size
+    return np.array([0, 0, width, height], np.float64)
+
+
 def box_to_crop(xywh: ArrayLike, input_size: Size, padding: float = 1.25) -> tuple[Floats, Floats]:
     """Grow boxes to the aspect ratio of the network input, and pad them.
 

@@ -27,11 +27,17 @@ MAX_SIDE = 4096
 """Of a network's input, in pixels: more would not fit into memory."""
 
 
-def _check_input_size(size: Size) -> Size:
-    if any(side < 32 or side > MAX_SIDE or side % 32 for side in size):
+def _check_input_size(size: Size, multiple: int = 32) -> Size:
+    if any(side < 32 or side > MAX_SIDE or side % multiple for side in size):
         got = f"{size!s:.60}" if max(size) < 2**53 else "a number of many digits"
-        raise ValueError(f"input_size needs multiples of 32, got {got}; from 32 to {MAX_SIDE}")
+        raise ValueError(
+            f"input_size needs multiples of {multiple}, got {got}; from 32 to {MAX_SIDE}"
+        )
     return size
+
+
+def _check_fine_size(size: Size) -> Size:
+    return _check_input_size(size, 4)
 
 
 def _check_drop_path(rate: float) -> float:
@@ -99,6 +105,16 @@ class NetworkOptions(BaseModel):
         description="true adds a second output to a pose network: for each keypoint the chance "
         "that it is in the picture.",
     )
+    heatmap_stride: Literal[4, 2, 1] | None = Field(
+        default=None,
+        description="Input pixels per pixel of a pose network's heatmaps: 4 (as published), 2 or "
+        "1, by sub-pixel convolution.",
+    )
+    background: bool | None = Field(
+        default=None,
+        description="true adds a map of what is no keypoint to a pose network, whose maps are then "
+        "the logits of one distribution at each pixel; goes with train.loss=map_cross_entropy.",
+    )
 
     def over(self, defaults: "NetworkOptions") -> "NetworkOptions":
         """Return these options, with those of `defaults` where these are None."""
@@ -137,6 +153,9 @@ class NetworkSpec(NetworkOptions):
 
 InputSize = Annotated[Size, AfterValidator(_check_input_size)]
 """(height, width) of a network's input in pixels, multiples of 32."""
+
+FineInputSize = Annotated[Size, AfterValidator(_check_fine_size)]
+"""(height, width) of an input that the network fills up itself, multiples of 4."""
 
 
 class ModelSpec(BaseModel):
@@ -203,6 +222,11 @@ class ModelSpec(BaseModel):
     def labels(self) -> tuple[str, ...]:
         """Names of the outputs, in order, such as those of keypoints or classes."""
         return ()
+
+    @property
+    def whole_images(self) -> bool:
+        """True where each whole picture is one subject of labelled data, whatever boxes it has."""
+        return False
 
     @property
     def subject(self) -> str | None:

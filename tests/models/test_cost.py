@@ -130,7 +130,11 @@ def test_the_model_is_left_as_it_is():
 @pytest.mark.parametrize(
     ("task", "size", "message"),
     [
-        ("pose", (100, 64), "expected height and width in multiples of 32, got 100x64; resize or"),
+        (
+            "classification",
+            (100, 64),
+            "expected height and width in multiples of 32, got 100x64; resize or",
+        ),
         ("pose", (0, 64), "expected height and width of 1 to 32768 pixels, got 0x64"),
         ("pose", (64, 32800), "expected height and width of 1 to 32768 pixels, got 64x32800"),
     ],

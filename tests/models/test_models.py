@@ -3,6 +3,7 @@
 import copy
 from itertools import combinations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -151,11 +152,65 @@ def test_any_multiple_of_32_works(small, size):
         assert small(torch.zeros(1, 3, *size)).shape == (1, 17, size[0] // 4, size[1] // 4)
 
 
-@pytest.mark.parametrize("size", [(33, 32), (32, 48), (31, 31), (96, 72)])
-def test_other_sizes_are_refused_with_the_multiple(small, size):
+SIZES = pytest.mark.parametrize("size", [(33, 32), (32, 48), (31, 31), (96, 72)])
+
+
+@SIZES
+def test_other_sizes_are_refused_with_the_multiple(size):
     message = f"multiples of 32, got {size[0]}x{size[1]}; resize or pad"
+    model = create_model("small_hrnet_w16", task="classification", num_outputs=2)
     with pytest.raises(ValueError, match=message):
-        small(torch.zeros(1, 3, *size))
+        model(torch.zeros(1, 3, *size))
+
+
+@SIZES
+def test_pose_networks_fill_up_other_sizes(small, size):
+    torch.manual_seed(0)
+    images = torch.randn(1, 3, *size)
+    height, width = (-(-side // 4) for side in size)
+    filled = torch.zeros(1, 3, 96, 96)
+    filled = filled[..., : -(-size[0] // 32) * 32, : -(-size[1] // 32) * 32].clone()
+    filled[..., : size[0], : size[1]] = images
+    with torch.no_grad():
+        heatmaps = small.eval()(images)
+        assert torch.equal(heatmaps, small(filled)[..., :height, :width])
+    assert heatmaps.shape == (1, 17, height, width)
+
+
+@pytest.mark.parametrize("variant", ["small_hrnet_w16", "naive_litehrnet_18", "hrformer_tiny"])
+@pytest.mark.parametrize("stride", [4, 2, 1])
+def test_heatmaps_of_each_stride(variant, stride):
+    model = create_model(variant, num_outputs=3, options={"heatmap_stride": stride}).eval()
+    with torch.no_grad():
+        assert model(torch.randn(2, 3, 44, 64)).shape == (2, 3, 44 // stride, 64 // stride)
+
+
+def test_a_finer_stride_arranges_the_maps_of_the_head():
+    """Pixel (2 y + i, 2 x + j) of keypoint k is pixel (y, x) of map 4 k + 2 i + j."""
+    model = create_model("small_hrnet_w16", num_outputs=3, options={"heatmap_stride": 2}).eval()
+    images = torch.randn(1, 3, 64, 64)
+    with torch.no_grad():
+        maps, heatmaps = model.head(model.backbone(images)), model(images)
+    assert maps.shape == (1, 12, 16, 16)
+    for k, i, j in np.ndindex(3, 2, 2):
+        assert torch.equal(heatmaps[0, k, i::2, j::2], maps[0, 4 * k + 2 * i + j])
+
+
+def test_the_background_is_expected_nearly_everywhere():
+    options = {"background": True, "heatmap_stride": 2}
+    model = create_model("small_hrnet_w16", num_outputs=5, options=options).eval()
+    with torch.no_grad():
+        chances = model(torch.randn(1, 3, 64, 64)).softmax(dim=1)
+    assert chances.shape == (1, 6, 32, 32)
+    assert chances[:, 5].min() > 0.98
+    assert chances[:, :5].min() > 0
+
+
+@pytest.mark.parametrize("name", ["presence", "heatmap_stride", "background"])
+def test_other_tasks_have_no_options_of_pose(name):
+    value = 2 if name == "heatmap_stride" else True
+    with pytest.raises(InputError, match=f"segmentation has no {name}; leave it out"):
+        create_model("small_hrnet_w16", task="segmentation", options={name: value})
 
 
 @pytest.mark.parametrize(

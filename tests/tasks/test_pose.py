@@ -6,12 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrnet.errors import InputError
-from hrnet.geometry import apply_affine
+from hrnet.geometry import apply_affine, whole_image_box
 from hrnet.predict import infer, normalise
 from hrnet.skeleton import Skeleton
 from hrnet.spec import NetworkSpec
 from hrnet.tasks import Crop
-from hrnet.tasks.pose.crops import check_boxes, crop_matrices, whole_image_box
+from hrnet.tasks.pose.crops import check_boxes, crop_matrices
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.tasks.pose.task import PoseTask
 
@@ -95,7 +95,7 @@ def test_the_flip_test_shows_the_network_the_mirror_image() -> None:
 
 
 def test_whole_image_box_covers_the_picture() -> None:
-    assert whole_image_box((20, 30)).tolist() == [[0, 0, 30, 20]]
+    assert whole_image_box((20, 30)).tolist() == [0, 0, 30, 20]
 
 
 def test_good_boxes_pass() -> None:

@@ -23,6 +23,7 @@ from hrnet.tasks.pose.config import (
     PoseExperiment,
     PoseModelConfig,
 )
+from hrnet.tasks.pose.network import target_maps
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.tasks.pose.task import PoseTask
 from hrnet.training.loader import Batch, EpochBatches, TrainingSet, loaded, make_loader, normalised
@@ -102,10 +103,11 @@ def test_shapes_and_types(samples):
     assert len(batches) == 2  # of 3; the seventh is dropped
     for batch in batches:
         assert batch.inputs.shape == (3, 64, 96, 3)
-        assert batch.targets["heatmaps"].shape == (3, 5, 16, 24)
+        assert batch.targets["rows"].shape == (3, 5, 16)
+        assert batch.targets["columns"].shape == (3, 5, 24)
         assert batch.targets["weights"].shape == (3, 5)
         assert batch.inputs.dtype == torch.uint8
-        assert {batch.targets["heatmaps"].dtype, batch.targets["weights"].dtype} == {torch.float32}
+        assert {values.dtype for values in batch.targets.values()} == {torch.float32}
 
 
 def test_few_samples_are_one_batch(samples):
@@ -180,7 +182,7 @@ def test_targets_are_those_of_the_codec(samples, codec):
     crops, points, weights = (np.stack(part) for part in zip(*items, strict=True))
     heatmaps, kept = spec.heatmap_codec.encode(points, weights)
     np.testing.assert_array_equal(batch.inputs.numpy(), crops)
-    np.testing.assert_array_equal(batch.targets["heatmaps"].numpy(), heatmaps)
+    np.testing.assert_array_equal(target_maps(batch.targets).numpy(), heatmaps)
     np.testing.assert_array_equal(batch.targets["weights"].numpy(), kept)
     assert not batch.targets["weights"][:, 4].any()  # never labelled
     for layout in (True, False):
@@ -196,7 +198,7 @@ def test_decoded_targets_are_the_points(samples):
     dataset = make_dataset(samples, augmentation=NO_AUGMENTATION)
     batch = dataset.__getitems__([(0, position) for position in range(COUNT)])
     items = drawn(samples, augmentation=NO_AUGMENTATION)
-    decoded, _ = SPEC.heatmap_codec.decode(batch.targets["heatmaps"].numpy())
+    decoded, _ = SPEC.heatmap_codec.decode(target_maps(batch.targets).numpy())
     points = np.stack([item[1] for item in items])
     counts = batch.targets["weights"].numpy() > 0
     inside = np.all((points > 12) & (points < (84, 52)), axis=-1) & counts

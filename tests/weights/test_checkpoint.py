@@ -160,7 +160,7 @@ SPOILERS = {
         "did you mean hrnet_w32",
     ),
     "other variant": (lambda path: set_network(path, variant="hrnet_w32"), "does not fit"),
-    "odd size": (lambda path: set_spec(path, input_size=[100, 64]), "multiples of 32"),
+    "odd size": (lambda path: set_spec(path, input_size=[102, 64]), "multiples of 4"),
     "wrong K": (
         lambda path: set_network(path, skeleton={"names": ["a", "b"]}, num_outputs=2),
         "0 tensors missing, 0 unknown, 2 of another shape, such as head.conv.bias",

@@ -18,10 +18,10 @@ from hrnet.check.sheet import add_caption, font, save_sheet
 from hrnet.check.show import MAX_ROWS, print_text, print_warnings
 from hrnet.data.box_dataset import BoxDataset, BoxSample
 from hrnet.data.class_split import same_files
-from hrnet.data.coco import image_paths
 from hrnet.data.coco_boxes import holds_boxes, make_boxes
 from hrnet.data.coco_file import read_coco
 from hrnet.data.findings import Findings
+from hrnet.data.image_paths import image_paths
 from hrnet.data.source import DataSource
 from hrnet.drawing import class_color
 from hrnet.errors import InputError, printable

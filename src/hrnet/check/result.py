@@ -50,7 +50,9 @@ class Check:
 
     accepts: True for data that look like this kind. run: checks the data; a second path names
     validation data to be compared. Raises InputError where they are no such data at all.
+    whole_images: True where `DataSource.whole_images` means something.
     """
 
     accepts: Callable[[DataSource], bool]
     run: Callable[[DataSource, Path | None, Progress | None], CheckResult]
+    whole_images: bool = False

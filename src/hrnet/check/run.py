@@ -40,6 +40,10 @@ def check_data(
             f"expected a file or folder, but {source.path} does not exist; check the path"
         )
     check = next(one for one in CHECKS.values() if one.accepts(source))
+    if source.whole_images and not check.whole_images:
+        raise InputError(
+            f"expected --whole-image for keypoints alone, got {source.path}; leave it out"
+        )
     return check.run(source, val, progress)
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hrnet.cli.options import WholeImage
 from hrnet.errors import InputError, one_line, printable
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def check(
     category: Category = None,
     masks: Masks = None,
     part: Part = None,
+    whole_image: WholeImage = False,
     report: Annotated[
         Path | None,
         typer.Option(
@@ -146,7 +148,14 @@ def check(
     from hrnet.data.source import DataSource
 
     # Prove that the report can be written before all images are decoded.
-    source = DataSource(data, images=images, category=category, labels=masks, split=part)
+    source = DataSource(
+        data,
+        images=images,
+        category=category,
+        labels=masks,
+        split=part,
+        whole_images=whole_image or None,
+    )
     if report is not None:
         expect_writable(report, source)
     with show_progress("checking images") as progress:

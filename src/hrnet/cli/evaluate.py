@@ -7,6 +7,7 @@ import typer
 
 from hrnet.cli.data import Category, Masks, Part
 from hrnet.cli.options import (
+    WHOLE,
     BatchSize,
     Detector,
     Device,
@@ -15,6 +16,7 @@ from hrnet.cli.options import (
     ModelArgument,
     Settings,
     Threads,
+    WholeImage,
 )
 from hrnet.errors import printable
 
@@ -75,6 +77,7 @@ def evaluate(
     category: Category = None,
     masks: Masks = None,
     split: Part = None,
+    whole_image: WholeImage = False,
     detector: Detector = "auto",
     flip_test: FlipTest = False,
     device: Device = "auto",
@@ -114,7 +117,7 @@ def evaluate(
             engine=engine,
             threads=threads,
             batch_size=batch_size,
-            settings=settings or (),
+            settings=[*(settings or ()), *(WHOLE if whole_image else ())],
             progress=progress,
         )
     # Print the metrics and how they were measured, and write them.

@@ -50,6 +50,15 @@ Settings = Annotated[
         "window=[512,512]; may be repeated.",
     ),
 ]
+WHOLE = ("subjects=picture",)
+"""The setting of a loaded model that `WholeImage` asks for."""
+WholeImage = Annotated[
+    bool,
+    typer.Option(
+        "--whole-image",
+        help="Keypoints only. Take each whole image as one subject, whatever boxes there are.",
+    ),
+]
 Detector = Annotated[
     str,
     typer.Option(

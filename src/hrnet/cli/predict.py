@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrnet.cli.options import (
+    WHOLE,
     BatchSize,
     Detector,
     Device,
@@ -20,6 +21,7 @@ from hrnet.cli.options import (
     Model,
     Settings,
     Threads,
+    WholeImage,
 )
 from hrnet.errors import InputError, one_line, printable
 from hrnet.files import exists, parse_json
@@ -107,6 +109,7 @@ def predict(
     threads: Threads = None,
     batch_size: BatchSize = 16,
     settings: Settings = None,
+    whole_image: WholeImage = False,
 ) -> None:
     """Find keypoints, objects, classes or areas in images."""
     from hrnet.data.boxes import BoxFile
@@ -123,7 +126,7 @@ def predict(
     where = parse_boxes(boxes, images_of)
     wanted = detector if where is None else None  # given boxes need no detector
     use = partial(load, device=device, engine=engine, threads=threads, detector=wanted)
-    loaded = use(model, settings=settings or ())
+    loaded = use(model, settings=[*(settings or ()), *(WHOLE if whole_image else ())])
     task = get_task(loaded.spec.task)
     file = None if printed else json_file or (out / f"{task.results}.json" if out else None)
     outputs = Destination(out, file, csv_file)
@@ -146,7 +149,7 @@ def predict(
     if printed:
         _print_json(shown.entries)
     elif shown.done and len(errors) + len(shown.errors) < attempted:
-        is_whole = where is None and loaded.detector is None
+        is_whole = where is None and loaded.detector is None and not loaded.spec.whole_images
         _print_written(outputs, task.results, task.without_boxes if is_whole else "")
     _report_errors(errors + shown.errors, attempted, shown, len(paths))
 

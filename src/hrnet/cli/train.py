@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrnet.cli.data import Category
+from hrnet.cli.options import WholeImage
 from hrnet.errors import InputError, printable
 from hrnet.extras import packages_for
 from hrnet.files import exists
@@ -104,6 +105,7 @@ def train(
     val: Val = None,
     category: Category = None,
     masks: Masks = None,
+    whole_image: WholeImage = False,
     config: Config = None,
     resume: Resume = None,
     settings: Settings = None,
@@ -115,10 +117,10 @@ def train(
     """
     # Check that the options go together.
     _expect_one({"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume})
-    if data is None and (images or val or category or masks):
+    if data is None and (images or val or category or masks or whole_image):
         raise InputError(
-            "--images and --val go with --data, as do --masks and --category; in a recipe it is "
-            "--set data.images="
+            "--images and --val go with --data, as do --masks, --category and --whole-image; in a "
+            "recipe it is --set data.images="
         )
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
@@ -141,6 +143,7 @@ def train(
             out=folder,
             category=category,
             masks=masks,
+            whole_images=whole_image,
             settings=settings or [],
         )
         about.append(f"run: {folder}")

@@ -62,11 +62,20 @@ class HeatmapCodec:
 
         Returns heatmaps (N, K, h, w) and the weights, 0 where the Gaussian lies outside.
         """
+        rows, columns, kept = self.encode_profiles(points, weights)
+        return rows[..., :, None] * columns[..., None, :], kept
+
+    def encode_profiles(self, points: ArrayLike, weights: ArrayLike) -> tuple[Maps, Maps, Maps]:
+        """Make training targets as `encode`, without drawing them: each heatmap is a product.
+
+        Returns rows (N, K, h), columns (N, K, w) and weights (N, K); a heatmap at (y, x) is
+        row[y] * column[x]. These grow with the sides of a heatmap, not with its pixels.
+        """
         exact = np.asarray(points, dtype=np.float64) / self.stride
         nearest = np.trunc(exact + 0.5)  # rounds as the published code, also below 0
         centers = nearest if self.kind == "classic" else exact
         middles = None if self.kind == "dark" else nearest
-        return gaussian_targets(centers, weights, self.heatmap_size, self.sigma, middles)
+        return gaussian_profiles(centers, weights, self.heatmap_size, self.sigma, middles)
 
     def decode(self, heatmaps: Maps) -> tuple[Maps, Maps]:
         """Decode points (N, K, 2) in crop pixels and scores (N, K), the maxima of the heatmaps."""
@@ -81,14 +90,14 @@ class HeatmapCodec:
         return (points * self.stride).astype(np.float32), scores
 
 
-def gaussian_targets(
+def gaussian_profiles(
     centers: ArrayLike,
     weights: ArrayLike,
     heatmap_size: Size,
     sigma: float,
     middles: ArrayLike | None = None,
-) -> tuple[Maps, Maps]:
-    """Draw Gaussians of height 1 at centers (N, K, 2), in heatmap pixels.
+) -> tuple[Maps, Maps, Maps]:
+    """Describe Gaussians of height 1 at centers (N, K, 2), in heatmap pixels, by their profiles.
 
         heatmap(x, y) = exp(-((x - center_x)^2 + (y - center_y)^2) / (2 sigma^2))
 
@@ -96,7 +105,8 @@ def gaussian_targets(
     these; None does not cut. Heatmap and weight are 0 if that square (without middles, the one
     around the centre) lies outside the heatmap, or if the weight is 0. A weight below 0.5 is kept
     but draws nothing, as in the published code.
-    Returns heatmaps (N, K, h, w) and weights (N, K).
+    Returns the profiles along y (N, K, h) and along x (N, K, w), whose products are the heatmaps,
+    and weights (N, K).
     """
     # Drop keypoints whose square lies outside the heatmap.
     height, width = heatmap_size
@@ -115,7 +125,7 @@ def gaussian_targets(
         return bell.astype(np.float32)  # (N, K, length)
 
     rows = profile(1, height) * (kept >= 0.5)[..., None]
-    return rows[..., :, None] * profile(0, width)[..., None, :], kept
+    return rows, profile(0, width), kept
 
 
 def argmax_2d(heatmaps: Maps) -> tuple[NDArray[np.float64], Maps]:

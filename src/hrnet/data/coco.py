@@ -5,16 +5,17 @@ HRNet pose code: crowds and subjects without a labelled keypoint are left out an
 to the picture, ending at the last pixel's centre. Training, evaluation and `hrnet data check` share
 this module; everything that it leaves out or makes up is noted with its count.
 
-A box that is missing or has no area is the grown extent of the keypoints. An area that is missing
-or cannot be is a part of the box. Two keys of ours may stand in an annotation: `crop_box` (x, y,
-width, height), which is cropped in place of the clamped `bbox` and may stick out of the picture;
-`head_size` in pixels, for PCKh.
+Where no annotation has a box and no picture more than one subject, each whole picture is the crop
+of its subject. Else a box that is missing or has no area is the grown extent of the keypoints. An
+area that is missing or cannot be is a part of the box. Two keys of ours may stand in an annotation:
+`crop_box` (x, y, width, height), which is cropped in place of the clamped `bbox` and may stick out
+of the picture; `head_size` in pixels, for PCKh.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import nan
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,11 @@ from hrnet.data.coco_file import (
     parse_coco,
 )
 from hrnet.data.findings import Findings
+from hrnet.data.image_paths import image_paths
 from hrnet.data.sigmas import AREA_OF_BOX, given_area
-from hrnet.files import address_in, exists, is_folder, read_json, resolve
-from hrnet.geometry import Size
+from hrnet.data.whole_images import are_whole
+from hrnet.files import address_in, exists, read_json
+from hrnet.geometry import Size, whole_image_box
 from hrnet.skeleton import Skeleton
 
 DEFAULT_MARGIN = 0.1
@@ -97,6 +100,7 @@ class KeypointDataset:
 
     described: the skeleton, and where its parts come from. category_ids: of the categories that
     were taken, which have the same keypoints. samples: for training. subjects: all.
+    whole_images: the boxes of all samples are their whole pictures.
     notes: one line for each kind of thing that was left out or made up, with its count.
     """
 
@@ -107,6 +111,7 @@ class KeypointDataset:
     samples: tuple[PoseSample, ...]
     subjects: tuple[Subject, ...]
     notes: tuple[str, ...]
+    whole_images: bool = False
 
     @property
     def skeleton(self) -> Skeleton:
@@ -119,29 +124,47 @@ class KeypointDataset:
 
 
 def read_keypoints(
-    annotations: str | Path, images: str | Path, category: str | None = None
+    annotations: str | Path,
+    images: str | Path,
+    category: str | None = None,
+    *,
+    whole_images: bool | None = None,
 ) -> KeypointDataset:
     """Read a COCO keypoint file; pictures are `images`/file_name.
 
     category: the name (or id) of the one to take; None takes all that have the same keypoints.
+    whole_images: take each whole picture as one subject, whatever its box; None does so where there
+        are no boxes and no picture has more than one subject.
     Raises InputError with one line for the first error that `hrnet data check` would list, pictures
     aside.
     """
     path = Path(annotations)
-    return parse_keypoints(path, Path(images), read_json(path, "annotations"), category)
+    content = read_json(path, "annotations")
+    return parse_keypoints(path, Path(images), content, category, whole_images=whole_images)
 
 
 def parse_keypoints(
-    path: Path, images: Path, content: object, category: str | None = None
+    path: Path,
+    images: Path,
+    content: object,
+    category: str | None = None,
+    *,
+    whole_images: bool | None = None,
 ) -> KeypointDataset:
     """Read the content of a COCO keypoint file, as `read_keypoints`; `path` is for the messages."""
     findings = Findings(strict=True, path=path)
     file = parse_coco(path, content, findings)
-    return make_dataset(file, choose_categories(file, findings, category), images, findings)
+    chosen = choose_categories(file, findings, category)
+    return make_dataset(file, chosen, images, findings, whole_images=whole_images)
 
 
 def make_dataset(
-    file: CocoFile, chosen: Chosen, folder: Path, findings: Findings
+    file: CocoFile,
+    chosen: Chosen,
+    folder: Path,
+    findings: Findings,
+    *,
+    whole_images: bool | None = None,
 ) -> KeypointDataset:
     """Make samples and subjects of a file's entries; unusable ones are noted and left out."""
     # Faults of the annotations, and the skeleton of their keypoints.
@@ -150,6 +173,7 @@ def make_dataset(
     described = describe_category(chosen.raw, chosen.annotations, findings)
     names = described.skeleton.names
     _note_lengths(chosen.annotations, len(names), findings)
+    whole = are_whole(chosen.annotations, whole_images, findings)
     # Subjects and samples of all that is as it should be.
     images = {one.id: one for one in file.images if one.size is not None}
     paths = image_paths(folder, file.images)
@@ -159,9 +183,9 @@ def make_dataset(
         if image is not None and not one.wrong and _length(one) in (0, 3 * len(names)):
             taken.append(one)
             subjects.append(_subject(one, image, len(names)))
-            samples.append(_sample(one, image, subjects[-1], paths))
+            samples.append(_sample(one, image, subjects[-1], paths, whole=whole))
     _note_addresses(file.images, paths, samples, findings)
-    _note_made_up(taken, subjects, findings)
+    _note_made_up(taken, subjects, findings, whole=whole)
     _note_left_out(subjects, samples, names, findings)
     return KeypointDataset(
         path=file.path,
@@ -171,6 +195,7 @@ def make_dataset(
         samples=tuple(sample for sample in samples if sample is not None),
         subjects=tuple(subjects),
         notes=findings.notes,
+        whole_images=whole,
     )
 
 
@@ -241,7 +266,12 @@ def extent_box(triples: Floats, size: Size, margin: float = DEFAULT_MARGIN) -> F
 
 
 def _sample(
-    one: CocoAnnotation, image: CocoImage, subject: Subject, paths: Mapping[int, Path]
+    one: CocoAnnotation,
+    image: CocoImage,
+    subject: Subject,
+    paths: Mapping[int, Path],
+    *,
+    whole: bool,
 ) -> PoseSample | None:
     """Make a training sample; None for subjects that do not count and boxes outside the picture.
 
@@ -249,14 +279,14 @@ def _sample(
     clamping would move its centre.
     """
     assert image.size is not None
-    box = clamp_box(subject.box_xywh, image.size)
+    box = whole_image_box(image.size) if whole else clamp_box(subject.box_xywh, image.size)
     if box is None or not subject.counts or subject.image_id not in paths:
         return None
     return PoseSample(
         image_path=paths[subject.image_id],
         image_id=subject.image_id,
         annotation_id=subject.annotation_id,
-        box_xywh=box if one.crop_box is None else one.crop_box,
+        box_xywh=box if one.crop_box is None or whole else one.crop_box,
         keypoints=subject.keypoints,
         visibility=subject.visibility,
         image_size=image.size,
@@ -281,12 +311,16 @@ def _note_addresses(
 
 
 def _note_made_up(
-    annotations: Sequence[CocoAnnotation], subjects: Sequence[Subject], findings: Findings
+    annotations: Sequence[CocoAnnotation],
+    subjects: Sequence[Subject],
+    findings: Findings,
+    *,
+    whole: bool,
 ) -> None:
     counted = [(a, one) for a, one in zip(annotations, subjects, strict=True) if one.counts]
     findings.warning(
         "subjects whose box is missing or has no area",
-        [annotation.name for annotation, one in counted if not one.box_given],
+        [annotation.name for annotation, one in counted if not one.box_given and not whole],
         f"theirs is the extent of their keypoints, grown on each side by {DEFAULT_MARGIN:g} of its "
         "longer side",
     )
@@ -344,25 +378,6 @@ def _note_left_out(
 def _seems_normalised(subject: Subject) -> bool:
     points = subject.keypoints[subject.visibility > 0]
     return len(points) > 1 and bool(((points >= 0) & (points <= 1)).all())
-
-
-def image_paths(folder: Path, images: Sequence[CocoImage]) -> dict[int, Path]:
-    """Return where each picture is, by its id.
-
-    File names are relative to `folder`. Where all of them begin with the end of the folder's own
-    path, as images/1.jpg in a folder images that holds none of that name, they are relative to
-    the folder above.
-    """
-    # The folder's own name may be part of every file name: try its last one, two, ... parts.
-    names = {one.id: one.file_name for one in images if one.id is not None and one.file_name}
-    parents = [PurePosixPath(name).parent.parts for name in names.values()]
-    own = resolve(folder).parts
-    for depth in range(1, min(map(len, parents), default=0) + 1):
-        end = own[-depth:]
-        if all(parts[:depth] == end for parts in parents) and not is_folder(folder / end[0]):
-            folder = Path(*own[:-depth])
-            break
-    return {number: folder / name for number, name in names.items()}
 
 
 def clamp_box(xywh: Floats, size: Size) -> Floats | None:

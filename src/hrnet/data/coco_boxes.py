@@ -11,7 +11,6 @@ import numpy as np
 
 from hrnet.data.box_dataset import BoxDataset, BoxSample, Segmentation
 from hrnet.data.category import note_unlisted
-from hrnet.data.coco import image_paths
 from hrnet.data.coco_file import (
     STOPS,
     CocoAnnotation,
@@ -23,6 +22,7 @@ from hrnet.data.coco_file import (
     twice,
 )
 from hrnet.data.findings import Findings
+from hrnet.data.image_paths import image_paths
 from hrnet.data.run_lengths import is_mask_of
 from hrnet.errors import InputError
 from hrnet.files import read_json

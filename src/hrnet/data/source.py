@@ -13,7 +13,8 @@ class DataSource:
     ones. detect: no boxes, since the model's own detector finds them.
     category: the category to take where a file has several kinds. labels: the folder of the
     labels, such as masks, None where the task finds them itself. split: the part of data that have
-    parts, such as val.
+    parts, such as val. whole_images: True where each whole picture is one subject, whatever boxes
+    there are; None lets the task decide.
     """
 
     path: Path
@@ -23,3 +24,4 @@ class DataSource:
     category: str | None = None
     labels: Path | None = None
     split: str | None = None
+    whole_images: bool | None = None

@@ -4,18 +4,19 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
+import torch
 from pydantic import ValidationError
 from torch import Tensor, nn
 
 from hrnet.errors import InputError
 from hrnet.models import hrformer, hrnet, litehrnet
-from hrnet.models.family import Config, Family
+from hrnet.models.family import POSE_OPTIONS, Config, Family
 from hrnet.models.heads import HEADS, Head, usual_head
 from hrnet.models.heads.fcos import PointMaps
 from hrnet.models.heads.presence import PresencePart
 from hrnet.models.heads.two_stage import TwoStageMaps
 from hrnet.models.highres import HighResBackbone
-from hrnet.models.layers import DrawnModule
+from hrnet.models.layers import DrawnModule, fill_up
 from hrnet.spec import NetworkOptions, NetworkSpec, first_problem
 
 __all__ = [
@@ -42,8 +43,16 @@ VARIANTS: Mapping[str, Config] = {
 """The published networks of all families: name -> hyper-parameters."""
 
 
+BACKGROUND_LOGIT = 7.0
+"""Of a new network at each pixel, beside 0 for each keypoint: about 1 to 1000."""
+
+
 class Network(nn.Module):
     """A backbone and a head: images (N, 3, H, W), normalised RGB -> the head's output.
+
+    For pose, images of any size are filled up with 0 at the right and the bottom to what the
+    backbone needs, and the heatmaps are cut to (ceil(H / stride), ceil(W / stride)). With a stride
+    below 4 the head's last convolution is a sub-pixel one (Shi et al. 2016, section 2.2).
 
     spec: the arguments it was built from; saved in checkpoints. presence: the part that adds the
     second output, logits (N, K), to the heatmaps of a pose network; None for one output.
@@ -65,12 +74,23 @@ class Network(nn.Module):
     def forward(
         self, images: Tensor
     ) -> Tensor | list[Tensor] | tuple[Tensor, Tensor] | TwoStageMaps | PointMaps:
-        streams: list[Tensor] = self.backbone(images)
-        output: Tensor | list[Tensor] = self.head(streams)
+        if self.spec.task == "pose":
+            return self._heatmaps(images)
+        output: Tensor | list[Tensor] = self.head(self.backbone(images))
+        return output
+
+    def _heatmaps(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """Compute heatmaps of images of any size, and the presence where there is that part."""
+        height, width = images.shape[-2:]
+        streams: list[Tensor] = self.backbone(fill_up(images, self.backbone.multiple))
+        heatmaps: Tensor = self.head(streams)
+        stride = self.spec.heatmap_stride or 4
+        if stride < 4:
+            heatmaps = nn.functional.pixel_shuffle(heatmaps, 4 // stride)
+        heatmaps = heatmaps[..., : -(-height // stride), : -(-width // stride)]
         if self.presence is None:
-            return output
-        assert isinstance(output, Tensor)
-        return output, self.presence(streams, output)
+            return heatmaps
+        return heatmaps, self.presence(streams, heatmaps[:, : self.presence.num_keypoints])
 
 
 def create_model(
@@ -85,8 +105,9 @@ def create_model(
     variant: a key of `VARIANTS`, such as "hrnet_w32", or a config of your own, such as an
         `HRNetConfig`.
     task: kind of output:
-        "pose": heatmaps (N, num_outputs, H/4, W/4), by default of 17 keypoints; with the option
-            presence a tuple of these and logits (N, num_outputs);
+        "pose": heatmaps (N, num_outputs, H/4, W/4), by default of 17 keypoints, of images of any
+            size; with the option presence a tuple of these and logits (N, num_outputs); with
+            background one map more; with heatmap_stride other sizes than a quarter;
         "segmentation": logits (N, num_outputs, H/4, W/4), by default of 19 classes; with an "ocr"
             head a tuple of the auxiliary logits and the logits;
         "classification": logits (N, num_outputs), by default of 1000 classes;
@@ -98,9 +119,9 @@ def create_model(
     options: choices within the architecture, the fields of `hrnet.spec.NetworkOptions`, such as
         {"head": "ocr"}; what is not named is as in the published networks.
 
-    H and W must be multiples of 32; with bilinear up-sampling (segmentation) and for HRFormer any
-    size works. Raises InputError for an unknown variant, task or head, and for an option that the
-    network does not have.
+    H and W must be multiples of 32 for classification and detection of HRNet and Lite-HRNet; else
+    any size works. Raises InputError for an unknown variant, task or head, and for an option that
+    the network does not have.
     """
     name = variant if isinstance(variant, str) else _name_of(type(variant))
     try:
@@ -132,14 +153,29 @@ def build_network(spec: NetworkSpec, config: Config | None = None) -> Network:
     backbone = family.make_backbone(config, options, num_outputs=head.num_streams)
     # The heads have a usual choice of their own here, which may differ from the backbone's.
     align_corners = head.align_corners if spec.align_corners is None else spec.align_corners
+    # Several maps of stride 4 are one of a smaller stride, see `Network`.
+    num_maps = (num_outputs + bool(spec.background)) * (4 // (spec.heatmap_stride or 4)) ** 2
     network = Network(
         backbone,
-        head.make(backbone.channels, num_outputs, align_corners),
+        head.make(backbone.channels, num_maps, align_corners),
         spec,
         PresencePart(backbone.channels, num_outputs) if spec.presence else None,
     )
     _initialise(network, he_init=head.he_init)
+    if spec.background:
+        _expect_background(network.head, num_maps // (num_outputs + 1))
     return network
+
+
+def _expect_background(head: nn.Module, maps: int) -> None:
+    """Let a new head expect the background nearly everywhere, so that training starts from there.
+
+    maps: of the background, the last ones of the last convolution.
+    """
+    *_, last = (module for module in head.modules() if isinstance(module, nn.Conv2d))
+    assert last.bias is not None
+    with torch.no_grad():
+        last.bias[-maps:] = BACKGROUND_LOGIT
 
 
 def family_of(variant: str) -> str:
@@ -185,10 +221,11 @@ def _find_head(family: Family[Any], spec: NetworkSpec) -> Head:
 def _check_options(family: Family[Any], spec: NetworkSpec) -> None:
     """Raise InputError for an option that would change nothing."""
     for name, value in spec.options.model_dump(exclude_none=True).items():
-        if name not in family.options:
+        if name not in (*family.options, *POSE_OPTIONS):
             raise InputError(f"{spec.variant} has no {name}, got {value!r}; leave it out")
-    if spec.presence is not None and spec.task != "pose":
-        raise InputError(f"the task {spec.task} has no presence output; leave presence out")
+    for name in POSE_OPTIONS if spec.task != "pose" else ():
+        if getattr(spec, name) is not None:
+            raise InputError(f"the task {spec.task} has no {name}; leave it out")
 
 
 def _count_outputs(head: Head, spec: NetworkSpec) -> int:

@@ -8,6 +8,9 @@ from hrnet.models.heads import Head, HeadKey
 from hrnet.models.highres import HighResBackbone, StageConfig
 from hrnet.spec import NetworkOptions
 
+POSE_OPTIONS = ("presence", "heatmap_stride", "background")
+"""Fields of `NetworkOptions` that change the pose networks of every family, and no others."""
+
 
 class Config(Protocol):
     """The hyper-parameters of one network, a dataclass in its family's file.
@@ -41,7 +44,8 @@ class Family(Generic[C]):
 
     config: the class of its configs. variants: name -> config of its published networks.
     make_backbone: builds a backbone; an option that is None takes the family's usual choice.
-    options: names of the fields of `NetworkOptions` that change its networks.
+    options: names of the fields of `NetworkOptions` that change its networks, beside
+        `POSE_OPTIONS`.
     heads: forms of heads that only this family has, before those of `HEADS`.
     """
 

@@ -247,7 +247,7 @@ FAMILY = Family(
     variants=VARIANTS,
     make_backbone=make_backbone,
     options=(
-        *("head", "upsampling", "align_corners", "presence"),
+        *("head", "upsampling", "align_corners"),
         *("relative_position", "window", "drop_path"),
     ),
     heads={

@@ -124,5 +124,5 @@ FAMILY = Family(
     config=HRNetConfig,
     variants=VARIANTS,
     make_backbone=make_backbone,
-    options=("head", "upsampling", "align_corners", "strided_padding", "presence"),
+    options=("head", "upsampling", "align_corners", "strided_padding"),
 )

@@ -16,6 +16,13 @@ def resize_like(x: Tensor, like: Tensor, *, align_corners: bool) -> Tensor:
     )
 
 
+def fill_up(x: Tensor, multiple: int) -> Tensor:
+    """Add zeros at the right and the bottom of (N, C, H, W), up to multiples of a number."""
+    height, width = x.shape[-2:]
+    more = (0, -width % multiple, 0, -height % multiple)
+    return nn.functional.pad(x, more) if any(more) else x
+
+
 class DrawnModule(nn.Module):
     """A module that draws its new weights by itself."""
 

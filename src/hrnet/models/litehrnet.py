@@ -264,6 +264,6 @@ FAMILY = Family(
     config=LiteHRNetConfig,
     variants=VARIANTS,
     make_backbone=make_backbone,
-    options=("head", "align_corners", "exchange", "presence"),
+    options=("head", "align_corners", "exchange"),
     heads={("pose", "v1"): Head(lambda channels, count, _: LiteHead(channels, count), KEYPOINTS)},
 )

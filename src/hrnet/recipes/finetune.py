@@ -25,7 +25,8 @@ FINETUNE: dict[str, str] = {
 """Task -> the module that chooses a training for data of one's own; the first that fits is taken.
 
 It has TAKES, a noun for the data that it takes, `fits(own)`, which is true for such data, and
-`choose(own)`, which returns what `own_experiment` returns, each of an `OwnData`.
+`choose(own)`, which returns what `own_experiment` returns, each of an `OwnData`; TAKES_WHOLE_IMAGES
+where it looks at `OwnData.whole_images`.
 """
 
 PACKAGED = {"wider_naive_litehrnet_18": "default", "small_hrnet_w16": "person_finder"}
@@ -60,6 +61,7 @@ class OwnData:
     category: str | None
     settings: Sequence[str]
     masks: Path | None = None
+    whole_images: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,7 @@ def own_experiment(
     out: Path,
     category: str | None = None,
     masks: Path | None = None,
+    whole_images: bool = False,
     settings: Sequence[str] = (),
 ) -> tuple[Experiment, list[str]]:
     """Choose a training for labelled data; their form decides the task.
@@ -100,6 +103,7 @@ def own_experiment(
         apart, and both parts are written to `out`/data.
     category: the category to take, where there are several of different labels.
     masks: the folder of the masks of the images; None: found beside them, if there are any.
+    whole_images: take each whole picture as one subject, whatever boxes there are.
     settings: as `override` takes them; the weights to start from follow the variant that they name.
     Returns the experiment and lines about what was chosen.
     Raises InputError where the files cannot be used.
@@ -112,6 +116,7 @@ def own_experiment(
         category=category,
         settings=settings,
         masks=resolve(masks) if masks else None,
+        whole_images=whole_images,
     )
     is_new = not exists(own.out)
     try:
@@ -129,6 +134,10 @@ def _chosen(own: OwnData) -> tuple[Experiment, list[str]]:
     modules = [import_module(name) for name in FINETUNE.values()]
     for module in modules:
         if module.fits(taken):
+            if own.whole_images and not hasattr(module, "TAKES_WHOLE_IMAGES"):
+                raise InputError(
+                    f"expected --whole-image for keypoints alone, got {own.data}; leave it out"
+                )
             chosen: tuple[Experiment, list[str]] = module.choose(taken)
             return chosen[0], [*imported, *chosen[1]]
     takes = " or ".join([*(module.TAKES for module in modules), _OTHER_TOOLS])

@@ -203,7 +203,7 @@ REFUSED = {
     "half described": ({"input_size": (64, 64)}, "give both: with 17 keypoints are known coco, "),
     "skeleton alone": ({"skeleton": "coco"}, "expected an input size and a skeleton"),
     "codec alone": ({"codec": "udp"}, "expected an input size and a skeleton"),
-    "odd size": ({"input_size": (65, 64), "skeleton": "coco"}, "multiples of 32, got"),
+    "odd size": ({"input_size": (65, 64), "skeleton": "coco"}, "multiples of 4, got"),
     "other skeleton": (
         {"input_size": (64, 64), "skeleton": "mpii"},
         "expected a skeleton of 17 keypoints",

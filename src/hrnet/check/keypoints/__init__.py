@@ -41,13 +41,15 @@ class KeypointCheck(CheckResult):
             "annotations": str(self.path),
             "images": str(self.images),
             "category": self.category,
+            "whole_images": self.dataset.whole_images,
             "counts": asdict(self.counts),
             "skeleton": asdict(self.report),
         }
 
     def print_facts(self, console: Console) -> None:
         """Print counts, keypoints, bones, mirror pairs and warnings."""
-        print_counts(console, f"{self.path}, {self.category}", self.counts)
+        whole = ", each whole picture is one subject" if self.dataset.whole_images else ""
+        print_counts(console, f"{self.path}, {self.category}{whole}", self.counts)
         print_keypoints(console, self.report, self.counts)
         print_skeleton(console, self.report)
         # The skeleton's lines include this one, in capitals.
@@ -64,10 +66,11 @@ def check_keypoints(
     progress: Progress | None = None,
     *,
     category: str | None = None,
+    whole_images: bool | None = None,
 ) -> KeypointCheck:
     """Check a COCO keypoint file of any number of keypoints, and decode all its pictures.
 
-    category: as in `read_keypoints`, whose first error is the first that is found here.
+    category, whole_images: as in `read_keypoints`, whose first error is the first one here.
     Raises InputError with one line where the file is not JSON, not in COCO's form at all, or where
     `images` is no folder; everything else is a finding.
     """
@@ -77,7 +80,7 @@ def check_keypoints(
     findings = Findings(path=annotations)
     file = read_coco(annotations, findings)
     chosen = choose_categories(file, findings, category)
-    dataset = make_dataset(file, chosen, images, findings)
+    dataset = make_dataset(file, chosen, images, findings, whole_images=whole_images)
     # Oddities that do not stop a training.
     check_names(file, findings)
     check_counts(chosen.annotations, findings)
@@ -110,8 +113,14 @@ def _run(source: DataSource, val: Path | None, progress: Progress | None) -> Key
         raise InputError(f"{source.path}: expected the folder of its images; add --images")
     if val is not None:
         raise InputError(f"{source.path}: expected --val for classes alone; check {val} by itself")
-    return check_keypoints(source.path, source.images, progress, category=source.category)
+    return check_keypoints(
+        source.path,
+        source.images,
+        progress,
+        category=source.category,
+        whole_images=source.whole_images,
+    )
 
 
-CHECK = Check(accepts=lambda source: not is_folder(source.path), run=_run)
+CHECK = Check(accepts=lambda source: not is_folder(source.path), run=_run, whole_images=True)
 """Any file may be JSON; the reader names what it is instead."""

@@ -166,7 +166,9 @@ def count(file: CocoFile, dataset: KeypointDataset) -> Counts:
         samples=len(dataset.samples),
         crowds=crowds,
         without_keypoints=len(taken) - crowds - len(labelled),
-        boxes_from_keypoints=sum(not one.box_given for one in labelled),
+        boxes_from_keypoints=sum(
+            not one.box_given and not dataset.whole_images for one in labelled
+        ),
         areas_estimated=sum(not one.area_given for one in labelled),
         labelled=tuple((states > 0).sum(axis=0).tolist()),
         visible=tuple((states == 2).sum(axis=0).tolist()),

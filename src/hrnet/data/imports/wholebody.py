@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from hrnet.data.coco import image_paths
 from hrnet.data.coco_file import WHOLEBODY_PARTS, CocoAnnotation, Floats, note_problems, read_coco
 from hrnet.data.findings import Findings
+from hrnet.data.image_paths import image_paths
 from hrnet.data.imports.common import Imported, ImportedPicture, ImportedSubject, Source, mentions
 from hrnet.errors import InputError
 from hrnet.files import is_file

@@ -34,3 +34,13 @@ class SpatialSoftmax(nn.Module):
     def forward(self, logits: Tensor) -> Tensor:
         share = logits.float().flatten(2).softmax(dim=2)
         return (share * self.volume).reshape(logits.shape)
+
+
+class MapSoftmax(nn.Module):
+    """The softmax over the maps at each pixel, without the last one, which is the background.
+
+    (N, K + 1, h, w) logits -> (N, K, h, w), 0..1: at a keypoint near 1, as a Gaussian of height 1.
+    """
+
+    def forward(self, logits: Tensor) -> Tensor:
+        return logits.float().softmax(dim=1)[:, :-1]

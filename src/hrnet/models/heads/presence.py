@@ -20,6 +20,7 @@ class PresencePart(nn.Module):
 
     def __init__(self, channels: Sequence[int], num_keypoints: int) -> None:
         super().__init__()
+        self.num_keypoints = num_keypoints
         features = sum(channels) + 2 * num_keypoints
         self.norm = nn.BatchNorm1d(features)
         self.linear = nn.Linear(features, num_keypoints)

@@ -10,8 +10,10 @@ from hrnet.files import is_folder, read_json
 from hrnet.geometry import Size
 from hrnet.recipes.finetune import (
     IN_THE_PACKAGE,
+    USUAL_PACE,
     VAL_SHARE,
     OwnData,
+    Pace,
     check_before_writing,
     choose_training,
     find_images,
@@ -31,7 +33,23 @@ TAKES = "a COCO keypoint file (.json)"
 VARIANT = "wider_naive_litehrnet_18"
 """That of the embedded model."""
 
+TAKES_WHOLE_IMAGES = True
+
+LARGEST_SIDE = 512
+"""Of the input for whole pictures, in pixels; --set model.input_size takes more or less."""
+
+_WHOLE_PACE = Pace(batch_size=8, seen=20_000, epochs=(20, 150))
+"""Whole pictures are few and large."""
+
 _PUBLISHED = (IN_THE_PACKAGE, "imagenet-backbone", "coco-256x192")
+
+
+_OF_BOXES = PoseAugmentation(
+    scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
+)
+_OF_PICTURES = PoseAugmentation(
+    scale=0.2, rotation_deg=15, shift=0.05, colour=0.3, sharpness=0.5, half_body=0
+)
 
 
 def fits(own: OwnData) -> bool:
@@ -43,20 +61,24 @@ def fits(own: OwnData) -> bool:
 def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     """Choose a training for a COCO keypoint file of any keypoints, see `recipes.finetune`."""
     category, folder = own.category, own.out / "data"
+    wanted = True if own.whole_images else None
     # Read the file, and split it where no validation data are given.
     content = read_json(own.data, "annotations")
     images = own.images or find_images(
         own.data,
         lambda folder: parse_keypoints(own.data, folder, content, category).samples[0].image_path,
     )
-    whole = training = parse_keypoints(own.data, images, content, category)
+    whole = training = parse_keypoints(own.data, images, content, category, whole_images=wanted)
+    pictures = whole.whole_images
     if own.val is None:
         usual = _usual(own.out.name, whole, validation=whole, images=images, category=category)
         check_before_writing(usual, own, (sample.image_path for sample in whole.samples))
         # The same command makes the same files again.
         split_dataset(own.data, folder, val=VAL_SHARE, category=category, force=True)
-        training = read_keypoints(folder / "train.json", images, category)
-    validation = read_keypoints(own.val or folder / "val.json", images, category)
+        training = read_keypoints(folder / "train.json", images, category, whole_images=pictures)
+    validation = read_keypoints(
+        own.val or folder / "val.json", images, category, whole_images=pictures
+    )
     # Network, augmentation and schedule.
     experiment, lines = choose_training(
         _usual(own.out.name, training, validation=validation, images=images, category=category),
@@ -64,6 +86,7 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
         same_labels=whole.skeleton.names == COCO_PERSON.names,
         published=_PUBLISHED,
         settings=own.settings,
+        pace=_WHOLE_PACE if pictures else USUAL_PACE,
     )
     # Describe what was chosen.
     counts = [
@@ -73,7 +96,8 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     apart = f"{VAL_SHARE:.0%} of the images, set apart in {folder}"
     source = f"of {validation.path}" if own.val else apart
     data = f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})"
-    return experiment, [data, *_about_keypoints(whole), *lines]
+    about = ["subjects: each whole picture is one"] if pictures else []
+    return experiment, [data, *about, *_about_keypoints(whole), *lines]
 
 
 def _usual(
@@ -97,6 +121,7 @@ def _usual(
             input_size=_input_size(training),
             codec="dark" if is_known else "udp",
             sigma=2,
+            padding=1 if training.whole_images else 1.25,
             options=NetworkOptions(presence=True if is_known else None),
         ),
         data=KeypointData(
@@ -105,16 +130,23 @@ def _usual(
             val_annotations=validation.path,
             val_images=images,
             category=category,
+            whole_images=training.whole_images,
         ),
-        augmentation=PoseAugmentation(
-            scale=0.3, rotation_deg=30, shift=0.05, colour=0.3, sharpness=1.0, cutout=0.3
-        ),
+        augmentation=_OF_PICTURES if training.whole_images else _OF_BOXES,
         train=PoseTrain(loss="mse" if is_known else "cross_entropy"),
     )
 
 
 def _input_size(dataset: KeypointDataset) -> Size:
-    """256 pixels for the longer side of the usual box; the other side follows its shape."""
+    """256 pixels for the longer side of the usual box; the other side follows its shape.
+
+    Whole pictures keep theirs, up to `LARGEST_SIDE` for the longer side.
+    """
+    if dataset.whole_images:
+        usual = np.median([sample.image_size for sample in dataset.samples], axis=0)
+        sides = usual * min(1, LARGEST_SIDE / usual.max())
+        height, width = np.maximum(32 * np.rint(sides / 32), 32).astype(int).tolist()
+        return (height, width)
     boxes = np.array([sample.box_xywh for sample in dataset.samples])
     aspect = float(np.median(boxes[:, 2] / boxes[:, 3]))
     if aspect < 0.87:

@@ -10,7 +10,8 @@ from hrnet.codecs.heatmap import CodecKind
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.data.augment import Augmentation
 from hrnet.data.source import DataSource
-from hrnet.spec import ModelSpec
+from hrnet.errors import InputError
+from hrnet.spec import FineInputSize, ModelSpec
 from hrnet.tasks import Dataset
 from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.spec import PoseSpec
@@ -19,6 +20,8 @@ from hrnet.tasks.pose.spec import PoseSpec
 class PoseModelConfig(ModelConfig):
     """The network, and the encoding of keypoints in heatmaps."""
 
+    input_size: FineInputSize = (256, 192)
+    """(height, width) of the input in pixels, multiples of 4."""
     codec: CodecKind = "classic"
     """How heatmaps encode keypoints: classic, dark or udp (exact, also mirrored)."""
     sigma: float = Field(default=2.0, ge=0.5, le=32)
@@ -27,8 +30,9 @@ class PoseModelConfig(ModelConfig):
     """Factor by which a box grows before it is cropped."""
     subjects: Literal["persons", "boxes", "picture"] | None = None
     """What is in a picture without boxes: persons (a detector finds them), boxes (they have to be
-    given), picture (the whole of it is one subject); null: persons where the keypoints are those
-    of a published data set of persons, else boxes."""
+    given), picture (the whole of it is one subject, see data.whole_images); null: picture where the
+    data are taken so, else persons where the keypoints are those of a published data set of
+    persons, else boxes."""
 
 
 class KeypointData(DataConfig):
@@ -45,16 +49,24 @@ class KeypointData(DataConfig):
     category: str | None = None
     """The category to take, where several have different keypoints: name or id."""
 
+    whole_images: bool | None = None
+    """true takes each whole picture as one subject, whatever boxes there are; null does so where
+    there are none and no picture has more than one subject."""
+
     def training(self) -> DataSource:
         """Return the file to train on."""
-        return DataSource(self.annotations, self.images, category=self.category)
+        return self._source(self.annotations, self.images)
 
     def validation(self) -> DataSource | None:
         """Return the file to evaluate on, None where no val_annotations are given."""
         if self.val_annotations is None:
             return None
-        images = self.val_images or self.images
-        return DataSource(self.val_annotations, images, category=self.category)
+        return self._source(self.val_annotations, self.val_images or self.images)
+
+    def _source(self, annotations: Path, images: Path) -> DataSource:
+        return DataSource(
+            annotations, images, category=self.category, whole_images=self.whole_images
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +96,10 @@ NO_AUGMENTATION = PoseAugmentation(flip=0, scale=0, rotation_deg=0, half_body=0)
 class PoseTrain(TrainConfig):
     """Optimisation, by a loss of heatmaps."""
 
-    loss: Literal["mse", "ohkm", "cross_entropy"] = "mse"
-    """mse (as published), ohkm (the 8 hardest keypoints) or cross_entropy (learns from few data
-    faster)."""
+    loss: Literal["mse", "ohkm", "cross_entropy", "map_cross_entropy"] = "mse"
+    """mse (as published), ohkm (the 8 hardest keypoints), cross_entropy (over the pixels of each
+    map; learns from few data faster) or map_cross_entropy (over the maps and a background at each
+    pixel, as models of pitches; for data in which every visible keypoint is labelled)."""
     presence_weight: float = Field(default=1e-3, ge=0, le=1000)
     """Weight of the presence output's loss beside that of the heatmaps, where the network has it
     (model.options.presence=true). The default hardly moves the rest of the network; adam and adamw
@@ -123,14 +136,33 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
     assert isinstance(dataset, PoseDataset)
     # A network trained by cross-entropy returns logits, which prediction rescales.
     model, skeleton = experiment.model, dataset.keypoints.skeleton
+    network = model.network("pose", skeleton.num_keypoints)
+    if experiment.train.loss == "map_cross_entropy":
+        network = network.model_copy(update={"background": True})
+    elif network.background:
+        raise InputError(
+            "expected model.options.background with train.loss=map_cross_entropy, got "
+            f"{experiment.train.loss}; leave it out"
+        )
+    whole = dataset.keypoints.whole_images
+    if (model.subjects or "picture") != "picture" and whole:
+        raise InputError(
+            f"{dataset.path}: expected boxes for model.subjects={model.subjects}, but whole "
+            "pictures are the subjects; set model.subjects=null or data.whole_images=false"
+        )
+    if model.subjects == "picture" and not whole:
+        raise InputError(
+            f"{dataset.path}: model.subjects=picture goes with whole pictures; set "
+            "data.whole_images=true"
+        )
     return PoseSpec(
         name=experiment.name,
-        network=model.network("pose", skeleton.num_keypoints),
+        network=network,
         input_size=model.input_size,
         codec=model.codec,
         sigma=model.sigma,
         activation="softmax" if experiment.train.loss == "cross_entropy" else "none",
         padding=model.padding,
         skeleton=skeleton,
-        subjects=model.subjects,
+        subjects="picture" if whole else model.subjects,
     )

@@ -11,12 +11,6 @@ _FAR_PX = 1e7
 """Coordinates beyond this are no pixels of any picture."""
 
 
-def whole_image_box(image_size: Size) -> Floats:
-    """The box (1, 4), as left, top, width, height, that covers a picture of that size."""
-    height, width = image_size
-    return np.array([[0.0, 0.0, width, height]])
-
-
 def check_boxes(boxes_xywh: ArrayLike, image_size: Size) -> Floats:
     """Return boxes (N, 4) of left, top, width, height if each can be cropped; N may be 0.
 

@@ -135,6 +135,11 @@ class PoseDataset:
         """Raise InputError where the annotated keypoints are not those of a model."""
         assert isinstance(spec, PoseSpec)
         _expect_same_keypoints(spec, self.keypoints)
+        if spec.whole_images and self.has_own_boxes and not self.keypoints.whole_images:
+            raise InputError(
+                f"{self.path} has boxes, and {spec.name:.60} takes whole pictures; set "
+                "data.whole_images=true"
+            )
 
     @property
     def _counts(self) -> tuple[int, int, int]:
@@ -147,7 +152,9 @@ class PoseDataset:
     @property
     def _source(self) -> str:
         """Name the source of the boxes."""
-        return "the model's detector" if self.detect else self.boxes.name if self.boxes else "gt"
+        if self.has_own_boxes:
+            return "whole pictures" if self.keypoints.whole_images else "gt"
+        return "the model's detector" if self.boxes is None else self.boxes.name
 
     @property
     def _num_boxes(self) -> int:
@@ -181,7 +188,9 @@ def read_dataset(source: DataSource) -> PoseDataset:
         raise InputError(
             f"expected the image folder of {source.path}, got none; add --images DIR (images=...)"
         )
-    keypoints = read_keypoints(source.path, source.images, source.category)
+    keypoints = read_keypoints(
+        source.path, source.images, source.category, whole_images=source.whole_images
+    )
     if source.detect:
         pages = [no_boxes(image_id) for image_id in keypoints.image_paths]
         return PoseDataset(keypoints, None, tuple(pages), 0, detect=True)

@@ -1,7 +1,8 @@
 """The part of pose that needs torch: its losses, and the network as it predicts.
 
-A loss compares heatmaps (N, K, h, w) with `targets["heatmaps"]` of the same shape, by
-`targets["weights"]` (N, K) of the keypoints. Presence logits (N, K) beside the heatmaps add
+A loss compares heatmaps (N, K, h, w) with those that `targets["rows"]` (N, K, h) and
+`targets["columns"]` (N, K, w) are the products of, by `targets["weights"]` (N, K) of the keypoints;
+a teacher's are whole, in `targets["heatmaps"]`. Presence logits (N, K) beside the heatmaps add
 `presence_loss`.
 """
 
@@ -9,11 +10,15 @@ from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from hrnet.errors import InputError
-from hrnet.models.heads.heatmap import SpatialSoftmax
+from hrnet.models.heads.heatmap import MapSoftmax, SpatialSoftmax
 from hrnet.spec import ModelSpec
 from hrnet.tasks.pose.spec import PoseSpec
+
+LARGEST_PART = 1 << 23
+"""Values of heatmaps that are compared with their targets at a time."""
 
 
 def predictor(network: nn.Module, spec: ModelSpec) -> nn.Module:
@@ -22,10 +27,12 @@ def predictor(network: nn.Module, spec: ModelSpec) -> nn.Module:
     Presence logits become chances in 0..1.
     """
     assert isinstance(spec, PoseSpec)
-    scale = SpatialSoftmax(spec.sigma) if spec.activation == "softmax" else nn.Identity()
+    scale: nn.Module | None = SpatialSoftmax(spec.sigma) if spec.activation == "softmax" else None
+    if spec.network.background:
+        scale = MapSoftmax()
     if spec.network.presence:
-        return _WithPresence(network, scale)
-    return network if spec.activation == "none" else nn.Sequential(network, scale)
+        return _WithPresence(network, scale or nn.Identity())
+    return network if scale is None else nn.Sequential(network, scale)
 
 
 class _WithPresence(nn.Module):
@@ -39,6 +46,13 @@ class _WithPresence(nn.Module):
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         heatmaps, logits = self.network(images)
         return self.scale(heatmaps), torch.sigmoid(logits)
+
+
+def target_maps(targets: Mapping[str, Tensor]) -> Tensor:
+    """Draw the target heatmaps (N, K, h, w); those of a teacher are there already."""
+    if "heatmaps" in targets:
+        return targets["heatmaps"]
+    return targets["rows"][..., :, None] * targets["columns"][..., None, :]
 
 
 def mse(heatmaps: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
@@ -55,28 +69,68 @@ def ohkm(heatmaps: Tensor, targets: Mapping[str, Tensor], *, top: int = 8) -> Te
 
     Online hard keypoint mining (Chen et al. 2018, cascaded pyramid network).
     """
-    each = 0.5 * _squared_errors(heatmaps, targets).mean(dim=(2, 3))  # (N, K)
+    each = 0.5 * _squared_errors(heatmaps, targets)
     return each.topk(min(top, each.shape[1]), dim=1).values.mean()
 
 
 def _squared_errors(heatmaps: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
-    scale = targets["weights"][..., None, None]
-    return ((heatmaps - targets["heatmaps"]) * scale).square()
+    """Return the mean over pixels of (weight * (heatmap - target))^2, (N, K).
+
+    Of large heatmaps some keypoints are compared at a time, and once more in the backward pass, so
+    that no copy of all of them is held.
+    """
+
+    def compare(part: Tensor, some: Mapping[str, Tensor]) -> Tensor:
+        weighted = (part - target_maps(some)) * some["weights"][..., None, None]
+        return weighted.square().mean(dim=(2, 3))
+
+    step = max(1, LARGEST_PART // max(1, heatmaps[:, 0].numel()))
+    if heatmaps.shape[1] <= step:
+        return compare(heatmaps, targets)
+    parts = []
+    for first in range(0, heatmaps.shape[1], step):
+        chosen = slice(first, first + step)
+        some = {name: values[:, chosen] for name, values in targets.items()}
+        parts.append(checkpoint(compare, heatmaps[:, chosen], some, use_reentrant=False))
+    return torch.cat(parts, dim=1)
 
 
 def cross_entropy(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
     """Cross-entropy between the softmax of each heatmap and its target scaled to sum 1.
 
+        p = target / sum(target),  loss = -sum(p * log softmax(logits))
+
     Keypoints of weight 0 count in the mean over (N, K), as in `mse`, so that parts of a batch add
     up to the whole. Learns from few data faster than `mse`; a network trained so needs
     `SpatialSoftmax` behind it.
     """
-    logits = logits.flatten(2).float()
-    # p = target / sum(target); loss = -sum(p * log softmax(logits))
-    goal = targets["heatmaps"].flatten(2)
-    goal = goal / goal.sum(dim=2, keepdim=True).clamp(min=1e-6)
-    each = -(goal * torch.log_softmax(logits, dim=2)).sum(dim=2)  # (N, K)
+    logits = logits.float()
+    # loss = log sum exp(logits) * sum(p) - sum(p * logits), without drawing the targets
+    if "rows" in targets:
+        rows, columns = targets["rows"], targets["columns"]
+        volume = rows.sum(dim=2) * columns.sum(dim=2)
+        product = (rows * (logits @ columns[..., None])[..., 0]).sum(dim=2)
+    else:
+        volume = targets["heatmaps"].sum(dim=(2, 3))
+        product = (targets["heatmaps"] * logits).sum(dim=(2, 3))
+    scale = volume.clamp(min=1e-6)
+    each = (logits.flatten(2).logsumexp(dim=2) * volume - product) / scale  # (N, K)
     return (each * targets["weights"]).mean()
+
+
+def map_cross_entropy(logits: Tensor, targets: Mapping[str, Tensor]) -> Tensor:
+    """Cross-entropy over the maps at each pixel, whose last one is the background.
+
+        background = 1 - max over keypoints of target,  p = (targets, background) / their sum
+
+    logits: (N, K + 1, h, w). Keypoints of weight 0 are taught to be nowhere. The mean over the
+    pixels. As models of sports pitches are trained.
+    """
+    logs = torch.log_softmax(logits.float(), dim=1)
+    goals = target_maps(targets) * targets["weights"][..., None, None]
+    background = (1 - goals.amax(dim=1)).clamp(min=0)
+    product = (goals * logs[:, :-1]).sum(dim=1) + background * logs[:, -1]
+    return -(product / (goals.sum(dim=1) + background)).mean()
 
 
 def teaching(teacher: ModelSpec, student: ModelSpec) -> Callable[[Tensor], dict[str, Tensor]]:
@@ -139,5 +193,6 @@ LOSSES: dict[str, PoseLoss] = {
     "mse": _of_all_outputs(mse),
     "ohkm": _of_all_outputs(ohkm),
     "cross_entropy": _of_all_outputs(cross_entropy),
+    "map_cross_entropy": _of_all_outputs(map_cross_entropy),
 }
 """The losses by the names that `train.loss` takes."""

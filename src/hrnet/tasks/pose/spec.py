@@ -1,14 +1,14 @@
 """The description of a pose model: the codec of its heatmaps and its skeleton."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
 from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
 from hrnet.errors import InputError
 from hrnet.skeleton import COCO_PERSON, Skeleton, published_skeleton, skeleton_names
-from hrnet.spec import LEAST, MOST, ModelSpec, NetworkSpec
+from hrnet.spec import LEAST, MOST, FineInputSize, ModelSpec, NetworkSpec
 
 MAX_SIGMA = 1000.0
 """Beyond it a Gaussian is wider than any heatmap, and smoothing would take any memory."""
@@ -30,16 +30,20 @@ def _check_blur_kernel(width: int) -> int:
 class PoseSpec(ModelSpec):
     """Everything about a pose model that its weights do not hold.
 
-    codec, sigma, blur_kernel: the encoding of keypoints in heatmaps, see `HeatmapCodec`; heatmaps
-        have stride 4. Without a blur_kernel it follows sigma.
+    codec, sigma, blur_kernel: the encoding of keypoints in heatmaps, see `HeatmapCodec`; the stride
+        of the heatmaps is the network's. Without a blur_kernel it follows sigma.
     activation: "softmax" where the network's maps are logits of a distribution over the pixels
         (trained by cross-entropy) and are rescaled to Gaussians of height 1, see `SpatialSoftmax`.
     padding: factor by which a box grows before it is cropped.
     subjects: what is in a picture without boxes: "persons" that a detector finds; "boxes", which
-        have to be given, else the whole picture is one; "picture", the whole of it. None: "persons"
-        for the keypoints of a published data set of persons, else "boxes".
+        have to be given, else the whole picture is one; "picture", the whole of it, also in
+        labelled data that have boxes. None: "persons" for the keypoints of a published data set of
+        persons, else "boxes".
     """
 
+    adjustable: ClassVar[frozenset[str]] = frozenset({"subjects"})
+
+    input_size: FineInputSize
     codec: CodecKind = "classic"
     sigma: float = 2.0
     blur_kernel: Annotated[int, AfterValidator(_check_blur_kernel)] | None = None
@@ -69,6 +73,8 @@ class PoseSpec(ModelSpec):
         count, points = self.network.num_outputs, self.skeleton.num_keypoints
         if count != points:
             raise ValueError(f"the network has {count} keypoints and the skeleton {points}")
+        if self.network.background and self.activation == "softmax":
+            raise ValueError("maps with a background have no activation softmax of their own")
         if min(self.sigma, self.padding) < LEAST:
             raise ValueError(f"sigma and padding must be above 0, at least {LEAST:g}")
         if self.padding > MOST:
@@ -80,9 +86,14 @@ class PoseSpec(ModelSpec):
     @property
     def heatmap_codec(self) -> HeatmapCodec:
         height, width = self.input_size
-        heatmap_size = (height // 4, width // 4)
+        stride = self.network.heatmap_stride or 4
+        heatmap_size = (height // stride, width // stride)
         kernel = self.blur_kernel or 0
         return HeatmapCodec(self.codec, self.input_size, heatmap_size, self.sigma, kernel)
+
+    @property
+    def whole_images(self) -> bool:
+        return self.subjects == "picture"
 
     @property
     def subject(self) -> str | None:
@@ -126,6 +137,8 @@ class PoseSpec(ModelSpec):
         return {
             **{name: getattr(self, name) for name in fields},
             "blur_kernel": self.heatmap_codec.blur_kernel if smooths else None,
+            "heatmap_stride": self.network.heatmap_stride or 4,
+            "whole_images": self.whole_images,
             "flip_test": flip_test,
             "flip_shift": flip_test and not self.heatmap_codec.unbiased,
             "rescoring": f"box score x mean of keypoint scores > {KEYPOINT_THRESHOLD}",

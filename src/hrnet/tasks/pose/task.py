@@ -23,6 +23,7 @@ from hrnet.geometry import (
     apply_affine,
     invert_affine,
     warp_affine,
+    whole_image_box,
     xywh_to_xyxy,
     xyxy_to_xywh,
 )
@@ -38,7 +39,7 @@ from hrnet.tasks import (
     TaskParts,
     expect_outputs,
 )
-from hrnet.tasks.pose.crops import check_boxes, crop_matrices, whole_image_box
+from hrnet.tasks.pose.crops import check_boxes, crop_matrices
 from hrnet.tasks.pose.found import crop_areas, keep_poses
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
@@ -74,7 +75,7 @@ class PosePage:
         self._boxes_given = boxes is not None
         given = boxes.boxes_xywh if isinstance(boxes, Regions) else boxes
         self._boxes: Floats = (
-            whole_image_box(self._image_size)
+            whole_image_box(self._image_size)[None]
             if given is None
             else check_boxes(given, self._image_size)
         )
@@ -172,8 +173,9 @@ class PoseTask:
     ) -> tuple[Image8, dict[str, NDArray[np.float32]]]:
         """Draw a crop of each sample; return crops (N, H, W, 3) uint8 and targets.
 
-        The targets are heatmaps (N, K, h, w) and weights (N, K) of the keypoints; for a presence
-        output also present (N, K), 1 for what is labelled and in the crop, and presence_weights.
+        The targets are rows (N, K, h) and columns (N, K, w), whose products are the heatmaps, and
+        weights (N, K) of the keypoints; for a presence output also present (N, K), 1 for what is
+        labelled and in the crop, and presence_weights.
         """
         from hrnet.data.augment import distort
         from hrnet.data.coco import PoseSample
@@ -193,8 +195,8 @@ class PoseTask:
             crops.append(distort(crop, augmentation, rng))
             points.append(located)
             weights.append(weight)
-        heatmaps, kept = codec.encode(np.stack(points), np.stack(weights))
-        targets = {"heatmaps": heatmaps, "weights": kept}
+        rows, columns, kept = codec.encode_profiles(np.stack(points), np.stack(weights))
+        targets = {"rows": rows, "columns": columns, "weights": kept}
         if spec.network.presence:
             size = np.array(spec.input_size[::-1])
             inside = ((np.stack(points) > -0.5) & (np.stack(points) < size - 0.5)).all(axis=2)
