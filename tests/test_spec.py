@@ -26,7 +26,7 @@ positive = st.floats(1e-3, 1e3)
 @settings(max_examples=40)
 @given(
     size=st.tuples(sides, sides),
-    codec=st.sampled_from(["classic", "dark", "udp"]),
+    codec=st.sampled_from(["classic", "dark", "udp", "exact"]),
     activation=st.sampled_from(["none", "softmax"]),
     blur=st.sampled_from([None, 3, 11, 99]),
     sigma=positive,
@@ -144,7 +144,7 @@ def network(**changes: object) -> str:
         (changed(std=[1, 0, 1]), "above 0"),
         (changed(sigma=float("nan")), "sigma: .*finite number"),
         (changed(mean=[0, float("inf"), 0]), "mean.1: .*finite number"),
-        (changed(codec="simcc"), "codec: .*'classic', 'dark' or 'udp'"),
+        (changed(codec="simcc"), "codec: .*'classic', 'dark', 'udp' or 'exact'"),
         (network(drop_path=1), "drop_path: .*from 0 to below 1, got 1.0; 0 keeps"),
         (network(drop_path="x"), "network.drop_path: .*valid number"),
         (changed(format=3), "format: Input should be 2"),

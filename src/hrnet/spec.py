@@ -256,6 +256,10 @@ class ModelSpec(BaseModel):
         """Return what a person wants to read of this model beside its variant and size."""
         return []
 
+    def unfitted(self) -> Self:
+        """Return the description without what is fitted to held-out data."""
+        return self
+
     def adjusted(self, settings: Sequence[str]) -> Self:
         """Return a copy with `adjustable` fields changed, each as NAME=VALUE, a value in JSON.
 

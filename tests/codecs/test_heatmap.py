@@ -14,7 +14,7 @@ from hrnet.codecs.heatmap import (
     smooth,
 )
 
-KINDS = ("classic", "dark", "udp")
+KINDS = ("classic", "dark", "udp", "exact")
 seeds = st.integers(0, 2**32 - 1)
 counts = st.sampled_from([0, 1, 2, 5])
 keypoints = st.sampled_from([1, 5, 17, 21])

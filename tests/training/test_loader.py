@@ -173,7 +173,7 @@ def test_processes_share_the_batches_of_one(length):
         assert together == [sorted(batch) for batch in alone]
 
 
-@pytest.mark.parametrize("codec", ["classic", "dark", "udp"])
+@pytest.mark.parametrize("codec", ["classic", "dark", "udp", "exact"])
 def test_targets_are_those_of_the_codec(samples, codec):
     spec = SPEC.model_copy(update={"codec": codec})
     dataset = make_dataset(samples, spec=spec)

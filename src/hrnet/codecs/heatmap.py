@@ -1,9 +1,10 @@
 """Encode keypoints as heatmaps and decode them, for all subjects of a batch at once.
 
-Heatmaps are (N, K, h, w) float32, points (N, K, 2) as (x, y). Three published codecs:
+Heatmaps are (N, K, h, w) float32, points (N, K, 2) as (x, y). Three published codecs and our own:
 classic: Gaussian at the nearest heatmap pixel; peak moved a quarter pixel (Sun et al. 2019).
 dark: Gaussian at the exact point; one Newton step on the log-heatmap (Zhang et al. 2020).
 udp: as dark, with lengths between pixel centres and unit-stride derivatives (Huang et al. 2020).
+exact: as udp, decoded by the fit of a Gaussian, which is right at the border too; see `codecs.fit`.
 """
 
 import math
@@ -14,10 +15,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hrnet.codecs.fit import refine_fit
 from hrnet.geometry import Size
 
 Maps = NDArray[np.float32]
-CodecKind = Literal["classic", "dark", "udp"]
+CodecKind = Literal["classic", "dark", "udp", "exact"]
 
 MAX_STEP = 3.0
 """Longest step of decoding from the largest pixel, in heatmap pixels; not in any published code."""
@@ -47,7 +49,7 @@ class HeatmapCodec:
     @property
     def unbiased(self) -> bool:
         """True if lengths are measured between pixel centres; see `geometry.crop_matrix`."""
-        return self.kind == "udp"
+        return self.kind in ("udp", "exact")
 
     @property
     def stride(self) -> NDArray[np.float64]:
@@ -74,7 +76,7 @@ class HeatmapCodec:
         exact = np.asarray(points, dtype=np.float64) / self.stride
         nearest = np.trunc(exact + 0.5)  # rounds as the published code, also below 0
         centers = nearest if self.kind == "classic" else exact
-        middles = None if self.kind == "dark" else nearest
+        middles = None if self.kind in ("dark", "exact") else nearest
         return gaussian_profiles(centers, weights, self.heatmap_size, self.sigma, middles)
 
     def decode(self, heatmaps: Maps) -> tuple[Maps, Maps]:
@@ -87,6 +89,8 @@ class HeatmapCodec:
                 points = refine_dark(points, heatmaps, self.blur_kernel)
             case "udp":
                 points = refine_dark_udp(points, heatmaps, self.blur_kernel)
+            case "exact":
+                points = refine_fit(points, heatmaps, self.sigma, MAX_STEP)
         return (points * self.stride).astype(np.float32), scores
 
 

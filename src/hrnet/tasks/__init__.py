@@ -267,6 +267,8 @@ class TaskParts:
     sections: module of `TaskSections`, None where the report has the table of metrics alone.
     details: what `hrnet evaluate --json` writes beside the metrics, of the arguments of
     `report_sections`; None for nothing.
+    fitted: of the arguments of `report_sections`, on held-out data, the spec with what is fitted to
+    them; None for nothing.
     usual_facts: of a network and the known fields of its spec, fields to assume where a file of
     weights lacks them; None for nothing.
     """
@@ -280,6 +282,7 @@ class TaskParts:
     details: Callable[[Task, Sequence[tuple[Job, Result]], Dataset], dict[str, object]] | None = (
         None
     )
+    fitted: Callable[[Task, Sequence[tuple[Job, Result]], Dataset], ModelSpec] | None = None
     usual_facts: Callable[[NetworkSpec, Mapping[str, object]], dict[str, object]] | None = None
     results: str = "results"
     without_boxes: str = ""

@@ -22,6 +22,7 @@ from hrnet.evaluation import main_metric
 from hrnet.files import atomic_path, exists, is_file, make_writable_folder, write_text
 from hrnet.run_folder import BEST, EXPERIMENT, LAST, PICTURES, STATE
 from hrnet.runtime.devices import fast_precision
+from hrnet.spec import ModelSpec
 from hrnet.tasks import Dataset
 from hrnet.training.distributed import process_group
 from hrnet.training.environment import write_environment
@@ -164,21 +165,21 @@ def _train_epochs(experiment: Experiment, run: Run, *, data: TrainingData, folde
         closing(loaded(data.loader)) as batches,
     ):
         if data.validation and _is_start(config, position):
-            metrics = validate(run, data.validation)
+            metrics, spec = validate(run, data.validation)
             if is_main:
-                _save_start(experiment, run, journal=journal, metrics=metrics)
+                _save_start(experiment, run, spec, journal=journal, metrics=metrics)
         while position.epoch < config.epochs:
             # The updates that are left of the epoch; None where a stop was asked for.
             row = _train_epoch(experiment, run, data, batches, journal, request)
             if row is None:
                 return
             # Evaluate on all ranks.
-            metrics = {}
+            metrics, spec = {}, run.spec.unfitted()
             if data.validation and _is_due(config, position):
-                metrics = validate(run, data.validation)
+                metrics, spec = validate(run, data.validation)
             # Write on rank 0; the state comes last, since it counts the epoch as done.
             if is_main:
-                _save_epoch(experiment, run, journal=journal, row=row, metrics=metrics)
+                _save_epoch(experiment, run, spec, journal=journal, row=row, metrics=metrics)
                 if data.validation and metrics:
                     _draw(run, data.validation, journal)
             position.next_epoch()
@@ -281,22 +282,33 @@ def _stop(run: Run, journal: Journal, request: StopRequest) -> None:
 
 
 def _save_start(
-    experiment: Experiment, run: Run, *, journal: Journal, metrics: dict[str, float]
+    experiment: Experiment,
+    run: Run,
+    spec: ModelSpec,
+    *,
+    journal: Journal,
+    metrics: dict[str, float],
 ) -> None:
     """Keep the weights that the training starts from as the best: it may make them worse."""
     name, value = main_metric(metrics)
-    save_checkpoint(journal.folder / BEST, run.weights(), run.spec, experiment.to_json())
+    save_checkpoint(journal.folder / BEST, run.weights(), spec, experiment.to_json())
     run.position.best = value
     _add_row(run.position, journal, {"kind": "start", "step": 0, "epoch": 0, **metrics})
     journal.say(f"before training  {name} {value:.4f}")
 
 
 def _save_epoch(
-    experiment: Experiment, run: Run, *, journal: Journal, row: Row, metrics: dict[str, float]
+    experiment: Experiment,
+    run: Run,
+    spec: ModelSpec,
+    *,
+    journal: Journal,
+    row: Row,
+    metrics: dict[str, float],
 ) -> None:
     """Save the weights, as the best ones too where the main metric rose, and the row."""
     folder, position = journal.folder, run.position
-    save_checkpoint(folder / LAST, run.weights(), run.spec, experiment.to_json())
+    save_checkpoint(folder / LAST, run.weights(), spec, experiment.to_json())
     line = f"epoch {row['epoch']}  loss {row['loss']:.5f}  {row['images_per_s']:.0f} images/s"
     if metrics:
         name, value = main_metric(metrics)

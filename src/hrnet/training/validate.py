@@ -12,7 +12,8 @@ from hrnet.geometry import Image8
 from hrnet.images import read_image
 from hrnet.predict import Model
 from hrnet.runtime.torch_engine import TorchEngine
-from hrnet.tasks import Dataset
+from hrnet.spec import ModelSpec
+from hrnet.tasks import Dataset, get_task
 from hrnet.training.run import Run
 from hrnet.weights.checkpoint import with_activation
 
@@ -29,21 +30,23 @@ def predictor(run: Run) -> Model:
     return Model(TorchEngine(predicting, device=str(run.world.device)), run.spec)
 
 
-def validate(run: Run, validation: Dataset) -> dict[str, float]:
-    """Return the metrics of the weights that will be saved, without the flip test.
+def validate(run: Run, validation: Dataset) -> tuple[dict[str, float], ModelSpec]:
+    """Return the metrics of the weights that will be saved, without the flip test, and their spec.
 
     Each rank predicts on its share of the pictures, and each picture is predicted once. Rank 0
-    gets the metrics, the others an empty dict.
+    gets the metrics and the spec with what is fitted to the data, the others an empty dict.
     """
     # Predict on every size-th picture, and gather the results of all ranks on rank 0.
     model, world = predictor(run), run.world
     own = predict_dataset(model, validation, validation.jobs[world.rank :: world.size])
     pairs = [pair for share in world.gather(own) for pair in share]
     if not world.is_main:
-        return {}
+        return {}, run.spec.unfitted()
     # The order of the data set again, so that the number of ranks changes nothing.
     pairs.sort(key=lambda pair: pair[0].index)
-    return model.task.evaluate(pairs, validation)
+    fitted = get_task(run.spec.task).fitted
+    spec = run.spec.unfitted() if fitted is None else fitted(model.task, pairs, validation)
+    return model.task.evaluate(pairs, validation), spec
 
 
 def draw_validation(run: Run, validation: Dataset) -> dict[str, Image8]:

@@ -54,7 +54,7 @@ def draw(rng: Generator, size: tuple[int, int] = (HEIGHT, WIDTH)) -> tuple[np.nd
         pen.polygon([*map(tuple, corners)], fill=inside)
         edge = int(rng.uniform(4, 8) * scale * _FINER)
         pen.line([*map(tuple, corners), tuple(corners[0])], fill=inside * 8 // 5, width=edge)
-    tip, (left, right) = points[28], points[26:28] + (0, 20 * scale * _FINER)
+    tip, (left, right) = points[28], points[26:28] + np.array([0, 20 * scale * _FINER])
     pen.polygon([tuple(left), tuple(right), tuple(tip)], fill=int(rng.uniform(62, 112)))
     # Blur, exposure and noise.
     blurred = [
@@ -139,4 +139,4 @@ if __name__ == "__main__":
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
-    print(write(asked.folder, asked.count, seed=asked.seed))
+    write(asked.folder, asked.count, seed=asked.seed)

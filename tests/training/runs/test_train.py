@@ -219,7 +219,7 @@ def test_the_best_is_the_one_of_the_highest_ap(few, tmp_path, monkeypatch):
 
     def evaluate(run, validation):
         kept.append({key: value.clone() for key, value in run.weights().items()})
-        return {"AP": next(scores)}
+        return {"AP": next(scores)}, run.spec
 
     monkeypatch.setattr(module, "validate", evaluate)
     out = tmp_path / "run"

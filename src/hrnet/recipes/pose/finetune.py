@@ -111,7 +111,7 @@ def _usual(
     """Return the experiment before the schedule and the weights to start from are chosen.
 
     Keypoints of COCO's persons are encoded as the embedded model does. For others a cross-entropy
-    learns from few data faster, and UDP's points are exact.
+    learns from few data faster, and the codec is exact also at the border.
     """
     is_known = training.skeleton.names == COCO_PERSON.names
     return PoseExperiment(
@@ -119,7 +119,8 @@ def _usual(
         model=PoseModelConfig(
             variant=VARIANT,
             input_size=_input_size(training),
-            codec="dark" if is_known else "udp",
+            codec="dark" if is_known else "exact",
+            ellipses=not is_known,
             sigma=2,
             padding=1 if training.whole_images else 1.25,
             options=NetworkOptions(presence=True if is_known else None),

@@ -23,9 +23,12 @@ class PoseModelConfig(ModelConfig):
     input_size: FineInputSize = (256, 192)
     """(height, width) of the input in pixels, multiples of 4."""
     codec: CodecKind = "classic"
-    """How heatmaps encode keypoints: classic, dark or udp (exact, also mirrored)."""
+    """How heatmaps encode keypoints: classic, dark or udp (as published; udp is exact also in
+    mirrored crops), or exact (as udp, right at the border of the crop too)."""
     sigma: float = Field(default=2.0, ge=0.5, le=32)
     """Standard deviation of a keypoint's Gaussian, in heatmap pixels."""
+    ellipses: bool = False
+    """true adds an ellipse of uncertainty to each keypoint, fitted to the validation data."""
     padding: float = Field(default=1.25, ge=0.1, le=10)
     """Factor by which a box grows before it is cropped."""
     subjects: Literal["persons", "boxes", "picture"] | None = None
@@ -129,6 +132,9 @@ class PoseExperiment(Experiment):
 
 EXPERIMENT = PoseExperiment
 
+UNFITTED = (1.0, 0.0)
+"""The spread of a model whose ellipses are those of its heatmaps alone."""
+
 
 def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
     """Describe the model that an experiment trains on a data set."""
@@ -165,4 +171,5 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
         padding=model.padding,
         skeleton=skeleton,
         subjects="picture" if whole else model.subjects,
+        spread=UNFITTED if model.ellipses else None,
     )

@@ -3,6 +3,8 @@
 Every bone is a capsule, every keypoint a disc, each on a dark rim.
 """
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,6 +44,27 @@ def line_width_px(box_xyxy: NDArray[np.float32]) -> float:
 def _opacity(scores: NDArray[np.float32]) -> NDArray[np.float32]:
     ramp = (scores - _HIDDEN_SCORE) / (_SURE_SCORE - _HIDDEN_SCORE)
     return np.asarray(ramp.clip(0, 1), dtype=np.float32)
+
+
+def draw_ellipses(
+    canvas: Image8,
+    keypoints: NDArray[np.float32],
+    ellipses: NDArray[np.float32],
+    scores: NDArray[np.float32],
+) -> None:
+    """Draw ellipses of uncertainty on a picture (H, W, 3), in place.
+
+    ellipses: (K, 3), half axes in pixels and the angle of the longer one in degrees. scores: (K,).
+    """
+    turn = np.linspace(0, 2 * np.pi, 33)
+    circle = np.stack([np.cos(turn), np.sin(turn)])
+    for point, (long, short, angle), seen in zip(
+        keypoints, ellipses.tolist(), _opacity(scores).tolist(), strict=True
+    ):
+        cos, sin = np.cos(np.deg2rad(angle)), np.sin(np.deg2rad(angle))
+        outline = (np.array([[cos, -sin], [sin, cos]]) @ (circle * [[long], [short]])).T + point
+        for start, end in pairwise(outline):
+            draw_capsule(canvas, start, end, 0.6, MIDDLE, 0.8 * seen)
 
 
 def draw_subject(

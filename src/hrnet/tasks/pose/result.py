@@ -12,9 +12,10 @@ from hrnet.drawing import draw_boxes
 from hrnet.errors import InputError, printable
 from hrnet.geometry import Image8, Size
 from hrnet.images import ImageSource
+from hrnet.metrics.ellipses import ellipses_of
 from hrnet.numbers import to_int
 from hrnet.skeleton import Skeleton
-from hrnet.tasks.pose.drawing import draw_subject
+from hrnet.tasks.pose.drawing import draw_ellipses, draw_subject
 from hrnet.tasks.saving import SavableResult, csv_text, frozen_array, read_own_picture
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _PRESENCE_WIDTH = 6
 
 _LISTED_SCORES = 12
 
+DRAWN_SHARE = 0.9
+"""Of the true points, within the ellipse that is drawn."""
+
 MIN_PRESENCE = 0.5
 """Points with a lower chance that they are in the picture are not drawn."""
 
@@ -46,6 +50,7 @@ class Pose:
     keypoints: (K, 2) float32, x and y in pixels. keypoint_scores: (K,) float32, 0..1.
     box: (4,) float32, left, top, right, bottom in pixels. score: of the whole subject, 0..1.
     presence: (K,) float32, 0..1, None for models without that output, see `Poses`.
+    covariances: (K, 2, 2) float32, square pixels, None for models without, see `Poses`.
     """
 
     keypoints: NDArray[np.float32]
@@ -54,6 +59,7 @@ class Pose:
     score: float
     skeleton: Skeleton
     presence: NDArray[np.float32] | None = None
+    covariances: NDArray[np.float32] | None = None
 
     def __getitem__(self, name: str) -> tuple[float, float, float]:
         """Return x, y and score of the keypoint with that name; KeyError where there is none."""
@@ -86,6 +92,8 @@ class Poses(SavableResult):
     detector: name of the model that found the boxes, None for other boxes.
     presence: (N, K) float32, 0..1, the chance that each keypoint is in the picture; None for models
     without that output. Scores and poses do not depend on it.
+    covariances: (N, K, 2, 2) float32, the uncertainty of each keypoint in square pixels, fitted to
+    errors on held-out pictures; None for models without. `ellipses` turns them into axes.
     """
 
     keypoints: NDArray[np.float32]
@@ -98,6 +106,7 @@ class Poses(SavableResult):
     box_scores: NDArray[np.float32] | None = None
     detector: str | None = None
     presence: NDArray[np.float32] | None = None
+    covariances: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         count, points = len(self.scores), self.skeleton.num_keypoints
@@ -111,6 +120,8 @@ class Poses(SavableResult):
             shapes["box_scores"] = (count,)
         if self.presence is not None:
             shapes["presence"] = (count, points)
+        if self.covariances is not None:
+            shapes["covariances"] = (count, points, 2, 2)
         for name, shape in shapes.items():
             object.__setattr__(self, name, frozen_array(name, getattr(self, name), shape))
 
@@ -140,6 +151,7 @@ class Poses(SavableResult):
                 score=float(self.scores[rows]),
                 skeleton=self.skeleton,
                 presence=None if self.presence is None else self.presence[rows],
+                covariances=None if self.covariances is None else self.covariances[rows],
             )
         return replace(
             self,
@@ -149,7 +161,22 @@ class Poses(SavableResult):
             scores=self.scores[rows],
             box_scores=None if self.box_scores is None else self.box_scores[rows],
             presence=None if self.presence is None else self.presence[rows],
+            covariances=None if self.covariances is None else self.covariances[rows],
         )
+
+    def ellipses(self, share: float = 0.9) -> NDArray[np.float32]:
+        """Return the ellipses (N, K, 3) that a share of the true points is expected in.
+
+        Each is half of the longer and of the shorter axis in pixels, and the angle of the longer
+        one in degrees, clockwise from the x axis as a picture is seen. Raises InputError for a
+        model without them, and for a share that is not between 0 and 1.
+        """
+        if self.covariances is None:
+            raise InputError(
+                "expected poses with covariances, but this model has none; train it with "
+                "model.ellipses=true"
+            )
+        return ellipses_of(self.covariances, share)
 
     def draw(self, image: ImageSource, *, min_presence: float = MIN_PRESENCE) -> Image8:
         """Return a copy of the picture, RGB (H, W, 3) uint8, with the poses drawn on it.
@@ -197,8 +224,8 @@ class Poses(SavableResult):
         """List the subjects in the COCO keypoint-results form, with names and scores added.
 
         Each entry holds image_id, category_id, keypoints (x, y, score for each of K), score,
-        bbox (left, top, width, height), keypoint_names, keypoint_scores, and keypoint_presence
-        where the model has it.
+        bbox (left, top, width, height), keypoint_names, keypoint_scores; and where the model has
+        them keypoint_covariances (xx, xy, yy in square pixels for each of K) and keypoint_presence.
         Raises InputError for ids that are no whole numbers.
         """
         image, category = to_int(image_id), to_int(category_id)  # of numpy, too
@@ -278,6 +305,11 @@ class Poses(SavableResult):
             "keypoint_names": list(self.skeleton.names),
             "keypoint_scores": [round(value, 5) for value in self.keypoint_scores[row].tolist()],
         }
+        if self.covariances is not None:
+            parts = self.covariances[row][:, (0, 0, 1), (0, 1, 1)]
+            entry["keypoint_covariances"] = [
+                [round(value, 4) for value in part] for part in parts.tolist()
+            ]
         if self.presence is not None:
             entry["keypoint_presence"] = [round(value, 5) for value in self.presence[row].tolist()]
         return entry
@@ -299,6 +331,9 @@ def draw_poses(image: ImageSource, poses: Poses, *, min_presence: float = MIN_PR
             box=pose.box,
             skeleton=pose.skeleton,
         )
+        if pose.covariances is not None:
+            seen = _drawn_scores(pose, min_presence)
+            draw_ellipses(canvas, pose.keypoints, ellipses_of(pose.covariances, DRAWN_SHARE), seen)
     if len(poses) < 2:
         return canvas
     return draw_boxes(canvas, poses.boxes, [str(row + 1) for row in range(len(poses))])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
 from hrnet.errors import InputError
@@ -27,6 +27,9 @@ def _check_blur_kernel(width: int) -> int:
     return width
 
 
+Spread = Annotated[float, Field(ge=0, le=1e9)]
+
+
 class PoseSpec(ModelSpec):
     """Everything about a pose model that its weights do not hold.
 
@@ -39,6 +42,8 @@ class PoseSpec(ModelSpec):
         have to be given, else the whole picture is one; "picture", the whole of it, also in
         labelled data that have boxes. None: "persons" for the keypoints of a published data set of
         persons, else "boxes".
+    spread: scale and floor (square pixels of a heatmap) of the ellipses around keypoints, see
+        `hrnet.metrics.ellipses`; None for models without.
     """
 
     adjustable: ClassVar[frozenset[str]] = frozenset({"subjects"})
@@ -51,6 +56,7 @@ class PoseSpec(ModelSpec):
     padding: float = 1.25
     skeleton: Skeleton
     subjects: Literal["persons", "boxes", "picture"] | None = None
+    spread: tuple[Spread, Spread] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -90,6 +96,10 @@ class PoseSpec(ModelSpec):
         heatmap_size = (height // stride, width // stride)
         kernel = self.blur_kernel or 0
         return HeatmapCodec(self.codec, self.input_size, heatmap_size, self.sigma, kernel)
+
+    def unfitted(self) -> Self:
+        """Return the description without a spread."""
+        return self.model_copy(update={"spread": None})
 
     @property
     def whole_images(self) -> bool:
@@ -133,7 +143,7 @@ class PoseSpec(ModelSpec):
         mirrored crop are moved by one pixel.
         """
         fields = ("input_size", "padding", "codec", "sigma", "activation")
-        smooths = self.codec != "classic"
+        smooths = self.codec in ("dark", "udp")
         return {
             **{name: getattr(self, name) for name in fields},
             "blur_kernel": self.heatmap_codec.blur_kernel if smooths else None,

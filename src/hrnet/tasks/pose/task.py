@@ -15,6 +15,7 @@ from numpy.random import Generator
 from numpy.typing import ArrayLike, NDArray
 
 from hrnet.codecs.heatmap import flip_heatmaps
+from hrnet.codecs.spread import map_covariances
 from hrnet.data.source import DataSource
 from hrnet.geometry import (
     Floats,
@@ -40,6 +41,7 @@ from hrnet.tasks import (
     expect_outputs,
 )
 from hrnet.tasks.pose.crops import check_boxes, crop_matrices
+from hrnet.tasks.pose.ellipses import fitted, shares
 from hrnet.tasks.pose.found import crop_areas, keep_poses
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
@@ -56,12 +58,13 @@ class Located:
     """What was found in one crop.
 
     keypoints: (K, 2), pixels of the picture. scores: (K,), 0..1. presence: (K,), 0..1, None for
-    models without that output.
+    models without that output. covariances: (K, 2, 2), square pixels, None for models without.
     """
 
     keypoints: NDArray[np.float32]
     scores: NDArray[np.float32]
     presence: NDArray[np.float32] | None
+    covariances: NDArray[np.float32] | None
 
 
 class PosePage:
@@ -109,6 +112,10 @@ class PosePage:
         if self._spec.network.presence:
             chances = np.array([part.presence for part in self._parts], np.float32)
             presence = chances.reshape(count, points)
+        covariances = None
+        if self._spec.spread is not None:
+            ellipses = np.array([part.covariances for part in self._parts], np.float32)
+            covariances = ellipses.reshape(count, points, 2, 2)
         poses = Poses(
             keypoints=keypoints.reshape(count, points, 2),
             keypoint_scores=scores,
@@ -118,6 +125,7 @@ class PosePage:
             image_size=self._image_size,
             boxes_given=self._boxes_given,
             presence=presence,
+            covariances=covariances,
         )
         return poses if self._found is None else keep_poses(poses, self._found, self._spec)
 
@@ -156,10 +164,30 @@ class PoseTask:
         heatmaps, *presence = self._expect_fit(outputs, len(crops))
         points, scores = self.spec.heatmap_codec.decode(heatmaps)
         matrices = np.stack([crop.matrix for crop in crops])
-        located = apply_affine(points, invert_affine(matrices)).astype(np.float32)
+        back = invert_affine(matrices)
+        located = apply_affine(points, back).astype(np.float32)
         chances = presence[0] if presence else [None] * len(crops)
-        parts = zip(located, scores.clip(0, 1), chances, strict=True)  # a heatmap may peak above 1
+        ellipses = self._ellipses(heatmaps, points, back)
+        # a heatmap may peak above 1
+        parts = zip(located, scores.clip(0, 1), chances, ellipses, strict=True)
         return (Located(*part) for part in parts)
+
+    def _ellipses(
+        self, heatmaps: NDArray[np.float32], points: Floats, back: Floats
+    ) -> Sequence[NDArray[np.float32] | None]:
+        """Return the covariances (K, 2, 2) of the keypoints of each crop, in pixels of the picture.
+
+        points: (N, K, 2) in crop pixels. back: (N, 2, 3), from crop to picture.
+        """
+        if self.spec.spread is None:
+            return [None] * len(heatmaps)
+        codec, (scale, floor) = self.spec.heatmap_codec, self.spec.spread
+        wider = map_covariances(heatmaps, points / codec.stride, codec.sigma)
+        own = scale * wider + floor * np.eye(2)
+        # J S J^T, with J from heatmap pixels to those of the picture
+        turn = (back[:, :, :2] * codec.stride)[:, None]
+        found: NDArray[np.float32] = (turn @ own @ turn.swapaxes(-1, -2)).astype(np.float32)
+        return list(found)
 
     @staticmethod
     def dataset(source: DataSource) -> "PoseDataset":
@@ -207,7 +235,7 @@ class PoseTask:
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
         """Compute COCO's ten metrics, after PCKh where each annotated box has a head size.
 
-        In annotated boxes the figures of the presence come last, where the model has that output.
+        In annotated boxes the figures of presence and ellipses come last, where the model has them.
         """
         from hrnet.tasks.pose.dataset import PoseDataset
         from hrnet.tasks.pose.evaluation import evaluate_poses, head_figures, presence_figures
@@ -216,7 +244,8 @@ class PoseTask:
         found, keypoints = self.image_poses(pairs, dataset), dataset.keypoints
         heads = head_figures(keypoints, found) if dataset.has_head_sizes else {}
         presence = presence_figures(keypoints, found) if dataset.has_own_boxes else {}
-        return heads | evaluate_poses(keypoints, found) | presence
+        ellipses = shares(pairs, dataset, self.spec) if dataset.has_own_boxes else {}
+        return heads | evaluate_poses(keypoints, found) | presence | ellipses
 
     def image_poses(
         self, pairs: Sequence[tuple[Job, Result]], dataset: "PoseDataset"
@@ -260,4 +289,5 @@ TASK = TaskParts(
     results="keypoints",
     without_boxes="no boxes given: each whole image was taken as one subject",
     hub_tag="keypoint-detection",
+    fitted=fitted,
 )
