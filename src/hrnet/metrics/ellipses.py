@@ -40,8 +40,10 @@ def ellipses_of(covariances: Floats, share: float) -> NDArray[np.float32]:
         raise InputError(f"expected a share between 0 and 1, got {share:g}")
     lengths, axes = np.linalg.eigh(np.asarray(covariances, np.float64))
     half = np.sqrt(lengths.clip(0) * limit_of(share))
-    angle = np.rad2deg(np.arctan2(axes[..., 1, 1], axes[..., 0, 1])) % 180
-    return np.stack([half[..., 1], half[..., 0], angle], axis=-1).astype(np.float32)
+    angle = np.rad2deg(np.arctan2(axes[..., 1, 1], axes[..., 0, 1]))
+    found = np.stack([half[..., 1], half[..., 0], angle % 180], axis=-1).astype(np.float32)
+    found[..., 2] %= 180  # 180 itself comes of rounding
+    return found
 
 
 def distances(errors: Floats, covariances: Floats) -> Floats:
