@@ -9,6 +9,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from hrnet.errors import printable
+from hrnet.metrics.names import has_unit
 from hrnet.tasks import Result
 
 
@@ -30,9 +31,9 @@ def print_result(console: Console, path: Path, result: Result, *, full: bool = T
 
 
 def print_metrics(console: Console, metrics: Mapping[str, float]) -> None:
-    """Print a table of metrics in 0..1; "-" for a negative one, where nothing could count."""
+    """Print a table of metrics; "-" for a negative one, where nothing could count."""
     table = Table("metric")
-    table.add_column("0..1", justify="right")
+    table.add_column("value" if any(map(has_unit, metrics)) else "0..1", justify="right")
     for name, value in metrics.items():
         table.add_row(printable(name), f"{value:.4f}" if value >= 0 else "-")
     console.print(table)

@@ -6,6 +6,7 @@ The results come the same way as in any prediction. Without torch for exported m
 """
 
 import json
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -71,6 +72,7 @@ def evaluate(
     category: str | None = None,
     labels: str | PathLike[str] | None = None,
     split: str | None = None,
+    mm_per_pixel: float | None = None,
     flip_test: bool = False,
     engine: EngineName | None = None,
     device: str = "auto",
@@ -92,19 +94,16 @@ def evaluate(
     category: the name (or id) of the one to evaluate on, where their keypoints differ.
     labels: the folder of the labels, where `data` is that of the pictures alone. split: the part of
         the data to evaluate on, such as val, where a folder has parts.
+    mm_per_pixel: of pictures that do not have their own, for errors in mm.
     flip_test: average with the mirrored crop, as published metrics do.
     batch_size: crops that go through the network together.
     Raises InputError with one line for data of another form, a picture that is missing or of
     another size than annotated, and a model of other labels.
     """
     finds = boxes == DETECTOR
+    used = detector if finds else None
     loaded, runner = open_model(
-        model,
-        engine=engine,
-        device=device,
-        threads=threads,
-        detector=detector if finds else None,
-        settings=settings,
+        model, engine=engine, device=device, threads=threads, detector=used, settings=settings
     )
     _expect_boxes(loaded, boxes, detector)
     source = DataSource(
@@ -116,12 +115,20 @@ def evaluate(
         labels=None if labels is None else Path(labels),
         split=split,
         whole_images=loaded.spec.whole_images,
+        mm_per_pixel=None if mm_per_pixel is None else expect_spacing(mm_per_pixel),
     )
     dataset = loaded.task.dataset(source)
     pairs = predict_dataset(
         loaded, dataset, flip_test=flip_test, batch_size=batch_size, progress=progress
     )
     return judge(loaded, runner, dataset, pairs, flip_test=flip_test)
+
+
+def expect_spacing(mm_per_pixel: float) -> float:
+    """Return the millimetres of a pixel; InputError unless they are above 0."""
+    if not 0 < mm_per_pixel < math.inf:
+        raise InputError(f"expected mm_per_pixel above 0, got {mm_per_pixel:g}")
+    return mm_per_pixel
 
 
 def _expect_boxes(

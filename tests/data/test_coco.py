@@ -25,10 +25,10 @@ def content_of(names, **category) -> dict:
 
 @pytest.fixture
 def read(tmp_path):
-    def read(content):
+    def read(content, **options):
         file = tmp_path / "annotations.json"
         file.write_text(content if isinstance(content, str) else json.dumps(content))
-        return read_keypoints(file, "pictures")
+        return read_keypoints(file, "pictures", **options)
 
     return read
 
@@ -297,7 +297,7 @@ def test_a_box_without_area_is_the_extent_of_the_keypoints(read):
     content = content_of("abc")
     for box in ([5, 6, 0, 30], [5, 6, 1, 30], [5, 6, 40, -3], None, []):
         content["annotations"][0]["bbox"] = box
-        dataset = read(content)
+        dataset = read(content, whole_images=False)
         # Points (10, 20) to (12, 22) grow by 2 % of 100 pixels, and a box ends at a pixel's centre.
         np.testing.assert_allclose(dataset.samples[0].box_xywh, [8, 18, 5, 5])
         assert any("missing or has no area: 1 (8)" in note for note in dataset.notes)

@@ -157,7 +157,8 @@ def test_what_differs_is_told(made):
         names
         == (
             "name model.variant model.input_size data.annotations data.images data.val_annotations "
-            "data.val_images data.category train.epochs train.lr train.evaluate_every"
+            "data.val_images data.category data.whole_images data.mm_per_pixel train.epochs "
+            "train.lr train.evaluate_every"
         ).split()
     )
     assert "<td>0.002</td><td>0.001</td>" in table

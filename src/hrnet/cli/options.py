@@ -50,6 +50,14 @@ Settings = Annotated[
         "window=[512,512]; may be repeated.",
     ),
 ]
+MmPerPixel = Annotated[
+    float | None,
+    typer.Option(
+        "--mm-per-pixel",
+        metavar="MM",
+        help="Keypoints only. Size of a pixel in millimetres, for images without mm_per_pixel.",
+    ),
+]
 WHOLE = ("subjects=picture",)
 """The setting of a loaded model that `WholeImage` asks for."""
 WholeImage = Annotated[

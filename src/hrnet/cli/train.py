@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrnet.cli.data import Category
-from hrnet.cli.options import WholeImage
+from hrnet.cli.options import MmPerPixel, WholeImage
 from hrnet.errors import InputError, printable
 from hrnet.extras import packages_for
 from hrnet.files import exists
@@ -106,6 +106,7 @@ def train(
     category: Category = None,
     masks: Masks = None,
     whole_image: WholeImage = False,
+    mm_per_pixel: MmPerPixel = None,
     config: Config = None,
     resume: Resume = None,
     settings: Settings = None,
@@ -117,10 +118,10 @@ def train(
     """
     # Check that the options go together.
     _expect_one({"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume})
-    if data is None and (images or val or category or masks or whole_image):
+    if data is None and (images or val or category or masks or whole_image or mm_per_pixel):
         raise InputError(
-            "--images and --val go with --data, as do --masks, --category and --whole-image; in a "
-            "recipe it is --set data.images="
+            "--images and --val go with --data, as do --masks, --category, --whole-image and "
+            "--mm-per-pixel; in a recipe it is --set data.images="
         )
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
@@ -144,6 +145,7 @@ def train(
             category=category,
             masks=masks,
             whole_images=whole_image,
+            mm_per_pixel=mm_per_pixel,
             settings=settings or [],
         )
         about.append(f"run: {folder}")

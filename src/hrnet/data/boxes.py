@@ -18,9 +18,9 @@ from typing import final
 
 import numpy as np
 
-from hrnet.data.coco import box_of
 from hrnet.data.coco_file import Json, note_problems, parse_coco, parse_detections
 from hrnet.data.findings import Findings
+from hrnet.data.subject_boxes import box_of
 from hrnet.errors import InputError
 from hrnet.files import address_in, read_json
 from hrnet.geometry import Floats

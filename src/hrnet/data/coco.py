@@ -7,9 +7,10 @@ this module; everything that it leaves out or makes up is noted with its count.
 
 Where no annotation has a box and no picture more than one subject, each whole picture is the crop
 of its subject. Else a box that is missing or has no area is the grown extent of the keypoints. An
-area that is missing or cannot be is a part of the box. Two keys of ours may stand in an annotation:
+area that is missing or cannot be is a part of the box. Keys of ours may stand in an annotation:
 `crop_box` (x, y, width, height), which is cropped in place of the clamped `bbox` and may stick out
-of the picture; `head_size` in pixels, for PCKh.
+of the picture; `head_size` in pixels, for PCKh; `normaliser` in pixels, for NME. An image may have
+`mm_per_pixel`, one number or two for x and y.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,17 +35,11 @@ from hrnet.data.coco_file import (
 from hrnet.data.findings import Findings
 from hrnet.data.image_paths import image_paths
 from hrnet.data.sigmas import AREA_OF_BOX, given_area
+from hrnet.data.subject_boxes import DEFAULT_MARGIN, box_of, clamp_box
 from hrnet.data.whole_images import are_whole
 from hrnet.files import address_in, exists, read_json
 from hrnet.geometry import Size, whole_image_box
 from hrnet.skeleton import Skeleton
-
-DEFAULT_MARGIN = 0.1
-"""Growth of a box that follows from the keypoints, on each side, as part of its longer side."""
-
-LEAST_GROWTH = 0.02
-"""A box of points that lie on one line or are one point still has an area: as part of the picture's
-longer side, it grows by this at least."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,7 +49,9 @@ class PoseSample:
     box_xywh: (4,) pixels, the box to crop. keypoints: (K, 2) pixels. visibility: (K,) of 0 (not
     labelled), 1 (hidden) and 2 (visible). image_size: (height, width) as annotated.
     area: square pixels, see `Subject`.
-    head_size: the length in pixels that PCKh is measured by, where the annotations give one.
+    head_size, normaliser: the lengths in pixels that PCKh and NME are measured by, where the
+    annotations give them. extent: (width, height) of the annotated box. mm_per_pixel: along x and
+    y, None where unknown.
     """
 
     image_path: Path
@@ -66,6 +63,9 @@ class PoseSample:
     image_size: Size
     area: float = nan
     head_size: float | None = None
+    normaliser: float | None = None
+    extent: tuple[float, float] = (nan, nan)
+    mm_per_pixel: tuple[float, float] | None = None
 
     @property
     def name(self) -> str:
@@ -238,33 +238,6 @@ def _subject(one: CocoAnnotation, image: CocoImage, count: int) -> Subject:
     )
 
 
-def box_of(one: CocoAnnotation, size: Size | None) -> Floats | None:
-    """Return the box (4,) xywh of an annotation: as given, else by its keypoints, else None.
-
-    size: (height, width) of the picture, without which no box can be made.
-    """
-    if one.box is not None and min(one.box[2:]) > 1:  # it ends at the centre of its last pixel
-        return one.box
-    return None if one.triples is None or size is None else extent_box(one.triples, size)
-
-
-def extent_box(triples: Floats, size: Size, margin: float = DEFAULT_MARGIN) -> Floats:
-    """Return the extent (4,) xywh of labelled keypoints, grown on each side within the picture.
-
-    triples: (K, 3). size: (height, width). It grows by `margin` times its longer side, and by
-    `LEAST_GROWTH` of the picture's at least; zeros where nothing is labelled.
-    """
-    points = triples[triples[:, 2] > 0, :2]
-    if not len(points):
-        return np.zeros(4)
-    # Grow the extent on all sides, then clip it to the picture.
-    low, high = points.min(axis=0), points.max(axis=0)
-    growth = max(margin * float((high - low).max()), LEAST_GROWTH * max(size))
-    limit = np.array([size[1], size[0]], dtype=np.float64)
-    low, high = np.clip(low - growth, 0, limit), np.clip(high + growth, 0, limit)
-    return np.concatenate([low, high - low])
-
-
 def _sample(
     one: CocoAnnotation,
     image: CocoImage,
@@ -292,6 +265,9 @@ def _sample(
         image_size=image.size,
         area=subject.area,
         head_size=one.head_size,
+        normaliser=one.normaliser,
+        extent=(float(subject.box_xywh[2]), float(subject.box_xywh[3])),
+        mm_per_pixel=image.mm_per_pixel,
     )
 
 
@@ -378,17 +354,3 @@ def _note_left_out(
 def _seems_normalised(subject: Subject) -> bool:
     points = subject.keypoints[subject.visibility > 0]
     return len(points) > 1 and bool(((points >= 0) & (points <= 1)).all())
-
-
-def clamp_box(xywh: Floats, size: Size) -> Floats | None:
-    """Clamp as the official code does: a box ends at a pixel's centre, one less than its width.
-
-    Returns None where nothing of the box is within the picture.
-    """
-    x, y, width, height = xywh.tolist()  # plain numbers: ten times as fast, of each annotation
-    left, top = max(x, 0.0), max(y, 0.0)
-    right = min(size[1] - 1, left + max(0.0, width - 1))
-    bottom = min(size[0] - 1, top + max(0.0, height - 1))
-    if right <= left or bottom <= top:
-        return None
-    return np.array([left, top, right - left, bottom - top])

@@ -5,7 +5,8 @@ annotation keeps the kinds of its faults, and `note_problems` makes findings of 
 that are used: one of a category that nobody trains on stops nothing.
 
 Whole numbers may be written 1, 1.0 or "1". Backslashes in file names are separators. Keys beyond
-COCO's: `crop_box`, `head_size` (see `data.coco`), and who labelled which subject (`data.sigmas`).
+COCO's: `crop_box`, `head_size`, `normaliser`, `mm_per_pixel` (see `data.coco`), and who labelled
+which subject (`data.sigmas`).
 """
 
 from collections import Counter
@@ -52,17 +53,22 @@ PROBLEMS: Final = {
     "iscrowd": ("annotations whose iscrowd is neither 0 nor 1", STOPS),
     "crop_box": ("annotations whose crop_box is not x, y and a positive width and height", STOPS),
     "head_size": ("annotations whose head_size is not a number above 0 pixels", STOPS),
+    "normaliser": ("annotations whose normaliser is not a number above 0 pixels", STOPS),
 }
 """Possible faults of an annotation, by their kind: what is wrong and what to do about it."""
 
 
 @dataclass(frozen=True, slots=True)
 class CocoImage:
-    """An entry of images; absent values are None. size: (height, width)."""
+    """An entry of images; absent values are None.
+
+    size: (height, width). mm_per_pixel: along x and y.
+    """
 
     id: int | None
     file_name: str | None
     size: Size | None
+    mm_per_pixel: tuple[float, float] | None
     raw: Json
 
 
@@ -97,6 +103,7 @@ class CocoAnnotation:
     iscrowd: bool
     crop_box: Floats | None
     head_size: float | None
+    normaliser: float | None
     annotator: str | None
     subject: str | None
     parts: tuple[str, ...]
@@ -167,7 +174,10 @@ def _objects(part: str, entries: Sequence[object], findings: Findings) -> list[J
 
 
 def _images(entries: Sequence[Json], findings: Findings) -> list[CocoImage]:
-    images = [CocoImage(to_int(one.get("id")), _file_name(one), _size(one), one) for one in entries]
+    images = [
+        CocoImage(to_int(one.get("id")), _file_name(one), _size(one), _spacing(one), one)
+        for one in entries
+    ]
     # Without an id or a name no annotation finds its picture.
     lacking: tuple[tuple[str, list[bool]], ...] = (
         ("an id that is a whole number", [image.id is None for image in images]),
@@ -176,6 +186,15 @@ def _images(entries: Sequence[Json], findings: Findings) -> list[CocoImage]:
     for what, lacks in lacking:
         found = [_named(images[place], place) for place, lack in enumerate(lacks) if lack]
         findings.error(f"images without {what}", found, "training would stop; add it")
+    findings.error(
+        "images whose mm_per_pixel is not one number above 0, or two for x and y",
+        [
+            _named(image, place)
+            for place, image in enumerate(images)
+            if image.mm_per_pixel is None and image.raw.get("mm_per_pixel") is not None
+        ],
+        STOPS,
+    )
     findings.error(
         "image ids that occur more than once",
         twice(image.id for image in images if image.id is not None),
@@ -209,6 +228,15 @@ def _size(image: Json) -> Size | None:
     return (height, width) if height and width and min(height, width) > 0 else None
 
 
+def _spacing(image: Json) -> tuple[float, float] | None:
+    """Return the millimetres of a pixel along x and y; None where they are missing or wrong."""
+    given = image.get("mm_per_pixel")
+    numbers = to_floats(given if isinstance(given, list) else [given])
+    if numbers is None or len(numbers) not in (1, 2) or not (numbers > 0).all():
+        return None
+    return float(numbers[0]), float(numbers[-1])
+
+
 def _category(entry: Json) -> CocoCategory:
     names = entry.get("keypoints")
     keypoints = tuple(map(str, names)) if isinstance(names, list) else ()
@@ -239,7 +267,8 @@ def parse_annotation(entry: Json, place: int, images: Collection[int]) -> CocoAn
         area_given=entry.get("area") is not None,
         iscrowd=_crowd(entry.get("iscrowd"), wrong),
         crop_box=_crop_box(entry.get("crop_box"), wrong),
-        head_size=_head_size(entry.get("head_size"), wrong),
+        head_size=_length("head_size", entry, wrong),
+        normaliser=_length("normaliser", entry, wrong),
         annotator=_first(entry, ANNOTATOR_KEYS),
         subject=_first(entry, SUBJECT_KEYS),
         parts=tuple(part for part in WHOLEBODY_PARTS if part in entry),
@@ -288,11 +317,13 @@ def _crop_box(values: object, wrong: dict[str, str]) -> Floats | None:
     return box
 
 
-def _head_size(value: object, wrong: dict[str, str]) -> float | None:
-    size = to_float(value)
-    if value is not None and (size is None or size <= 0):
-        wrong["head_size"] = f" has {value!r:.60}"
-    return size
+def _length(key: str, entry: Json, wrong: dict[str, str]) -> float | None:
+    """Return a length in pixels, None where there is none."""
+    value = entry.get(key)
+    length = to_float(value)
+    if value is not None and (length is None or length <= 0):
+        wrong[key] = f" has {value!r:.60}"
+    return length
 
 
 def _first(entry: Json, keys: Sequence[str]) -> str | None:

@@ -14,7 +14,7 @@ class DataSource:
     category: the category to take where a file has several kinds. labels: the folder of the
     labels, such as masks, None where the task finds them itself. split: the part of data that have
     parts, such as val. whole_images: True where each whole picture is one subject, whatever boxes
-    there are; None lets the task decide.
+    there are; None lets the task decide. mm_per_pixel: of pictures that do not have their own.
     """
 
     path: Path
@@ -25,3 +25,4 @@ class DataSource:
     labels: Path | None = None
     split: str | None = None
     whole_images: bool | None = None
+    mm_per_pixel: float | None = None

@@ -10,7 +10,7 @@ from typing import TypeVar
 from hrnet.config import Experiment, TrainConfig, override
 from hrnet.data.imports.training import import_for_training, is_of_another_tool
 from hrnet.errors import InputError, printable
-from hrnet.evaluation import expect_files
+from hrnet.evaluation import expect_files, expect_spacing
 from hrnet.files import exists, is_file, resolve
 from hrnet.runtime.devices import fast_precision, pick_device
 from hrnet.weights.catalog import find_model
@@ -25,8 +25,8 @@ FINETUNE: dict[str, str] = {
 """Task -> the module that chooses a training for data of one's own; the first that fits is taken.
 
 It has TAKES, a noun for the data that it takes, `fits(own)`, which is true for such data, and
-`choose(own)`, which returns what `own_experiment` returns, each of an `OwnData`; TAKES_WHOLE_IMAGES
-where it looks at `OwnData.whole_images`.
+`choose(own)`, which returns what `own_experiment` returns, each of an `OwnData`; TAKES_LANDMARKS
+where it looks at `OwnData.whole_images` and `mm_per_pixel`.
 """
 
 PACKAGED = {"wider_naive_litehrnet_18": "default", "small_hrnet_w16": "person_finder"}
@@ -62,6 +62,7 @@ class OwnData:
     settings: Sequence[str]
     masks: Path | None = None
     whole_images: bool = False
+    mm_per_pixel: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,7 @@ def own_experiment(
     category: str | None = None,
     masks: Path | None = None,
     whole_images: bool = False,
+    mm_per_pixel: float | None = None,
     settings: Sequence[str] = (),
 ) -> tuple[Experiment, list[str]]:
     """Choose a training for labelled data; their form decides the task.
@@ -104,6 +106,7 @@ def own_experiment(
     category: the category to take, where there are several of different labels.
     masks: the folder of the masks of the images; None: found beside them, if there are any.
     whole_images: take each whole picture as one subject, whatever boxes there are.
+    mm_per_pixel: of pictures that do not have their own, for errors in mm.
     settings: as `override` takes them; the weights to start from follow the variant that they name.
     Returns the experiment and lines about what was chosen.
     Raises InputError where the files cannot be used.
@@ -117,6 +120,7 @@ def own_experiment(
         settings=settings,
         masks=resolve(masks) if masks else None,
         whole_images=whole_images,
+        mm_per_pixel=None if mm_per_pixel is None else expect_spacing(mm_per_pixel),
     )
     is_new = not exists(own.out)
     try:
@@ -134,9 +138,11 @@ def _chosen(own: OwnData) -> tuple[Experiment, list[str]]:
     modules = [import_module(name) for name in FINETUNE.values()]
     for module in modules:
         if module.fits(taken):
-            if own.whole_images and not hasattr(module, "TAKES_WHOLE_IMAGES"):
+            options = {"whole-image": own.whole_images, "mm-per-pixel": own.mm_per_pixel}
+            given = [name for name, value in options.items() if value]
+            if given and not hasattr(module, "TAKES_LANDMARKS"):
                 raise InputError(
-                    f"expected --whole-image for keypoints alone, got {own.data}; leave it out"
+                    f"expected --{given[0]} for keypoints alone, got {own.data}; leave it out"
                 )
             chosen: tuple[Experiment, list[str]] = module.choose(taken)
             return chosen[0], [*imported, *chosen[1]]

@@ -3,6 +3,7 @@
 from itertools import islice
 
 from hrnet.markup import Section, bar, long_table, section, share, text, tiles
+from hrnet.metrics.names import has_unit
 from hrnet.reports.evaluated import Evaluated
 
 MAX_TILES = 3
@@ -16,7 +17,12 @@ def metrics(found: Evaluated) -> Section:
     lines = [*found.result.lines, str(found.result.protocol["decoder"])]
     # One row a metric; the meaning is "" where the task does not explain it.
     rows = [
-        (f"<b>{text(name)}</b>", share(value), bar(value), text(found.meanings.get(name, "")))
+        (
+            f"<b>{text(name)}</b>",
+            share(value),
+            "" if has_unit(name) else bar(value),
+            text(found.meanings.get(name, "")),
+        )
         for name, value in named.items()
     ]
     return section(
@@ -24,7 +30,7 @@ def metrics(found: Evaluated) -> Section:
         "Metrics",
         tiles((name, share(value)) for name, value in islice(named.items(), MAX_TILES)),
         f'<ul class="protocol">{"".join(f"<li>{text(line)}</li>" for line in lines)}</ul>',
-        long_table(("metric", "0..1", "", "meaning"), rows, most=MAX_ROWS, numbers=(1,)),
+        long_table(("metric", "value", "", "meaning"), rows, most=MAX_ROWS, numbers=(1,)),
         "<p>Compare metrics only with those of the same pictures, boxes and flip test. "
         "A dash stands where nothing could count.</p>",
     )

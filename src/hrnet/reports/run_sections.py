@@ -3,7 +3,6 @@
 import math
 import shlex
 from collections.abc import Iterable, Sequence
-from operator import itemgetter
 
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
@@ -11,6 +10,7 @@ from pydantic_core import to_jsonable_python
 from hrnet.charts import MAX_SERIES, Chart, Point, Series, draw_chart
 from hrnet.config import Experiment
 from hrnet.markup import Section, details, section, table, text, tiles
+from hrnet.metrics.names import is_better
 from hrnet.reports.evaluated import Evaluated
 from hrnet.reports.read import Row, RunFolder, flatten, number
 from hrnet.run_folder import EXPERIMENT
@@ -73,8 +73,12 @@ def metric_names(rows: Iterable[Row]) -> list[str]:
 def best_epoch(rows: Sequence[Row]) -> tuple[str, float, float] | None:
     """Return name and best value of the main metric, and its epoch; None for a log without any."""
     name = next(iter(metric_names(rows)), "")
-    points = [(value, epoch) for epoch, value in _points(rows, "epoch", name) if value >= 0]
-    return (name, *max(points, key=itemgetter(0))) if points else None
+    best: tuple[float, float] | None = None
+    for epoch, value in _points(rows, "epoch", name):
+        # Of equal ones the later, as the checkpoint is.
+        if value >= 0 and (best is None or is_better(name, value, best[0])):
+            best = value, epoch
+    return None if best is None else (name, *best)
 
 
 def curves(run: RunFolder) -> Section:

@@ -222,7 +222,7 @@ class Task(Protocol):
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
         """Compute the metrics of results; the first one chooses the best checkpoint.
 
-        Greater is better. -1 where nothing could count.
+        Greater is better but for errors, see `hrnet.metrics.names`. -1 where nothing could count.
         """
 
 

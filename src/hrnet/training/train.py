@@ -20,6 +20,7 @@ from hrnet.config import Experiment, TrainConfig
 from hrnet.errors import InputError
 from hrnet.evaluation import main_metric
 from hrnet.files import atomic_path, exists, is_file, make_writable_folder, write_text
+from hrnet.metrics.names import is_better
 from hrnet.run_folder import BEST, EXPERIMENT, LAST, PICTURES, STATE
 from hrnet.runtime.devices import fast_precision
 from hrnet.spec import ModelSpec
@@ -313,7 +314,7 @@ def _save_epoch(
     if metrics:
         name, value = main_metric(metrics)
         line += f"  {name} {value:.4f}"
-        if position.best is None or value >= position.best:
+        if position.best is None or is_better(name, value, position.best):
             position.best, position.best_epoch = value, position.epoch + 1
             with atomic_path(folder / BEST) as file:
                 shutil.copyfile(folder / LAST, file)

@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrnet.data.coco import extent_box
 from hrnet.data.imports import FORMATS, Format
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.pictures import FolderSearch, PictureFinder
 from hrnet.data.imports.run import import_annotations
 from hrnet.data.imports.yaml_file import read_yaml
+from hrnet.data.subject_boxes import extent_box
 from hrnet.errors import InputError
 
 

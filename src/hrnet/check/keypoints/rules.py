@@ -6,9 +6,10 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
-from hrnet.data.coco import KeypointDataset, Subject, clamp_box
+from hrnet.data.coco import KeypointDataset, Subject
 from hrnet.data.coco_file import CocoAnnotation, CocoFile, Floats, twice
 from hrnet.data.findings import Findings
+from hrnet.data.subject_boxes import clamp_box
 from hrnet.geometry import Size
 from hrnet.numbers import to_int
 

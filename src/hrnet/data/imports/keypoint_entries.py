@@ -4,10 +4,10 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from hrnet.data.coco import clamp_box, extent_box
 from hrnet.data.findings import first_of
 from hrnet.data.imports.common import Box, Imported, ImportedPicture, ImportedSubject, Source
 from hrnet.data.imports.entries import Entries, sized
+from hrnet.data.subject_boxes import clamp_box, extent_box
 from hrnet.geometry import Size
 
 _Boxed = tuple[ImportedSubject, Box]

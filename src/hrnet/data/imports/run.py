@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hrnet.data.coco import DEFAULT_MARGIN, parse_keypoints
+from hrnet.data.coco import parse_keypoints
 from hrnet.data.coco_boxes import make_boxes
 from hrnet.data.coco_file import parse_coco
 from hrnet.data.findings import Findings
@@ -14,6 +14,7 @@ from hrnet.data.imports.box_entries import box_entries
 from hrnet.data.imports.common import Imported, ImportedBoxes, ImportOptions, Source
 from hrnet.data.imports.entries import Kind
 from hrnet.data.imports.keypoint_entries import keypoint_entries
+from hrnet.data.subject_boxes import DEFAULT_MARGIN
 from hrnet.errors import InputError, one_line
 from hrnet.files import check_new_file, check_writable_file, exists, is_folder, resolve, write_text
 

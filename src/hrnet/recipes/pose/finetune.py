@@ -33,7 +33,7 @@ TAKES = "a COCO keypoint file (.json)"
 VARIANT = "wider_naive_litehrnet_18"
 """That of the embedded model."""
 
-TAKES_WHOLE_IMAGES = True
+TAKES_LANDMARKS = True
 
 LARGEST_SIDE = 512
 """Of the input for whole pictures, in pixels; --set model.input_size takes more or less."""
@@ -71,7 +71,7 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     whole = training = parse_keypoints(own.data, images, content, category, whole_images=wanted)
     pictures = whole.whole_images
     if own.val is None:
-        usual = _usual(own.out.name, whole, validation=whole, images=images, category=category)
+        usual = _usual(own, whole, validation=whole, images=images)
         check_before_writing(usual, own, (sample.image_path for sample in whole.samples))
         # The same command makes the same files again.
         split_dataset(own.data, folder, val=VAL_SHARE, category=category, force=True)
@@ -81,7 +81,7 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     )
     # Network, augmentation and schedule.
     experiment, lines = choose_training(
-        _usual(own.out.name, training, validation=validation, images=images, category=category),
+        _usual(own, training, validation=validation, images=images),
         count=len(training.samples),
         same_labels=whole.skeleton.names == COCO_PERSON.names,
         published=_PUBLISHED,
@@ -101,12 +101,7 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
 
 
 def _usual(
-    name: str,
-    training: KeypointDataset,
-    *,
-    validation: KeypointDataset,
-    images: Path,
-    category: str | None,
+    own: OwnData, training: KeypointDataset, *, validation: KeypointDataset, images: Path
 ) -> PoseExperiment:
     """Return the experiment before the schedule and the weights to start from are chosen.
 
@@ -115,12 +110,13 @@ def _usual(
     """
     is_known = training.skeleton.names == COCO_PERSON.names
     return PoseExperiment(
-        name=name,
+        name=own.out.name,
         model=PoseModelConfig(
             variant=VARIANT,
             input_size=_input_size(training),
             codec="dark" if is_known else "exact",
             ellipses=not is_known,
+            metrics=_metrics(training, own.mm_per_pixel),
             sigma=2,
             padding=1 if training.whole_images else 1.25,
             options=NetworkOptions(presence=True if is_known else None),
@@ -130,8 +126,9 @@ def _usual(
             images=images,
             val_annotations=validation.path,
             val_images=images,
-            category=category,
+            category=own.category,
             whole_images=training.whole_images,
+            mm_per_pixel=own.mm_per_pixel,
         ),
         augmentation=_OF_PICTURES if training.whole_images else _OF_BOXES,
         train=PoseTrain(loss="mse" if is_known else "cross_entropy"),
@@ -153,6 +150,17 @@ def _input_size(dataset: KeypointDataset) -> Size:
     if aspect < 0.87:
         return (256, 192)
     return (192, 256) if aspect > 1.15 else (256, 256)
+
+
+def _metrics(dataset: KeypointDataset, mm_per_pixel: float | None) -> tuple[str, ...]:
+    """Return the figures that are asked for: of whole pictures errors, in mm where these are known.
+
+    COCO's else, which rate found persons and animals.
+    """
+    if not dataset.whole_images:
+        return ("mm", "coco") if mm_per_pixel else ()
+    known = all(one.mm_per_pixel is not None for one in dataset.samples)
+    return ("mm", "px") if known or mm_per_pixel else ("px",)
 
 
 def _about_keypoints(dataset: KeypointDataset) -> list[str]:

@@ -27,6 +27,10 @@ class PoseModelConfig(ModelConfig):
     mirrored crops), or exact (as udp, right at the border of the crop too)."""
     sigma: float = Field(default=2.0, ge=0.5, le=32)
     """Standard deviation of a keypoint's Gaussian, in heatmap pixels."""
+    metrics: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(default=(), max_length=20)
+    """Figures of an evaluation: px, mm, nme:NORMALISER, pck:NORMALISER and coco, where NORMALISER
+    is box, side, normaliser or two keypoints as A-B; the first chooses the best checkpoint; []:
+    coco."""
     ellipses: bool = False
     """true adds an ellipse of uncertainty to each keypoint, fitted to the validation data."""
     padding: float = Field(default=1.25, ge=0.1, le=10)
@@ -56,6 +60,9 @@ class KeypointData(DataConfig):
     """true takes each whole picture as one subject, whatever boxes there are; null does so where
     there are none and no picture has more than one subject."""
 
+    mm_per_pixel: float | None = Field(default=None, gt=0, le=1e6)
+    """Of pictures whose entry has no mm_per_pixel of its own; null: none."""
+
     def training(self) -> DataSource:
         """Return the file to train on."""
         return self._source(self.annotations, self.images)
@@ -68,7 +75,11 @@ class KeypointData(DataConfig):
 
     def _source(self, annotations: Path, images: Path) -> DataSource:
         return DataSource(
-            annotations, images, category=self.category, whole_images=self.whole_images
+            annotations,
+            images,
+            category=self.category,
+            whole_images=self.whole_images,
+            mm_per_pixel=self.mm_per_pixel,
         )
 
 
@@ -172,4 +183,5 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
         skeleton=skeleton,
         subjects="picture" if whole else model.subjects,
         spread=UNFITTED if model.ellipses else None,
+        metrics=model.metrics,
     )

@@ -5,6 +5,8 @@ from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
+
 from hrnet.data.coco import KeypointDataset, PoseSample, read_keypoints
 from hrnet.data.coco_evaluation import (
     ScoredBoxes,
@@ -15,13 +17,14 @@ from hrnet.data.coco_evaluation import (
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import is_folder, sha256_of
-from hrnet.geometry import Size
+from hrnet.geometry import Floats, Size
 from hrnet.images import expect_size
 from hrnet.metrics.coco import MAX_POSES, expect_pycocotools
+from hrnet.metrics.landmarks import Landmarks, expect_lengths
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Job, Result
 from hrnet.tasks.pose.evaluation import pose_limit
-from hrnet.tasks.pose.spec import PoseSpec
+from hrnet.tasks.pose.spec import COCO_METRICS, PoseSpec
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +33,8 @@ class PoseDataset:
 
     boxes: the detector's file, None for the annotated boxes. pages: the boxes of each image, one
     entry for each of `jobs`. left_out: detections of categories that are not evaluated on.
-    detect: there are no boxes, a model's detector finds them.
+    detect: there are no boxes, a model's detector finds them. mm_per_pixel: of pictures that do not
+    have their own.
     """
 
     keypoints: KeypointDataset
@@ -38,6 +42,7 @@ class PoseDataset:
     pages: tuple[ScoredBoxes, ...]
     left_out: int
     detect: bool = False
+    mm_per_pixel: float | None = None
 
     @property
     def path(self) -> Path:
@@ -135,11 +140,43 @@ class PoseDataset:
         """Raise InputError where the annotated keypoints are not those of a model."""
         assert isinstance(spec, PoseSpec)
         _expect_same_keypoints(spec, self.keypoints)
+        self._expect_lengths(spec)
         if spec.whole_images and self.has_own_boxes and not self.keypoints.whole_images:
             raise InputError(
                 f"{self.path} has boxes, and {spec.name:.60} takes whole pictures; set "
                 "data.whole_images=true"
             )
+
+    def landmarks(self, found: Floats | None = None) -> Landmarks:
+        """Return the true landmarks of all samples, by image, beside those found in their boxes.
+
+        found: (N, K, 2) in pixels, in that order; None takes the true ones.
+        """
+        samples = sorted(self.samples, key=lambda sample: sample.image_id)
+        true = np.stack([one.keypoints for one in samples])
+        known = np.stack([one.visibility > 0 for one in samples])
+        usual = (self.mm_per_pixel,) * 2
+        return Landmarks(
+            names=self.keypoints.skeleton.names,
+            found=true if found is None else found,
+            true=true,
+            known=known,
+            counted=known,
+            boxes=np.array([one.extent for one in samples], np.float64),
+            mm_per_pixel=np.array([one.mm_per_pixel or usual for one in samples], np.float64),
+            normalisers=np.array([one.normaliser for one in samples], np.float64),
+        )
+
+    def _expect_lengths(self, spec: PoseSpec) -> None:
+        """Raise InputError where figures that a model asks for cannot be computed of these data."""
+        wanted = [group for group in spec.metrics if group != COCO_METRICS]
+        if wanted and not self.has_own_boxes:
+            raise InputError(
+                f"expected the annotated boxes for {wanted[0]}, which compares each subject with "
+                'its own truth; take boxes=gt, or --set metrics=["coco"]'
+            )
+        for group in wanted:
+            expect_lengths(str(self.path), group, self.landmarks())
 
     @property
     def _counts(self) -> tuple[int, int, int]:
@@ -195,7 +232,8 @@ def read_dataset(source: DataSource) -> PoseDataset:
         pages = [no_boxes(image_id) for image_id in keypoints.image_paths]
         return PoseDataset(keypoints, None, tuple(pages), 0, detect=True)
     if source.boxes is None:
-        return PoseDataset(keypoints, None, tuple(annotated_boxes(keypoints)), 0)
+        boxes = tuple(annotated_boxes(keypoints))
+        return PoseDataset(keypoints, None, boxes, 0, mm_per_pixel=source.mm_per_pixel)
     detected, left_out = read_detections(source.boxes, keypoints)
     return PoseDataset(keypoints, source.boxes, tuple(detected), left_out)
 

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
 from hrnet.errors import InputError
+from hrnet.metrics.landmarks import check_group
 from hrnet.skeleton import COCO_PERSON, Skeleton, published_skeleton, skeleton_names
 from hrnet.spec import LEAST, MOST, FineInputSize, ModelSpec, NetworkSpec
 
@@ -27,6 +28,9 @@ def _check_blur_kernel(width: int) -> int:
     return width
 
 
+COCO_METRICS = "coco"
+"""The group of COCO's figures, and of those of heads."""
+
 Spread = Annotated[float, Field(ge=0, le=1e9)]
 
 
@@ -42,11 +46,13 @@ class PoseSpec(ModelSpec):
         have to be given, else the whole picture is one; "picture", the whole of it, also in
         labelled data that have boxes. None: "persons" for the keypoints of a published data set of
         persons, else "boxes".
+    metrics: groups of figures of an evaluation, see `hrnet.metrics.landmarks`, and "coco"; the
+        first one chooses the best checkpoint. Empty: COCO's.
     spread: scale and floor (square pixels of a heatmap) of the ellipses around keypoints, see
         `hrnet.metrics.ellipses`; None for models without.
     """
 
-    adjustable: ClassVar[frozenset[str]] = frozenset({"subjects"})
+    adjustable: ClassVar[frozenset[str]] = frozenset({"subjects", "metrics"})
 
     input_size: FineInputSize
     codec: CodecKind = "classic"
@@ -57,6 +63,7 @@ class PoseSpec(ModelSpec):
     skeleton: Skeleton
     subjects: Literal["persons", "boxes", "picture"] | None = None
     spread: tuple[Spread, Spread] | None = None
+    metrics: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(default=(), max_length=20)
 
     @model_validator(mode="before")
     @classmethod
@@ -81,6 +88,9 @@ class PoseSpec(ModelSpec):
             raise ValueError(f"the network has {count} keypoints and the skeleton {points}")
         if self.network.background and self.activation == "softmax":
             raise ValueError("maps with a background have no activation softmax of their own")
+        for group in self.metrics:
+            if group != COCO_METRICS:
+                check_group(group, self.skeleton.names)
         if min(self.sigma, self.padding) < LEAST:
             raise ValueError(f"sigma and padding must be above 0, at least {LEAST:g}")
         if self.padding > MOST:

@@ -37,6 +37,7 @@ from hrnet.tasks import (
     Regions,
     Result,
     Sample,
+    Task,
     TaskParts,
     expect_outputs,
 )
@@ -233,19 +234,22 @@ class PoseTask:
         return np.stack(crops), targets
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
-        """Compute COCO's ten metrics, after PCKh where each annotated box has a head size.
+        """Compute the figures that the model asks for; without any, COCO's.
 
-        In annotated boxes the figures of presence and ellipses come last, where the model has them.
+        COCO's ten metrics come after PCKh where each annotated box has a head size. In annotated
+        boxes the figures of presence and ellipses come last, where the model has them.
         """
         from hrnet.tasks.pose.dataset import PoseDataset
-        from hrnet.tasks.pose.evaluation import evaluate_poses, head_figures, presence_figures
+        from hrnet.tasks.pose.evaluation import presence_figures
+        from hrnet.tasks.pose.figures import asked_figures
 
         assert isinstance(dataset, PoseDataset)
-        found, keypoints = self.image_poses(pairs, dataset), dataset.keypoints
-        heads = head_figures(keypoints, found) if dataset.has_head_sizes else {}
-        presence = presence_figures(keypoints, found) if dataset.has_own_boxes else {}
-        ellipses = shares(pairs, dataset, self.spec) if dataset.has_own_boxes else {}
-        return heads | evaluate_poses(keypoints, found) | presence | ellipses
+        found = self.image_poses(pairs, dataset)
+        metrics = asked_figures(self.spec, dataset, found)
+        if not dataset.has_own_boxes:
+            return metrics
+        presence = presence_figures(dataset.keypoints, found)
+        return metrics | presence | shares(pairs, dataset, self.spec)
 
     def image_poses(
         self, pairs: Sequence[tuple[Job, Result]], dataset: "PoseDataset"
@@ -279,6 +283,19 @@ class PoseTask:
         return outputs
 
 
+def _details(
+    task: Task, pairs: Sequence[tuple[Job, Result]], dataset: Dataset
+) -> dict[str, object]:
+    """Return the figures of each keypoint, where the model asks for any: `by_keypoint`."""
+    from hrnet.tasks.pose.dataset import PoseDataset
+    from hrnet.tasks.pose.figures import figures_by_keypoint
+
+    assert isinstance(task, PoseTask)
+    assert isinstance(dataset, PoseDataset)
+    each = figures_by_keypoint(task.spec, dataset, task.image_poses(pairs, dataset))
+    return {"by_keypoint": each} if each else {}
+
+
 TASK = TaskParts(
     name="pose",
     make=PoseTask,
@@ -290,4 +307,5 @@ TASK = TaskParts(
     without_boxes="no boxes given: each whole image was taken as one subject",
     hub_tag="keypoint-detection",
     fitted=fitted,
+    details=_details,
 )
