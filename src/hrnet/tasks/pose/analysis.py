@@ -4,7 +4,7 @@ Each labelled subject is compared with the pose in its own annotated box. The me
 `metrics.by_keypoint`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from hrnet.metrics.keypoints import Floats, oks
 from hrnet.tasks import Job, Result
 from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
+from hrnet.tasks.pose.figures import figures_by_keypoint
 from hrnet.tasks.pose.result import Poses
 from hrnet.tasks.pose.spec import PoseSpec
 from hrnet.tasks.pose.task import PoseTask
@@ -92,7 +93,8 @@ class Analysis:
     pixels: as of a keypoint, of all labelled points together. swap_rate: of all comparable points,
     NaN without any. least_labelled: examples are subjects with
     at least so many labelled keypoints. worst: the lowest OKS first. best: the highest first.
-    presence: None for models without that output.
+    presence: None for models without that output. errors: of all labelled points, in pixels.
+    figures: those that the model asks for, of each keypoint.
     """
 
     keypoints: tuple[KeypointMetrics, ...]
@@ -101,7 +103,9 @@ class Analysis:
     least_labelled: int
     worst: tuple[Example, ...]
     best: tuple[Example, ...]
-    presence: Presence | None = None
+    presence: Presence | None
+    errors: Floats
+    figures: Mapping[str, Mapping[str, float]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,6 +154,8 @@ def analyse(task: PoseTask, pairs: Sequence[tuple[Job, Result]], dataset: PoseDa
         worst=worst,
         best=best,
         presence=_presence(matched),
+        errors=np.linalg.norm(matched.predicted - matched.truth, axis=-1)[matched.labelled],
+        figures=figures_by_keypoint(task.spec, dataset, poses),
     )
 
 

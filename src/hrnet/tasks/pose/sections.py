@@ -3,9 +3,12 @@
 from collections.abc import Iterable, Sequence
 from math import isnan
 
+import numpy as np
+
 from hrnet.charts import Chart, Series, draw_chart
 from hrnet.markup import Section, bar, gallery, percent, section, share, table, text, tiles
 from hrnet.metrics.by_keypoint import SWAP_OKS
+from hrnet.metrics.landmarks import NME_LIMITS, PCK_LIMITS, SDR_MM
 from hrnet.metrics.pckh import GROUPS, MAIN, STRICT
 from hrnet.metrics.presence import BINS, area_under_curve, calibration_error, reliability
 from hrnet.tasks import Dataset, Job, Result, Task
@@ -30,8 +33,26 @@ METRIC_MEANING: dict[str, str] = {
     "ARL": "of subjects of more than 96² pixels",
     PRESENCE_AUC: "how well chances tell labelled keypoints from others, 0.5 by luck",
     PRESENCE_ECE: "mean gap between chances and what is so, 0 at best",
+    "error px": "mean distance from the truth in pixels of the picture",
+    "error px median": "half of the points are nearer",
+    "error px 95%": "95% of the points are nearer",
+    "MRE mm": "mean radial error: the mean distance from the truth in millimetres",
+    "MRE mm SD": "the standard deviation of these distances",
+    **{f"SDR {mm:g}mm": f"points less than {mm:g} mm from the truth" for mm in SDR_MM},
+    "NME": "mean distance from the truth over the normaliser, 0 at best",
+    **{f"FR {e:.2f}": f"subjects with an error above {e:.2f} of it" for e in NME_LIMITS},
+    **{f"AUC {e:.2f}": f"area under the curve of errors up to {e:.2f}" for e in NME_LIMITS},
+    **{f"PCK {e:g}": f"points within {e:g} of the normaliser" for e in PCK_LIMITS},
+    "within 50%": "true points in the ellipse that half of them are expected in",
+    "within 90%": "true points in the ellipse that 90% of them are expected in",
 }
-"""Metric -> its meaning, beside its value in 0..1 in the report."""
+"""Metric -> its meaning, beside its value in the report."""
+
+_QUANTILES = 60
+"""Points of the curve of errors."""
+
+_MOST = 0.99
+"""Of the points; the largest errors would squeeze the curve."""
 
 
 def report_sections(
@@ -42,7 +63,8 @@ def report_sections(
     assert isinstance(dataset, PoseDataset)
     found = analyse(task, pairs, dataset)
     presence = [_presence(found, found.presence)] if found.presence else []
-    return [_keypoints(found), *presence, *([_examples(found)] if found.worst else [])]
+    landmarks = [_landmarks(found)] if found.errors.size else []
+    return [_keypoints(found), *landmarks, *presence, *([_examples(found)] if found.worst else [])]
 
 
 def _keypoints(found: Analysis) -> Section:
@@ -95,6 +117,35 @@ def _keypoint_row(one: KeypointMetrics) -> tuple[str, ...]:
 
 def _pixels(value: float) -> str:
     return "–" if isnan(value) else f"{value:.1f} px"
+
+
+def _landmarks(found: Analysis) -> Section:
+    """Return the distribution of the error in pixels, and the figures asked for by keypoint."""
+    shares = np.linspace(0, _MOST, _QUANTILES)
+    points = zip(np.quantile(found.errors, shares).tolist(), shares.tolist(), strict=True)
+    curve = Chart(
+        title="Points with a smaller error",
+        x="error in pixels of the picture",
+        y="points",
+        series=(Series("all keypoints", tuple(points)),),
+        fixed=(0.0, 1.0),
+        percent=True,
+    )
+    names = list(next(iter(found.figures.values()), {}))
+    rows = [
+        (text(keypoint), *(share(values[name]) for name in names))
+        for keypoint, values in found.figures.items()
+    ]
+    numbers = tuple(range(1, len(names) + 1))
+    each = [table(("keypoint", *map(text, names)), rows, numbers=numbers)] if rows else []
+    return section(
+        "errors",
+        "Errors",
+        draw_chart(curve),
+        "<p>Of each subject’s own annotated box, all labelled points; the curve ends at "
+        f"{_MOST:.0%} of them.</p>",
+        *each,
+    )
 
 
 def _presence(found: Analysis, presence: Presence) -> Section:
