@@ -46,7 +46,8 @@ Skeleton = Annotated[
 Codec = Annotated[
     str | None,
     typer.Option(
-        metavar="classic|dark|udp|exact", help="Encoding of keypoints in a pose model's heatmaps."
+        metavar="classic|dark|udp|exact|face",
+        help="Encoding of keypoints in a pose model's heatmaps.",
     ),
 ]
 Sigma = Annotated[

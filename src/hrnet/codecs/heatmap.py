@@ -1,10 +1,11 @@
 """Encode keypoints as heatmaps and decode them, for all subjects of a batch at once.
 
-Heatmaps are (N, K, h, w) float32, points (N, K, 2) as (x, y). Three published codecs and our own:
+Heatmaps are (N, K, h, w) float32, points (N, K, 2) as (x, y). Published codecs and our own:
 classic: Gaussian at the nearest heatmap pixel; peak moved a quarter pixel (Sun et al. 2019).
 dark: Gaussian at the exact point; one Newton step on the log-heatmap (Zhang et al. 2020).
 udp: as dark, with lengths between pixel centres and unit-stride derivatives (Huang et al. 2020).
 exact: as udp, decoded by the fit of a Gaussian, which is right at the border too; see `codecs.fit`.
+face: as published for facial landmarks, whole pixels from 1; see `codecs.face`.
 """
 
 import math
@@ -15,11 +16,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from hrnet.codecs.face import decode_faces, face_profiles
 from hrnet.codecs.fit import refine_fit
 from hrnet.geometry import Size
 
 Maps = NDArray[np.float32]
-CodecKind = Literal["classic", "dark", "udp", "exact"]
+CodecKind = Literal["classic", "dark", "udp", "exact", "face"]
 
 MAX_STEP = 3.0
 """Longest step of decoding from the largest pixel, in heatmap pixels; not in any published code."""
@@ -74,6 +76,8 @@ class HeatmapCodec:
         row[y] * column[x]. These grow with the sides of a heatmap, not with its pixels.
         """
         exact = np.asarray(points, dtype=np.float64) / self.stride
+        if self.kind == "face":
+            return face_profiles(np.trunc(exact), weights, self.heatmap_size, self.sigma)
         nearest = np.trunc(exact + 0.5)  # rounds as the published code, also below 0
         centers = nearest if self.kind == "classic" else exact
         middles = None if self.kind in ("dark", "exact") else nearest
@@ -81,6 +85,9 @@ class HeatmapCodec:
 
     def decode(self, heatmaps: Maps) -> tuple[Maps, Maps]:
         """Decode points (N, K, 2) in crop pixels and scores (N, K), the maxima of the heatmaps."""
+        if self.kind == "face":
+            found, scores = decode_faces(heatmaps)
+            return ((found - 1) * self.stride).astype(np.float32), scores
         points, scores = argmax_2d(heatmaps)
         match self.kind:
             case "classic":

@@ -24,7 +24,8 @@ class PoseModelConfig(ModelConfig):
     """(height, width) of the input in pixels, multiples of 4."""
     codec: CodecKind = "classic"
     """How heatmaps encode keypoints: classic, dark or udp (as published; udp is exact also in
-    mirrored crops), or exact (as udp, right at the border of the crop too)."""
+    mirrored crops), exact (as udp, right at the border of the crop too), or face (as published for
+    facial landmarks)."""
     sigma: float = Field(default=2.0, ge=0.5, le=32)
     """Standard deviation of a keypoint's Gaussian, in heatmap pixels."""
     metrics: tuple[Annotated[str, Field(max_length=1000)], ...] = Field(default=(), max_length=20)

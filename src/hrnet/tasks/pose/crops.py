@@ -1,10 +1,23 @@
-"""Boxes of a picture, checked, and the affine maps from the picture to their crops."""
+"""Boxes of a picture, checked, their crops, and the way of points back into the picture."""
+
+from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from hrnet.codecs.face import face_matrix
 from hrnet.errors import InputError
-from hrnet.geometry import Floats, Size, box_to_crop, crop_matrix
+from hrnet.geometry import (
+    Floats,
+    Image8,
+    Size,
+    apply_affine,
+    box_to_crop,
+    crop_matrix,
+    invert_affine,
+    warp_affine,
+)
+from hrnet.tasks.pose.face_crop import crop_face
 from hrnet.tasks.pose.spec import PoseSpec
 
 _FAR_PX = 1e7
@@ -56,7 +69,36 @@ def _as_numbers(boxes: object) -> Floats:
         ) from None
 
 
+def cut_crops(
+    image: Image8, boxes_xywh: ArrayLike, spec: PoseSpec
+) -> Iterator[tuple[Image8, Floats]]:
+    """Yield the crop (h, w, 3) of each box (N, 4), and its matrix (2, 3) from the picture."""
+    matrices = crop_matrices(boxes_xywh, spec)
+    if spec.codec != "face":
+        for matrix in matrices:
+            yield warp_affine(image, matrix, spec.input_size), matrix
+        return
+    centers, sizes = box_to_crop(boxes_xywh, spec.input_size, spec.padding)
+    for center, size, matrix in zip(centers, sizes, matrices, strict=True):
+        yield crop_face(image, center, float(size[1]), spec.input_size), matrix
+
+
+def to_picture(points: ArrayLike, matrices: Floats, spec: PoseSpec) -> NDArray[np.float32]:
+    """Map points (N, K, 2) of crops to pixels of the picture, by matrices (N, 2, 3) to the crops.
+
+    Published facial landmarks are whole pixels that count from 1.
+    """
+    located = apply_affine(points, invert_affine(matrices))
+    if spec.codec == "face":
+        located = np.trunc(located) + 1
+    return located.astype(np.float32)
+
+
 def crop_matrices(boxes_xywh: ArrayLike, spec: PoseSpec) -> Floats:
     """Affine matrices (N, 2, 3) from the picture to the crops of boxes (N, 4)."""
     center, size = box_to_crop(boxes_xywh, spec.input_size, spec.padding)
+    if spec.codec == "face":
+        pairs = zip(center, size, strict=True)
+        found = [face_matrix(middle, float(side[1]), spec.input_size) for middle, side in pairs]
+        return np.array(found, np.float64).reshape(-1, 2, 3)
     return crop_matrix(center, size, spec.input_size, unbiased=spec.heatmap_codec.unbiased)

@@ -95,6 +95,10 @@ class PoseSpec(ModelSpec):
             raise ValueError(f"sigma and padding must be above 0, at least {LEAST:g}")
         if self.padding > MOST:
             raise ValueError(f"padding must be at most {MOST:g}")
+        if self.codec == "face" and self.input_size[0] != self.input_size[1]:
+            raise ValueError("the codec face needs an input as wide as high")
+        if self.codec == "face" and self.network.presence:
+            raise ValueError("the codec face has no presence")
         if self.sigma > MAX_SIGMA:
             raise ValueError(f"sigma must be at most {MAX_SIGMA:g} heatmap pixels")
         return self

@@ -21,7 +21,6 @@ from hrnet.geometry import (
     Floats,
     Image8,
     Size,
-    apply_affine,
     invert_affine,
     warp_affine,
     whole_image_box,
@@ -41,7 +40,7 @@ from hrnet.tasks import (
     TaskParts,
     expect_outputs,
 )
-from hrnet.tasks.pose.crops import check_boxes, crop_matrices
+from hrnet.tasks.pose.crops import check_boxes, cut_crops, to_picture
 from hrnet.tasks.pose.ellipses import fitted, shares
 from hrnet.tasks.pose.found import crop_areas, keep_poses
 from hrnet.tasks.pose.result import Poses
@@ -88,8 +87,8 @@ class PosePage:
     def crops(self) -> Iterator[Crop]:
         """Cut the crop of each box."""
         assert self._image is not None
-        for matrix in crop_matrices(self._boxes, self._spec):
-            yield Crop(self, warp_affine(self._image, matrix, self._spec.input_size), matrix)
+        for pixels, matrix in cut_crops(self._image, self._boxes, self._spec):
+            yield Crop(self, pixels, matrix)
         self._image = None
 
     def add(self, part: object) -> None:
@@ -165,10 +164,9 @@ class PoseTask:
         heatmaps, *presence = self._expect_fit(outputs, len(crops))
         points, scores = self.spec.heatmap_codec.decode(heatmaps)
         matrices = np.stack([crop.matrix for crop in crops])
-        back = invert_affine(matrices)
-        located = apply_affine(points, back).astype(np.float32)
+        located = to_picture(points, matrices, self.spec)
         chances = presence[0] if presence else [None] * len(crops)
-        ellipses = self._ellipses(heatmaps, points, back)
+        ellipses = self._ellipses(heatmaps, points, invert_affine(matrices))
         # a heatmap may peak above 1
         parts = zip(located, scores.clip(0, 1), chances, ellipses, strict=True)
         return (Located(*part) for part in parts)
@@ -210,12 +208,15 @@ class PoseTask:
         from hrnet.data.coco import PoseSample
         from hrnet.tasks.pose.augment import draw_crop
         from hrnet.tasks.pose.config import NO_AUGMENTATION, PoseExperiment
+        from hrnet.tasks.pose.face_augment import draw_faces
 
         spec, codec, augmentation = self.spec, self.spec.heatmap_codec, NO_AUGMENTATION
         presence_weight = 1.0
         if isinstance(self._experiment, PoseExperiment):
             augmentation = self._experiment.augmentation
             presence_weight = self._experiment.train.presence_weight
+        if spec.codec == "face":
+            return draw_faces(samples, pictures, rngs, spec=spec, augmentation=augmentation)
         crops, points, weights = [], [], []
         for sample, picture, rng in zip(samples, pictures, rngs, strict=True):
             assert isinstance(sample, PoseSample)

@@ -81,6 +81,11 @@ SEGMENTATION: tuple[NameRule, ...] = (
     ("head.classifier", "last_layer.3"),
 )
 
+FACE: tuple[NameRule, ...] = (
+    *numbered("head.fuse", "head"),
+    ("head.classifier", "head.3"),
+)
+
 _CONTEXT = "ocr_distri_head.object_context_block"
 
 CONTEXT: tuple[NameRule, ...] = (

@@ -59,6 +59,15 @@ _HRNET = KeyMap(
     output_layer="final_layer",
 )
 
+_FACE = replace(
+    _HRNET,
+    writers="HRNet-Facial-Landmark-Detection",
+    rows=(*hrnet.BACKBONE, *hrnet.FACE),
+    required_keys=(HRNET_BODY, "head.3.weight"),
+    output_layer="head.3",
+    options=NetworkOptions(head="v2", upsampling="bilinear", align_corners=False),
+)
+
 CLASSIFICATION = replace(
     _HRNET,
     writers="HRNet-Image-Classification, timm",
@@ -152,6 +161,7 @@ _HRFORMER_OCR = replace(
 
 KEY_MAPS: tuple[KeyMap, ...] = (
     _HRNET,
+    _FACE,
     CLASSIFICATION,
     _SEGMENTATION,
     _OCR,
