@@ -2,15 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hrnet.codecs.heatmap import CodecKind
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.data.augment import Augmentation
 from hrnet.data.source import DataSource
-from hrnet.spec import ModelSpec
+from hrnet.spec import ModelSpec, PerChannel, PixelRange, check_per_channel, usual_normalisation
 from hrnet.tasks import Dataset
 from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.spec import PoseSpec
@@ -18,6 +18,8 @@ from hrnet.tasks.pose.spec import PoseSpec
 
 class PoseModelConfig(ModelConfig):
     """The network, and the encoding of keypoints in heatmaps."""
+
+    any_channels: ClassVar[bool] = True
 
     codec: CodecKind = "classic"
     """How heatmaps encode keypoints: classic, dark or udp (exact, also mirrored)."""
@@ -29,6 +31,22 @@ class PoseModelConfig(ModelConfig):
     """What is in a picture without boxes: persons (a detector finds them), boxes (they have to be
     given), picture (the whole of it is one subject); null: persons where the keypoints are those
     of a published data set of persons, else boxes."""
+    pixel_range: PixelRange | None = None
+    """Stored values of a pixel that become 0 and 1, such as [0, 4095] of 12 bits; null: 0 to 255,
+    for pictures of 8 bits."""
+    mean: PerChannel | None = None
+    """Subtracted from pixels in 0..1, a number for each channel; null: ImageNet's of 3 channels,
+    for others the mean of these."""
+    std: PerChannel | None = None
+    """What they are divided by then, in the same way."""
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> Self:
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if values is not None:
+                check_per_channel(name, values, self.options.num_channels)
+        return self
 
 
 class KeypointData(DataConfig):
@@ -104,13 +122,19 @@ class PoseExperiment(Experiment):
     train: PoseTrain = PoseTrain()
 
     def notes(self, spec: ModelSpec) -> list[str]:
-        """Return a warning where mirroring is asked for and no keypoints have a left and right."""
+        """Return warnings of augmentation without effect: mirroring, and crops without colour."""
         assert isinstance(spec, PoseSpec)
+        grey = [
+            "NO GREY CROPS: augmentation.grey is of RGB pictures of 8 bits, and has no effect here"
+        ]
+        is_rgb = spec.network.num_channels == 3 and spec.pixel_range in (None, (0, 255))
+        notes = grey if self.augmentation.grey and not is_rgb else []
         if spec.skeleton.flip_pairs or not self.augmentation.flip:
-            return []
+            return notes
         return [
+            *notes,
             "NO MIRRORING: no left and right keypoints are known, so pictures are not flipped; "
-            "`hrnet data check` shows how to name the pairs"
+            "`hrnet data check` shows how to name the pairs",
         ]
 
 
@@ -123,10 +147,14 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
     assert isinstance(dataset, PoseDataset)
     # A network trained by cross-entropy returns logits, which prediction rescales.
     model, skeleton = experiment.model, dataset.keypoints.skeleton
+    mean, std = usual_normalisation(model.options.num_channels)
     return PoseSpec(
         name=experiment.name,
         network=model.network("pose", skeleton.num_keypoints),
         input_size=model.input_size,
+        mean=model.mean or mean,
+        std=model.std or std,
+        pixel_range=model.pixel_range,
         codec=model.codec,
         sigma=model.sigma,
         activation="softmax" if experiment.train.loss == "cross_entropy" else "none",

@@ -1,7 +1,7 @@
 """The description of a pose model: the codec of its heatmaps and its skeleton."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, model_validator
 
@@ -39,6 +39,8 @@ class PoseSpec(ModelSpec):
         have to be given, else the whole picture is one; "picture", the whole of it. None: "persons"
         for the keypoints of a published data set of persons, else "boxes".
     """
+
+    any_channels: ClassVar[bool] = True
 
     codec: CodecKind = "classic"
     sigma: float = 2.0
@@ -125,6 +127,7 @@ class PoseSpec(ModelSpec):
         smooths = self.codec != "classic"
         return {
             **{name: getattr(self, name) for name in fields},
+            **self.pixel_facts(),
             "blur_kernel": self.heatmap_codec.blur_kernel if smooths else None,
             "flip_test": flip_test,
             "flip_shift": flip_test and not self.heatmap_codec.unbiased,
