@@ -5,6 +5,7 @@
 Where a model reads RGB of 8 bits, its pictures are those of `images.read_image`.
 """
 
+import warnings
 from dataclasses import dataclass
 from os import PathLike, fstat
 from pathlib import Path
@@ -47,6 +48,9 @@ _KINDS = {"u1": BYTES, "u2": WORDS, "i2": WORDS, "f4": FLOATS, "f8": FLOATS}
 
 _CONVERTED = {"1": "L", "P": "RGB", "PA": "RGBA", "YCbCr": "RGB", "HSV": "RGB", "LAB": "RGB"}
 """Pillow's modes that are no stored channels -> the mode that they are converted to."""
+
+_SUBFILE_TAG = 254
+"""NewSubfileType of TIFF 6.0; its lowest bit marks a smaller copy of another page."""
 
 _LONGEST_HEADER = 10_000
 """Bytes; numpy's own limit."""
@@ -115,7 +119,7 @@ def read_raster_header(path: Path) -> RasterHeader:
     with opened(path) as image:
         mode = _CONVERTED.get(image.mode, image.mode)
         numbers = FLOATS if mode == "F" else WORDS if mode.startswith("I") else BYTES
-        pages = _count_pages(image) if image.format == "TIFF" else 1
+        pages = len(_channel_pages(image)) if image.format == "TIFF" else 1
         # Signed 16 bits of a TIFF are of mode I, and `read_image` refuses what is below 0.
         is_rgb = pages == 1 and mode != "F" and (image.format, mode) != ("TIFF", "I")
         return RasterHeader(Image.getmodebands(mode) * pages, numbers, is_rgb)
@@ -220,10 +224,16 @@ def _is_plain(source: ImageSource) -> bool:
 
 def _pages(image: Image.Image, name: str) -> Raster:
     """Decode all pages of a TIFF as channels: (H, W, C)."""
+    numbers = _channel_pages(image)
+    if len(numbers) > MAX_CHANNELS:
+        raise InputError(
+            f"expected 1 to {MAX_CHANNELS} pages, which are channels, but {name} has more; save "
+            "the channels of each picture in a file of their own"
+        )
     first = _page(image, name)
     pages = [first]
-    for number in range(1, _count_pages(image)):
-        if (number + 1) * first.size > MAX_VALUES:
+    for number in numbers[1:]:
+        if (len(pages) + 1) * first.size > MAX_VALUES:
             raise too_large(name)
         image.seek(number)
         page = _page(image, name)
@@ -236,18 +246,22 @@ def _pages(image: Image.Image, name: str) -> Raster:
     return first if len(pages) == 1 else np.concatenate(pages, axis=2)
 
 
-def _count_pages(image: Image.Image) -> int:
-    """Count the pages of a TIFF, at most one more than there can be channels."""
-    # Pages are a linked list, which may be endless in a damaged file.
-    count = 1
-    while count <= MAX_CHANNELS:
+def _channel_pages(image: Image.Image) -> list[int]:
+    """Return the numbers of the pages of a TIFF, without smaller copies that are marked so.
+
+    At most one more than there can be channels: pages are a linked list, which may be endless in a
+    damaged file.
+    """
+    numbers = [0]
+    for number in range(1, MAX_CHANNELS + 1):
         try:
-            image.seek(count)
+            image.seek(number)
         except EOFError:
             break
-        count += 1
+        if not image.tag_v2.get(_SUBFILE_TAG, 0) & 1:  # type: ignore[attr-defined]
+            numbers.append(number)
     image.seek(0)
-    return count
+    return numbers
 
 
 def _described(page: Raster) -> str:
@@ -327,7 +341,9 @@ def _npy_header(file: BinaryIO, name: str) -> tuple[tuple[int, ...], bool, np.dt
         }
         if version not in readers:
             raise ValueError(f"version {version[0]}.{version[1]}")
-        shape, is_fortran, dtype = readers[version](file, max_header_size=_LONGEST_HEADER)
+        with warnings.catch_warnings():  # of headers as Python 2 wrote them
+            warnings.simplefilter("ignore")
+            shape, is_fortran, dtype = readers[version](file, max_header_size=_LONGEST_HEADER)
     except (ValueError, TypeError, SyntaxError, RecursionError) as error:
         raise InputError(
             f"{name} is no readable .npy array ({one_line(error):.200}); write it by numpy.save"

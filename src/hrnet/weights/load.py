@@ -167,8 +167,8 @@ def _fit_channels(model: Network, taken: Taken, path: Path) -> Taken:
     weight = taken.state[name]
     if weight.shape[1] != 3:
         raise InputError(
-            f"{path} holds weights of a network of {weight.shape[1]} channels, but this one has "
-            f"{wanted}; only weights of 3 channels are adapted"
+            f"{path} holds weights for in_channels {weight.shape[1]}, but this network has "
+            f"{wanted}; only weights for 3 are adapted"
         )
     each = weight.float().sum(dim=1, keepdim=True) / wanted
     state = {**taken.state, name: each.repeat(1, wanted, 1, 1)}

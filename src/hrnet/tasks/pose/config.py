@@ -10,7 +10,7 @@ from hrnet.codecs.heatmap import CodecKind
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.data.augment import Augmentation
 from hrnet.data.source import DataSource
-from hrnet.spec import ModelSpec, PerChannel, PixelRange, check_per_channel, usual_normalisation
+from hrnet.spec import LEAST, MOST, ModelSpec, PixelRange, check_per_channel, usual_normalisation
 from hrnet.tasks import Dataset
 from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.spec import PoseSpec
@@ -34,10 +34,10 @@ class PoseModelConfig(ModelConfig):
     pixel_range: PixelRange | None = None
     """Stored values of a pixel that become 0 and 1, such as [0, 4095] of 12 bits; null: 0 to 255,
     for pictures of 8 bits."""
-    mean: PerChannel | None = None
+    mean: tuple[Annotated[float, Field(ge=-MOST, le=MOST)], ...] | None = None
     """Subtracted from pixels in 0..1, a number for each channel; null: ImageNet's of 3 channels,
     for others the mean of these."""
-    std: PerChannel | None = None
+    std: tuple[Annotated[float, Field(ge=LEAST, le=MOST)], ...] | None = None
     """What they are divided by then, in the same way."""
 
     @model_validator(mode="after")
