@@ -58,7 +58,7 @@ _LONGEST_HEADER = 10_000
 
 @dataclass(frozen=True, slots=True)
 class RasterHeader:
-    """What the header of a picture shows.
+    """Channels and numbers of a picture, by its header.
 
     numbers: "8 bits", "16 bits" or "floating point". is_rgb: a model of RGB reads all of it.
     """

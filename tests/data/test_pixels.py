@@ -1,4 +1,4 @@
-"""How a training reads pictures is chosen from the pictures."""
+"""The way in which a training reads pictures is chosen from the pictures."""
 
 from pathlib import Path
 
@@ -80,6 +80,8 @@ def test_the_range_follows_the_numbers(
 def test_what_is_given_is_not_chosen(tmp_path: Path) -> None:
     grey = write(tmp_path, "L")
     assert choose_pixels(grey, in_channels=3) == Pixels()
+    assert choose_pixels(write(tmp_path, "npy-uint16-5"), in_channels=3) == Pixels()
+    assert choose_pixels(write(tmp_path, "npy-uint16-3"), in_channels=3).pixel_range == (0, 255)
     assert choose_pixels(grey, pixel_range=(0, 100)).pixel_range == (0, 100)
     assert choose_pixels(write(tmp_path, "RGB"), in_channels=1).in_channels == 1  # of equal ones
     assert choose_pixels(write(tmp_path, "RGBA"), in_channels=4).in_channels == 4

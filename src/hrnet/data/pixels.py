@@ -33,7 +33,7 @@ _MEASURED_PIXELS = 128
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """How a training reads pictures; all None is RGB of 8 bits, as people see them.
+    """The way in which a training reads pictures; all None is RGB of 8 bits, as people see them.
 
     in_channels: of the network. pixel_range, mean, std: see `ModelSpec`. numbers: of the stored
     pixels. picture_bytes: of a picture in memory, on average. measured: pictures that mean and std
@@ -83,9 +83,10 @@ def choose_pixels(
     in_channels: int | None = None,
     pixel_range: tuple[float, float] | None = None,
 ) -> Pixels:
-    """Choose how a training reads pictures, by their headers and the pixels of some.
+    """Choose the way in which a training reads pictures, by headers and the pixels of some.
 
-    in_channels, pixel_range: given by the user, None to choose them. Pictures that all are grey
+    in_channels, pixel_range: given by the user, None to choose them; 3 channels without a range are
+    RGB, also of pictures that have more or fewer. Pictures that all are grey
     have 1 channel; where all can be read as RGB and some are not grey, RGB is taken. The range is
     that of the bit depth, or 0 to 1 of floating point within it, or from the least to the largest.
     Raises InputError where pictures have different channels or numbers. Pictures that cannot be
@@ -93,6 +94,9 @@ def choose_pixels(
     """
     headers = _headers(paths)
     if not headers:
+        return Pixels()
+    kinds = {header.channels for header in headers.values()}
+    if in_channels == 3 and pixel_range is None and kinds != {3}:
         return Pixels()
     usual, odd = odd_pictures(headers)
     if odd:
@@ -102,7 +106,6 @@ def choose_pixels(
             f"in {name}; `hrnet data check` counts them"
         )
     # RGB where nothing speaks against it.
-    kinds = {header.channels for header in headers.values()}
     as_rgb = all(header.is_rgb for header in headers.values())
     count = in_channels or (3 if as_rgb and kinds != {1} else max(kinds))
     if count == 3 and as_rgb and pixel_range is None:

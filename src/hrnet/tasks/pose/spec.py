@@ -136,8 +136,12 @@ class PoseSpec(ModelSpec):
         }
 
     def words(self) -> list[str]:
-        """Return the codec and the padding."""
-        return [self.codec, f"padding {self.padding:g}"]
+        """Return the codec and the padding, and the pixels where they are not RGB of 8 bits."""
+        words = [self.codec, f"padding {self.padding:g}"]
+        if self.reads_rgb:
+            return words
+        low, high = self.pixel_range or (0, 255)
+        return [*words, f"in_channels {self.network.num_channels}, pixels {low:g} to {high:g}"]
 
 
 _OF_PERSONS = (
