@@ -26,7 +26,7 @@ from pathlib import Path
 
 from hrnet.data.boxes import BoxFile, read_boxes
 from hrnet.errors import InputError, one_line
-from hrnet.images import find_images
+from hrnet.image_files import find_images
 from hrnet.predict import load
 from hrnet.predict_files import Destination, predict_files
 from hrnet.tasks.pose.result import Poses

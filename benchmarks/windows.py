@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrnet.errors import InputError, one_line
-from hrnet.images import find_images, read_image
+from hrnet.image_files import find_images
+from hrnet.images import read_image
 from hrnet.predict import Model, load, normalise
 from hrnet.resize import resize_maps
 from hrnet.runtime import Engine, open_engine

@@ -206,6 +206,7 @@ def test_info_lists_the_options_of_the_family(run):
         "align_corners",
         "exchange",
         "presence",
+        "in_channels",
     ]
     assert NetworkOptions.model_fields["exchange"].description in listed
 

@@ -54,10 +54,19 @@ def test_the_picture_given_is_not_changed() -> None:
     assert (image == 90).all()
 
 
-@pytest.mark.parametrize("image", [None, GREY / 255, GREY[:50], GREY[..., :2]])
+@pytest.mark.parametrize("image", [None, GREY * np.nan, GREY[:50], np.repeat(GREY, 11, axis=2)])
 def test_nothing_is_drawn_on_what_is_not_the_picture(image) -> None:
     with pytest.raises(InputError, match="expected "):
         draw_poses(image, make_poses([TRIANGLE], [[1, 1, 1]]))
+
+
+def test_pictures_of_other_channels_are_drawn_on_in_their_first_three() -> None:
+    poses = make_poses([TRIANGLE], [[1, 1, 1]])
+    five = np.concatenate([GREY, np.zeros_like(GREY[..., :2])], axis=2)
+    np.testing.assert_array_equal(draw_poses(five, poses), draw_poses(GREY, poses))
+    exact = GREY.astype(np.float32)
+    exact[0, 0], exact[0, 1] = 0, 255
+    np.testing.assert_array_equal(draw_poses(exact, poses)[1:], draw_poses(GREY, poses)[1:])
 
 
 def test_a_grey_picture_is_drawn_on_in_colour() -> None:

@@ -190,3 +190,23 @@ def test_a_crop_beside_the_picture_is_black(center, rotation):
     crop = warp_affine(picture, crop_matrix(center, (64, 48), (64, 48), rotation), (64, 48))
     assert crop.shape == (64, 48, 3)
     assert not crop.any()
+
+
+@few
+@given(seeds, st.sampled_from([0.0, 33.0]), st.sampled_from([1, 2, 4, 5]))
+def test_other_channels_are_cut_as_those_of_rgb(seed, rotation, channels):
+    """Bytes are those of RGB, channel by channel; other numbers are the same, not rounded."""
+    rng = np.random.default_rng(seed)
+    height, width = rng.integers(2, 60, 2).tolist()
+    picture = rng.integers(0, 256, (height, width, channels), dtype=np.uint8)
+    center, size = rng.uniform(-10, 60, 2), rng.uniform(10, 80, 2)
+    matrix = crop_matrix(center, size, (32, 24), rotation)
+    crop = warp_affine(picture, matrix, (32, 24))
+    assert crop.shape == (32, 24, channels) and crop.dtype == np.uint8
+    for channel in range(channels):
+        rgb = warp_affine(picture[..., [channel] * 3], matrix, (32, 24))
+        assert np.array_equal(crop[..., channel], rgb[..., 0])
+    for dtype in (np.uint16, np.int16, np.float32, np.float64):
+        exact = warp_affine(picture.astype(dtype) * 100, matrix, (32, 24))
+        assert exact.dtype == np.float32
+        assert np.abs(exact / 100 - crop).max() < 1.01

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image, features
 
 from hrnet.errors import InputError
-from hrnet.images import find_images, list_left_out, read_header, read_image
+from hrnet.image_files import find_images, list_left_out
+from hrnet.images import read_header, read_image
 
 UPRIGHT = np.zeros((20, 30, 3), dtype=np.uint8)
 UPRIGHT[:6, :10] = (255, 0, 0)

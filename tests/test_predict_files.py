@@ -214,7 +214,7 @@ def test_a_picture_that_changes_on_the_way_is_not_drawn_on(model, spots, tmp_pat
     spots().save(tmp_path / "a.png")
     poses = model.predict(tmp_path / "a.png", [[20, 10, 70, 100]])
     Image.new("RGB", (9, 7)).save(tmp_path / "a.png")
-    target, error = Drawings(tmp_path, [], "pose").add(tmp_path / "a.png", poses)
+    target, error = Drawings(tmp_path, [], model.spec).add(tmp_path / "a.png", poses)
     assert target is None
     assert "was not drawn: expected the picture of" in str(error)
 

@@ -144,7 +144,7 @@ def network(**changes: object) -> str:
         (changed(std=[1, 0, 1]), "above 0"),
         (changed(sigma=float("nan")), "sigma: .*finite number"),
         (changed(mean=[0, float("inf"), 0]), "mean.1: .*finite number"),
-        (changed(codec="simcc"), "codec: .*'classic', 'dark', 'udp' or 'exact'"),
+        (changed(codec="simcc"), "codec: .*'classic', 'dark', 'udp', 'exact' or 'face'"),
         (network(drop_path=1), "drop_path: .*from 0 to below 1, got 1.0; 0 keeps"),
         (network(drop_path="x"), "network.drop_path: .*valid number"),
         (changed(format=3), "format: Input should be 2"),

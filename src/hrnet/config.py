@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from difflib import get_close_matches
-from typing import Annotated, Literal, Self, TypeVar, get_type_hints
+from typing import Annotated, ClassVar, Literal, Self, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -39,12 +39,24 @@ class Part(BaseModel):
 class ModelConfig(Part):
     """The network."""
 
+    any_channels: ClassVar[bool] = False
+    """True where pictures may have other channels than red, green and blue."""
+
     variant: str = Field(max_length=200)
     """The architecture by its name; `hrnet models` lists them."""
     input_size: InputSize = (256, 192)
     """(height, width) of the input in pixels, multiples of 32."""
     options: NetworkOptions = NetworkOptions()
     """Choices within the architecture."""
+
+    @model_validator(mode="after")
+    def _check_in_channels(self) -> Self:
+        if self.options.in_channels is not None and not self.any_channels:
+            raise ValueError(
+                f"this task reads 3 channels, got options.in_channels {self.options.in_channels}; "
+                "leave it out"
+            )
+        return self
 
     def network(self, task: str, num_outputs: int) -> NetworkSpec:
         """Describe the network that is trained for a task."""

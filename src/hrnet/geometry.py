@@ -8,6 +8,8 @@ pixels, padding included.
 Source: the three-point affine of the official HRNet pose code (Sun et al. 2019), in closed form.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
@@ -17,6 +19,9 @@ Size = tuple[int, int]
 
 Image8 = NDArray[np.uint8]
 """An RGB picture, (H, W, 3) uint8."""
+
+Picture = NDArray[Any]
+"""A picture as a model reads it, (H, W, C), uint8 or float32 of about 0..255, or an `Image8`."""
 
 
 def xywh_to_xyxy(boxes: ArrayLike) -> Floats:
@@ -101,40 +106,41 @@ def apply_affine(points: ArrayLike, matrix: ArrayLike) -> Floats:
     return xy @ np.swapaxes(affine[..., :2], -1, -2) + affine[..., None, :, 2]
 
 
-def warp_affine(
-    image: NDArray[np.uint8], matrix: ArrayLike, output_size: Size
-) -> NDArray[np.uint8]:
-    """Cut a crop out of an image, with bilinear interpolation and black outside the image.
+def warp_affine(image: Picture, matrix: ArrayLike, output_size: Size) -> Picture:
+    """Cut a crop out of an image, with bilinear interpolation and 0 outside the image.
 
-    image: (H, W, 3) uint8. matrix: (2, 3) from image to crop. Returns (*output_size, 3) uint8,
-    within one grey level of OpenCV's warpAffine, which the official code calls.
+    image: (H, W, C), of any channels and any numbers that float32 holds. matrix: (2, 3) from image
+    to crop. Returns (*output_size, C), uint8 of uint8, which is within one grey level of OpenCV's
+    warpAffine, which the official code calls; float32 of other numbers, not rounded.
     """
     turn = invert_affine(matrix)
     straight = turn[0, 1] == 0 and turn[1, 0] == 0
     return (_warp_straight if straight else _warp_turned)(image, turn, output_size)
 
 
-def _warp_straight(image: NDArray[np.uint8], turn: Floats, output_size: Size) -> NDArray[np.uint8]:
+def _warp_straight(image: Picture, turn: Floats, output_size: Size) -> Picture:
     """Cut a crop without rotation. Interpolating one axis after the other is faster.
 
     turn: (2, 3) from crop to image.
     """
     # The two image pixels beside each crop pixel, and their weights, on each axis.
-    height, width = output_size
+    (height, width), channels = output_size, image.shape[2]
     columns, across = _neighbours(turn[0, 0], turn[0, 2], width, image.shape[1])
     rows, down = _neighbours(turn[1, 1], turn[1, 2], height, image.shape[0])
     # Interpolate between rows, within the strip of image columns that the crop needs.
     left = columns.min()
     strip = image[:, left : columns.max() + 1]
-    lines = strip[rows[0]] * down[0][:, None, None]  # (height, columns of the strip, 3) float32
+    is_bytes = image.dtype == np.uint8
+    strip = strip if is_bytes else strip.astype(np.float32)
+    lines = strip[rows[0]] * down[0][:, None, None]  # (height, columns of the strip, C) float32
     lines += strip[rows[1]] * down[1][:, None, None]
     # Interpolate between columns; the 0.5 makes the cast to uint8 round to nearest.
-    crop = np.full((height, 3 * width), 0.5, dtype=np.float32)
+    crop = np.full((height, channels * width), 0.5 if is_bytes else 0, dtype=np.float32)
     for neighbour, weight in zip(columns - left, across, strict=True):
         part = lines.take(neighbour, axis=1).reshape(height, -1)
-        part *= weight.repeat(3)
+        part *= weight.repeat(channels)
         crop += part
-    return crop.astype(np.uint8).reshape(height, width, 3)
+    return crop.astype(np.uint8 if is_bytes else np.float32).reshape(height, width, channels)
 
 
 def _neighbours(
@@ -153,24 +159,38 @@ def _neighbours(
     return pixels.clip(0, length - 1).astype(np.intp), weights.astype(np.float32)
 
 
-def _warp_turned(image: NDArray[np.uint8], turn: Floats, output_size: Size) -> NDArray[np.uint8]:
+def _warp_turned(image: Picture, turn: Floats, output_size: Size) -> Picture:
     """Cut a crop with any affine map by Pillow. turn: (2, 3) from crop to image."""
     # The part of the image that the crop covers, with a margin for interpolation.
-    height, width = output_size
+    (height, width), channels = output_size, image.shape[2]
     corners = apply_affine([[0, 0], [width, 0], [0, height], [width, height]], turn)
     limits = np.array(image.shape[1::-1])
     low = np.clip(np.floor(corners.min(axis=0)).astype(int) - 1, 0, limits)
     high = np.clip(np.ceil(corners.max(axis=0)).astype(int) + 2, low, limits)
     if (high <= low).any():
-        return np.zeros((height, width, 3), dtype=np.uint8)
+        dtype = np.uint8 if image.dtype == np.uint8 else np.float32
+        return np.zeros((height, width, channels), dtype)
     # A black border of one pixel makes the image's edge fade out as in OpenCV.
     region = np.pad(image[low[1] : high[1], low[0] : high[0]], ((1, 1), (1, 1), (0, 0)))
     turn = turn.copy()
     turn[:, 2] += 1 - low
     # Pillow puts pixel centres at +0.5, this package at whole numbers.
     turn[:, 2] += 0.5 - turn[:, :2].sum(axis=1) / 2
+    if region.dtype == np.uint8 and channels == 3:
+        return _transformed(region, turn, output_size)
+    # Pillow takes other pictures one channel after the other, as bytes or as float32.
+    region = region if region.dtype == np.uint8 else region.astype(np.float32)
+    planes = [
+        _transformed(np.ascontiguousarray(plane), turn, output_size)
+        for plane in np.moveaxis(region, 2, 0)
+    ]
+    return np.stack(planes, axis=2)
+
+
+def _transformed(region: Picture, turn: Floats, output_size: Size) -> Picture:
+    """Map a region (H, W, 3) uint8, or one channel (H, W), by Pillow; turn counts from edges."""
     crop = Image.fromarray(region).transform(
-        (width, height),
+        output_size[::-1],
         Image.Transform.AFFINE,
         tuple(turn.ravel().tolist()),
         resample=Image.Resampling.BILINEAR,

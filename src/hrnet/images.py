@@ -1,22 +1,20 @@
 """Read images as they are displayed: 8-bit RGB, upright, first frame, transparency on white."""
 
-import glob
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from hrnet.errors import InputError, one_line
-from hrnet.files import address_in, exists, is_file, is_folder, not_fetched, resolve
-from hrnet.geometry import Image8, Size
+from hrnet.files import address_in, exists, is_file, is_folder, not_fetched
+from hrnet.geometry import Image8, Picture, Size
 
 ImageSource = str | PathLike[str] | Image.Image | NDArray[Any]
 """A path, a Pillow image, or an array: (H, W, 3) RGB, (H, W, 4) RGBA or (H, W) grey, uint8."""
@@ -43,21 +41,20 @@ _SIZE_IN_HEADER = frozenset("JPEG MPO PNG WEBP BMP GIF TIFF PPM JPEG2000 AVIF".s
 """Formats whose header has the size of the decoded image; in others, such as ICO, it may differ."""
 
 _STRIP_PIXELS = 1 << 15
-_FEW = 4
 _ORIENTATION_TAG = 0x0112
 _TIFF_WIDTH, _TIFF_HEIGHT = 256, 257
 
 
-_LYING = frozenset({5, 6, 7, 8})
+LYING = frozenset({5, 6, 7, 8})
 _STEPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (-1, 1), 7: (-1, -1), 8: (1, -1)}
 """EXIF orientations (EXIF 2.3, tag 274): those with rows and columns exchanged, and then the steps
 along both axes, -1 where the stored image runs backwards."""
 
 
-def _stored(upright: Image8, orientation: int) -> Image8:
-    """Return a view of an upright image (H, W, 3) as stored with that EXIF orientation."""
+def stored_view(upright: Picture, orientation: int) -> Picture:
+    """Return a view of an upright image (H, W, C) as stored with that EXIF orientation."""
     down, across = _STEPS.get(orientation, (1, 1))
-    view = upright.transpose(1, 0, 2) if orientation in _LYING else upright
+    view = upright.transpose(1, 0, 2) if orientation in LYING else upright
     return view[::down, ::across]
 
 
@@ -74,18 +71,23 @@ def read_image(source: ImageSource) -> Image8:
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
-        with _decoding("the image"):
+        with decoding("the image"):
             return _decode(source, "the image")
-    # Files.
+    path = as_path(source)
+    with opened(path) as image:
+        return _decode(image, str(path))
+
+
+def as_path(source: str | PathLike[str]) -> Path:
+    """Return the path of an image file; InputError for URLs, and for what is no path."""
     try:
         path = Path(source)
     except TypeError:
         raise InputError(
             f"expected a path, a Pillow image or an RGB array, got {type(source).__name__}"
         ) from None
-    _refuse_address(source)
-    with opened(path) as image:
-        return _decode(image, str(path))
+    refuse_address(source)
+    return path
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,25 +111,25 @@ def read_header(path: Path) -> ImageHeader:
     with opened(path) as image:
         if image.format not in _SIZE_IN_HEADER:
             image.load()
-        orientation = _orientation(image)
+        orientation = orientation_of(image)
         stored = (image.height, image.width)
         # The size of a TIFF may be upright already, depending on the Pillow release.
         if image.format == "TIFF":
             tags = image.tag_v2  # type: ignore[attr-defined]
             stored = (tags[_TIFF_HEIGHT], tags[_TIFF_WIDTH])
-    size = stored[::-1] if orientation in _LYING else stored
+    size = stored[::-1] if orientation in LYING else stored
     return ImageHeader(size, stored, orientation in range(2, 9))
 
 
 @contextmanager
-def _decoding(name: str) -> Iterator[None]:
+def decoding(name: str) -> Iterator[None]:
     """Turn every error of a file or its decoder into an InputError that names the image."""
     try:
         yield
     except InputError:
         raise
     except Image.DecompressionBombError:
-        raise _too_large(name) from None
+        raise too_large(name) from None
     except UnidentifiedImageError:
         raise InputError(_unreadable(name)) from None
     except MemoryError:
@@ -150,7 +152,7 @@ def _unreadable(name: str) -> str:
     return f"expected an image, but {name} is none that can be read; convert it to JPEG or PNG"
 
 
-def _refuse_address(source: str | PathLike[str]) -> None:
+def refuse_address(source: str | PathLike[str]) -> None:
     """Raise InputError for a URL."""
     address = address_in(source)
     if address and not exists(Path(source)):
@@ -160,18 +162,23 @@ def _refuse_address(source: str | PathLike[str]) -> None:
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open an image file by Pillow, undecoded; what goes wrong within is an InputError."""
-    with _decoding(str(path)), _opened(path) as image:
+    with decoding(str(path)), _opened(path) as image:
         yield image
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def expect_content(path: Path) -> None:
+    """Raise InputError where there is no file, or nothing in it."""
     if not is_file(path):
         missing = "is no regular file" if exists(path) else "does not exist"
         kind = "is a folder" if is_folder(path) else missing
         raise InputError(f"expected an image file, but {path} {kind}")
     if path.stat().st_size == 0:
         raise InputError(f"expected an image, but {path} is empty (0 bytes); get the file again")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    expect_content(path)
     with warnings.catch_warnings():
         # Pillow warns of odd metadata, which changes no pixel, and of large images, for which
         # _decode has a limit of its own.
@@ -180,7 +187,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
 
 
-def _too_large(name: str) -> InputError:
+def too_large(name: str) -> InputError:
+    """Return the error for an image of more pixels than `MAX_PIXELS`."""
     return InputError(
         f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels, which is refused as a "
         "possible decompression bomb; scale it down first"
@@ -191,19 +199,19 @@ def _decode(image: Image.Image, name: str) -> Image8:
     """Decode an opened image and write it upright, strip by strip, into one array (H, W, 3)."""
     # Check the size before anything is decoded.
     if image.width * image.height > MAX_PIXELS:
-        raise _too_large(name)
+        raise too_large(name)
     if image.width * image.height == 0:
         raise InputError(f"expected at least one pixel, but {name} has size {image.size}")
     # Note whether these are 16-bit colours, of which Pillow keeps the upper 8 bits.
     halved = ";16" in str(getattr(image, "tile", [])[:1])
-    _load(image)
+    load_pixels(image)
     # Read the orientation after loading: Pillow turns TIFF while it loads, and removes the tag.
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     # Make the upright array, and a view of it in the orientation of the file.
     width, height = image.size
-    size = (width, height) if orientation in _LYING else (height, width)
+    size = (width, height) if orientation in LYING else (height, width)
     upright = np.empty((*size, 3), np.uint8)
-    pixels = _stored(upright, orientation)
+    pixels = stored_view(upright, orientation)
     # Integer grey of more than 8 bits.
     if image.mode.startswith("I"):
         pixels[...] = _grey_levels(np.asarray(image), name)[..., None]
@@ -222,7 +230,7 @@ def _decode(image: Image.Image, name: str) -> Image8:
     return upright
 
 
-def _load(image: Image.Image) -> None:
+def load_pixels(image: Image.Image) -> None:
     """Decode the pixels; some TIFF files that Pillow memory-maps would come out with mixed rows."""
     if image.format != "TIFF" or not isinstance(image, ImageFile.ImageFile):
         image.load()
@@ -234,7 +242,7 @@ def _load(image: Image.Image) -> None:
         image.filename = name
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """Read the EXIF orientation; 1 (upright) if there is none or the EXIF block is broken."""
     try:
         return int(image.getexif().get(_ORIENTATION_TAG, 1))
@@ -281,110 +289,12 @@ def _from_array(array: NDArray[Any]) -> Image8:
             f"expected an image array of uint8 in 0..255, got {array.dtype}; scale and convert it"
         )
     if array.shape[0] * array.shape[1] > MAX_PIXELS:
-        raise _too_large("the image array")
+        raise too_large("the image array")
     # RGB is returned as it is; grey and RGBA are converted.
     if channels == 3:
         return array
     grey_or_rgba = array[..., 0] if array.ndim == 3 and channels == 1 else array
     return np.array(_to_rgb(Image.fromarray(grey_or_rgba), "the image array"), dtype=np.uint8)
-
-
-class FoundImages(NamedTuple):
-    """The result of `find_images`.
-
-    errors: one for each source without an image or that cannot be used.
-    left_out: files in searched folders without an image suffix, and subfolders not searched.
-    """
-
-    paths: list[Path]
-    errors: list[InputError]
-    left_out: list[Path]
-
-
-def find_images(sources: Sequence[str | PathLike[str]], *, recursive: bool = False) -> FoundImages:
-    """Expand files, folders and glob patterns to image paths, without repeats, in a fixed order.
-
-    A folder stands for its files with one of `SUFFIXES`, sorted by name; with `recursive` also for
-    those in its subfolders. Hidden files are skipped. A file given by name is not checked: reading
-    it raises the error.
-    """
-    paths: dict[Path, Path] = {}  # resolved -> as given
-    errors: list[InputError] = []
-    left_out: dict[Path, None] = {}
-    for source in sources:
-        try:
-            # An unreadable folder adds an error of its own, and is not reported as empty.
-            before = len(errors)
-            images, others = _expand(str(source), recursive, errors)
-            if not images and len(errors) == before:
-                what = "the folder" if is_folder(Path(source)) else "the pattern"
-                extra = f", but {list_left_out(others)} of no kind that is read" if others else ""
-                raise InputError(f"expected images in {what} {source}, found none{extra}")
-            # Of two names of one file the first is kept.
-            for path in images:
-                paths.setdefault(resolve(path), path)
-            left_out.update(dict.fromkeys(others))
-        except InputError as error:
-            errors.append(error)
-    return FoundImages(list(paths.values()), errors, list(left_out))
-
-
-def list_left_out(left_out: Sequence[Path]) -> str:
-    """Describe what `find_images` left out: "2 files (clip.mp4, notes.txt) and 1 subfolder"."""
-    files = [path for path in left_out if not is_folder(path)]
-    kinds = Counter(path.suffix.lower() or path.name for path in files)
-    many = [f"{count} {kind}" for kind, count in kinds.most_common(_FEW)]
-    listed = [path.name for path in files] if len(files) <= _FEW else many
-    listed += ["..."] if len(files) > _FEW and len(kinds) > _FEW else []
-    folders = len(left_out) - len(files)
-    parts = [f"{len(files)} file{'s' * (len(files) > 1)} ({', '.join(listed)})"] if files else []
-    parts += [f"{folders} subfolder{'s' * (folders > 1)}"] if folders else []
-    return " and ".join(parts)
-
-
-def _expand(
-    source: str, recursive: bool, errors: list[InputError]
-) -> tuple[list[Path], list[Path]]:
-    """Return the image paths of one source, and the paths that are left out."""
-    if not source:
-        raise InputError("expected an image, a folder or a pattern, got an empty name")
-    _refuse_address(source)
-    path = Path(source)
-    if is_folder(path):
-        return _sort_out(_entries(path, recursive, errors))
-    if not exists(path) and glob.has_magic(source):
-        matches = [Path(name) for name in sorted(glob.glob(source, recursive=True))]
-        files = [match for match in matches if is_file(match)]
-        return files, [match for match in matches if is_folder(match)]
-    return [path], []
-
-
-def _entries(top: Path, recursive: bool, errors: list[InputError]) -> Iterator[Path]:
-    """Yield the entries of a folder, sorted and without hidden ones, then those of subfolders."""
-    folders = [top]
-    for folder in folders:  # the list grows in the loop
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError as error:
-            errors.append(InputError(f"the folder {folder} cannot be read: {error.strerror}"))
-            continue
-        for entry in entries:
-            if entry.name.startswith("."):
-                continue
-            # Links to folders are not followed, since they may form a cycle.
-            if recursive and is_folder(entry) and not entry.is_symlink():
-                folders.append(entry)
-            else:
-                yield entry
-
-
-def _sort_out(entries: Iterable[Path]) -> tuple[list[Path], list[Path]]:
-    """Separate image files from everything else."""
-    images: list[Path] = []
-    others: list[Path] = []
-    for path in entries:
-        (images if path.suffix.lower() in SUFFIXES and is_file(path) else others).append(path)
-    return images, others
 
 
 def expect_size(path: Path, found: Size, annotated: Size) -> None:

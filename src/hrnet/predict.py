@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from hrnet.errors import InputError
-from hrnet.geometry import Image8
-from hrnet.images import ImageSource, read_image
+from hrnet.geometry import Picture
+from hrnet.images import ImageSource
 from hrnet.numbers import expect_whole
+from hrnet.rasters import as_rgb, read_picture
 from hrnet.runtime import DEFAULT_ENGINE, Engine, EngineName, open_engine, read_spec
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Crop, Job, Outputs, Page, RegionResult, Regions, Result, Task, get_task
@@ -100,7 +101,8 @@ class Model:
     ) -> Result | list[Result]:
         """Predict on a picture, or on each of a list of pictures.
 
-        image: a path, a Pillow image, an RGB array (H, W, 3) uint8, or a list of them.
+        image: a path, a Pillow image, an RGB array (H, W, 3) uint8, or a list of them; for models
+            of other channels and numbers an array (H, W, C) of those, as stored.
         boxes: (N, 4) as left, top, width, height in pixels of the picture as people see it (EXIF
             applied), for pose; for a list of pictures a list of as many. None takes what the
             model's detector finds, or the whole picture where it has none.
@@ -161,7 +163,7 @@ class Model:
     def try_out(self) -> None:
         """Run the network on an empty input; InputError where its outputs are not as described."""
         size = _TRIED if self.spec.any_size else self.spec.input_size
-        pixels = np.zeros((*size, 3), np.uint8)
+        pixels = np.zeros((*size, self.spec.network.num_channels), np.uint8)
         numbers = (1.0,) * (len(self.spec.input_names) - 1)
         crop = Crop(self.task.preprocess(pixels, None), pixels, np.eye(2, 3), numbers=numbers)
         images = normalise(pixels[None], self.spec)
@@ -191,7 +193,7 @@ class Model:
     def _open(self, job: Job, min_score: float | None) -> Page | InputError:
         """Read a job's picture and open it as a page of the task; an error takes its place."""
         try:
-            image = read_image(job.image)
+            image = read_picture(job.image, self.spec)
         except InputError as error:
             return error
         try:
@@ -203,10 +205,10 @@ class Model:
             name = f"{job.image}: " if isinstance(job.image, str | PathLike) else ""
             return InputError(f"{name}{error}")
 
-    def _find(self, image: Image8, min_score: float | None) -> Regions:
-        """Let the detector find the subjects in a picture."""
+    def _find(self, image: Picture, min_score: float | None) -> Regions:
+        """Let the detector find the subjects in a picture, of which it sees RGB."""
         assert self.detector is not None
-        found = cast(RegionResult, self.detector.predict(image, min_score=min_score))
+        found = cast(RegionResult, self.detector.predict(as_rgb(image), min_score=min_score))
         return found.regions(self.spec.subject, self.detector.spec.name)
 
     def _run(self, batch: Sequence[Crop], flip_test: bool) -> None:
@@ -255,9 +257,9 @@ def infer(
 
 
 def normalise(crops: NDArray[np.number], spec: ModelSpec) -> NDArray[np.float32]:
-    """Turn RGB crops (N, H, W, 3) into the network's input (N, 3, H, W): (x / 255 - mean) / std.
+    """Turn crops (N, H, W, C) into the network's input (N, C, H, W): (x / 255 - mean) / std.
 
-    crops: within 0..255, as uint8 or float32.
+    crops: within 0..255, as uint8 or float32; usually RGB.
     """
     crops = crops if spec.channels == "rgb" else crops[..., ::-1]
     mean, std = (np.array(value, np.float32)[:, None, None] for value in (spec.mean, spec.std))

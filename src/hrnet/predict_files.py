@@ -21,8 +21,9 @@ from hrnet.files import (
     resolve,
 )
 from hrnet.growing import CsvTable, JsonList, growing
-from hrnet.images import read_image
 from hrnet.predict import BATCH_SIZE, Model
+from hrnet.rasters import read_view
+from hrnet.spec import ModelSpec
 from hrnet.tasks import Job, Result, get_task
 
 _LONGEST_NAME = 255
@@ -104,7 +105,8 @@ def predict_files(
     listed = boxes.inputs if isinstance(boxes, BoxFile) else ()
     outputs.check([*paths, *listed])
     ids = image_ids(paths, boxes if isinstance(boxes, BoxFile) else None)
-    drawings = Drawings(outputs.folder, [*paths, *listed], kind) if outputs.folder else None
+    inputs = [*paths, *listed]
+    drawings = Drawings(outputs.folder, inputs, model.spec) if outputs.folder else None
     jobs, early = _jobs(paths, boxes)
     stream = model.stream(
         jobs.values(), flip_test=flip_test, batch_size=batch_size, min_score=min_score
@@ -172,12 +174,13 @@ class Drawings:
     """The drawings of a run in one folder: none takes the name of another or of an input.
 
     Further files of a result, such as masks, replace none that lies beside a picture: a label may
-    have that name. kind: what stands behind the name of the picture, "pose" in NAME_pose.jpg.
+    have that name. spec: of the model; its task stands behind the name of the picture, "pose" in
+    NAME_pose.jpg.
     """
 
-    def __init__(self, folder: Path, inputs: Iterable[Path], kind: str) -> None:
+    def __init__(self, folder: Path, inputs: Iterable[Path], spec: ModelSpec) -> None:
         self._folder = folder
-        self._kind = kind
+        self._spec = spec
         self._taken = {resolve(path) for path in inputs}
         self._beside = resolve(folder) in {path.parent for path in self._taken}
 
@@ -192,9 +195,9 @@ class Drawings:
                 target = self._name(source, kind, suffix, keep=self._beside)
                 with atomic_path(target) as temporary:
                     temporary.write_bytes(content)
-            pixels = read_image(source)  # it may have been changed in the meantime
+            pixels = read_view(source, self._spec)  # it may have been changed in the meantime
             suffix = ".jpg" if max(pixels.shape) <= JPEG_SIDE_PX else ".png"
-            target = self._name(source, self._kind, suffix)
+            target = self._name(source, self._spec.task, suffix)
             save_drawing(result.draw(pixels), target)
         except (InputError, OSError, ValueError, MemoryError) as error:
             reason = str(error) if isinstance(error, InputError) else f"{source}: {error}"

@@ -49,6 +49,9 @@ def _check_drop_path(rate: float) -> float:
 MAX_INPUT_PIXELS = 1 << 21
 """Of an input: 16 of them take 400 MB in float32; detectors have some of 800x1344."""
 
+MAX_CHANNELS = 32
+"""Of a picture: multispectral cameras have up to about a dozen."""
+
 MAX_DESCRIPTION = 1 << 20
 """Characters of a description; that of 133 keypoints has about 10,000."""
 
@@ -116,6 +119,19 @@ class NetworkOptions(BaseModel):
         "the logits of one distribution at each pixel; goes with train.loss=map_cross_entropy.",
     )
 
+    in_channels: int | None = Field(
+        default=None,
+        ge=1,
+        le=MAX_CHANNELS,
+        description="Channels of the pictures, for pose: 1 to 32, such as 1 of X-ray pictures; "
+        "null: 3, red, green and blue.",
+    )
+
+    @property
+    def num_channels(self) -> int:
+        """The number of channels of an input."""
+        return 3 if self.in_channels is None else self.in_channels
+
     def over(self, defaults: "NetworkOptions") -> "NetworkOptions":
         """Return these options, with those of `defaults` where these are None."""
         own = self.model_dump(include=set(NetworkOptions.model_fields), exclude_none=True)
@@ -158,14 +174,52 @@ FineInputSize = Annotated[Size, AfterValidator(_check_fine_size)]
 """(height, width) of an input that the network fills up itself, multiples of 4."""
 
 
+def _check_pixel_range(limits: tuple[float, float]) -> tuple[float, float]:
+    low, high = limits
+    if not (max(abs(low), abs(high)) <= _FARTHEST and high - low >= _NARROWEST):
+        raise ValueError(
+            f"expected pixel_range as a lowest and a highest value, within {_FARTHEST:g} and at "
+            f"least {_NARROWEST:g} apart, got {low:g} and {high:g}"
+        )
+    return limits
+
+
+_FARTHEST, _NARROWEST = 1e9, 1e-6
+
+PixelRange = Annotated[tuple[float, float], AfterValidator(_check_pixel_range)]
+"""The stored values of a pixel that become 0 and 1."""
+
+PerChannel = Annotated[tuple[float, ...], Field(min_length=1, max_length=MAX_CHANNELS)]
+"""One number for each channel of a picture."""
+
+
+def check_per_channel(name: str, values: Sequence[float], count: int) -> None:
+    """Raise ValueError where there is not one number for each of `count` channels."""
+    if len(values) != count:
+        raise ValueError(
+            f"expected {name} of {count} number{'s' * (count > 1)}, one a channel, got "
+            f"{len(values)}"
+        )
+
+
+def usual_normalisation(num_channels: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the usual mean and std: ImageNet's of 3 channels, for others the means of these."""
+    if num_channels == 3:
+        return IMAGENET_MEAN, IMAGENET_STD
+    mean, std = (round(sum(three) / 3, 3) for three in (IMAGENET_MEAN, IMAGENET_STD))
+    return (mean,) * num_channels, (std,) * num_channels
+
+
 class ModelSpec(BaseModel):
     """Everything about a model that its weights do not hold; each task adds its own fields.
 
     format: version of this description; 1 is still read, see the tasks' specs.
     name: the file's own. network: the arguments that the network is built from.
     input_size: (height, width) of the network's input in pixels.
-    mean, std: normalisation of pixels in 0..1, in the order of `channels`.
+    mean, std: normalisation of pixels in 0..1, one number a channel, in the order of `channels`.
     channels: order of the input's channels.
+    pixel_range: (lowest, highest) stored value of a pixel that become 0 and 1 before mean and std,
+        such as (0, 4095) of 12 bits; values beyond go on evenly. None: 0 to 255, 8 bits alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
@@ -176,13 +230,17 @@ class ModelSpec(BaseModel):
     adjustable: ClassVar[frozenset[str]] = frozenset()
     """Fields that can be changed for a loaded model: they act outside its network."""
 
+    any_channels: ClassVar[bool] = False
+    """True where pictures may have other channels than red, green and blue of 8 bits."""
+
     format: Literal[2] = 2
     name: Annotated[str, Field(max_length=1000)]
     network: NetworkSpec
     input_size: InputSize
-    mean: tuple[float, float, float] = IMAGENET_MEAN
-    std: tuple[float, float, float] = IMAGENET_STD
+    mean: PerChannel = IMAGENET_MEAN
+    std: PerChannel = IMAGENET_STD
     channels: Literal["rgb", "bgr"] = "rgb"
+    pixel_range: PixelRange | None = None
 
     @model_validator(mode="after")
     def _check_image(self) -> "ModelSpec":
@@ -192,7 +250,26 @@ class ModelSpec(BaseModel):
             raise ValueError(f"std must be above 0, at least {LEAST:g}")
         if max(*self.std, *map(abs, self.mean)) > MOST:
             raise ValueError(f"mean and std must be at most {MOST:g}")
+        self._check_channels()
         return self
+
+    def _check_channels(self) -> None:
+        """Raise ValueError where the description of the pixels does not fit the network."""
+        count = self.network.num_channels
+        if not self.any_channels and (count != 3 or self.pixel_range is not None):
+            raise ValueError(
+                f"a model for {self.task} reads RGB pictures of 8 bits; leave in_channels and "
+                "pixel_range out"
+            )
+        check_per_channel("mean", self.mean, count)
+        check_per_channel("std", self.std, count)
+        if self.channels == "bgr" and count != 3:
+            raise ValueError(f"bgr needs 3 channels, got {count}")
+
+    @property
+    def reads_rgb(self) -> bool:
+        """True where pictures are read as people see them: RGB, 8 bits."""
+        return self.network.num_channels == 3 and self.pixel_range is None
 
     @property
     def task(self) -> str:
@@ -249,8 +326,14 @@ class ModelSpec(BaseModel):
 
     def facts(self, *, flip_test: bool) -> dict[str, object]:
         """Return what the metrics of this model depend on beside its weights."""
-        names = set(ModelSpec.model_fields) - {"format", "name", "network"}
-        return {**self.model_dump(include=names), "flip_test": flip_test}
+        names = set(ModelSpec.model_fields) - {"format", "name", "network", "pixel_range"}
+        return {**self.model_dump(include=names), **self.pixel_facts(), "flip_test": flip_test}
+
+    def pixel_facts(self) -> dict[str, object]:
+        """Return how pictures are read, where that is not RGB of 8 bits."""
+        if self.reads_rgb:
+            return {}
+        return {"in_channels": self.network.num_channels, "pixel_range": self.pixel_range}
 
     def words(self) -> list[str]:
         """Return what a person wants to read of this model beside its variant and size."""

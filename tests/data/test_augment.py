@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrnet.data.augment import distort_photometric
+from hrnet.data.augment import distort, distort_photometric
 from hrnet.data.coco import PoseSample
 from hrnet.errors import InputError
 from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, invert_affine, warp_affine
@@ -291,3 +291,41 @@ def test_hue_goes_round():
     }
     turned = [one for one in found if one[1] or one[2]]
     assert any(one[1] > one[2] for one in turned) and any(one[2] > one[1] for one in turned)
+
+
+def test_other_channels_get_the_light_that_grey_gets():
+    """Brightness, contrast and sharpness of one channel are those of its RGB copy, as rounded."""
+    grey = np.random.default_rng(3).integers(40, 160, (48, 40, 1), dtype=np.uint8)
+    strong = Augmentation(**NOTHING, colour=0.3)
+    for seed in range(5):
+        one = distort(grey, strong, np.random.default_rng(seed))
+        rgb = distort(np.repeat(grey, 3, axis=2), strong, np.random.default_rng(seed))
+        assert one.dtype == np.uint8 and one.shape == grey.shape
+        assert np.abs(one[..., 0].astype(int) - rgb[..., 0]).max() <= 2
+    sharp = Augmentation(**NOTHING, sharpness=1.0)
+    one = distort(grey, sharp, np.random.default_rng(0))
+    rgb = distort(np.repeat(grey, 3, axis=2), sharp, np.random.default_rng(0))
+    assert np.abs(one[..., 0].astype(int) - rgb[..., 0]).max() <= 1
+    assert not np.array_equal(one, grey)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("channels", [1, 2, 5])
+def test_other_channels_are_distorted_all_alike(channels, dtype):
+    grey = np.random.default_rng(3).integers(0, 256, (48, 40, 1)).astype(dtype)
+    crop = np.repeat(grey, channels, axis=2)
+    every = Augmentation(**NOTHING, colour=0.5, sharpness=1.0, grey=1.0)
+    found = distort(crop, every, np.random.default_rng(1))
+    assert found.shape == crop.shape and found.dtype == dtype
+    assert not np.array_equal(found, crop)
+    np.testing.assert_allclose(found, np.repeat(found[..., :1], channels, axis=2), atol=1e-3)
+    assert np.array_equal(distort(crop, Augmentation(**NOTHING), np.random.default_rng(1)), crop)
+    # Cutout covers a rectangle of 2% to 20%, of all channels.
+    covered = distort(crop, Augmentation(**NOTHING, cutout=1.0), np.random.default_rng(2)) != crop
+    assert 0.015 < covered.any(axis=2).mean() < 0.22
+
+
+def test_a_crop_below_three_pixels_is_not_blurred():
+    thin = np.full((2, 9, 1), 7, np.float32)
+    sharp = Augmentation(**NOTHING, sharpness=1.0)
+    assert np.array_equal(distort(thin, sharp, np.random.default_rng(0)), thin)

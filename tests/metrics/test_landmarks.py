@@ -79,7 +79,7 @@ def test_pixels_and_mm_by_loops(seed):
     assert figures(marks, "mm") == pytest.approx(
         {
             "MRE mm": mean,
-            "MRE mm SD": math.sqrt(sum((one - mean) ** 2 for one in mm) / len(mm)),
+            "MRE mm SD": math.sqrt(sum((one - mean) ** 2 for one in mm) / (len(mm) - 1)),
             "SDR 2mm": share(one < 2 for one in mm),
             "SDR 2.5mm": share(one < 2.5 for one in mm),
             "SDR 3mm": share(one < 3 for one in mm),
@@ -127,7 +127,7 @@ def test_by_hand():
     assert figures(marks, "mm") == pytest.approx(
         {
             "MRE mm": 5.5 / 3,
-            "MRE mm SD": np.std([1.5, 4, 0]),
+            "MRE mm SD": np.std([1.5, 4, 0], ddof=1),
             "SDR 2mm": 2 / 3,
             "SDR 2.5mm": 2 / 3,
             "SDR 3mm": 2 / 3,

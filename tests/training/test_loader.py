@@ -209,11 +209,11 @@ def test_decoded_targets_are_the_points(samples):
 def test_pictures_are_read_once(samples, monkeypatch):
     read = []
 
-    def spy(path):
+    def spy(path, spec):
         read.append(path)
         return np.zeros((80, 100, 3), dtype=np.uint8)
 
-    monkeypatch.setattr("hrnet.training.loader.read_image", spy)
+    monkeypatch.setattr("hrnet.training.loader.read_picture", spy)
     dataset = make_dataset(samples)
     for epoch in range(2):
         for position in range(COUNT):
@@ -237,7 +237,8 @@ def test_a_broken_picture_comes_as_its_error(samples, tmp_path, workers):
 
 def test_broken_pictures_can_be_skipped_and_are_counted(samples, monkeypatch):
     error, good = InputError("broken.jpg cannot be read"), [(0, 0), (0, 5)]
-    monkeypatch.setattr("hrnet.training.loader.read_image", lambda path: broken_or(path, error))
+    read = lambda path, spec: broken_or(path, error)  # noqa: E731
+    monkeypatch.setattr("hrnet.training.loader.read_picture", read)
     skipping, strict = make_dataset(samples, skip_broken=True), make_dataset(samples)
     bad = [(0, 2), (0, 3)]  # both in 1.png
     batch = skipping.__getitems__([good[0], bad[0], good[1]])

@@ -3,8 +3,8 @@
 import unicodedata
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 from os import cpu_count
 from pathlib import Path
 from typing import Literal
@@ -12,10 +12,13 @@ from typing import Literal
 from hrnet.check.copies import Thumbnail, thumbnail
 from hrnet.check.result import Progress
 from hrnet.data.findings import Findings
+from hrnet.data.pixels import odd_pictures
 from hrnet.errors import InputError, one_line
 from hrnet.files import is_file
-from hrnet.geometry import Size
-from hrnet.images import read_header, read_image
+from hrnet.geometry import Image8, Size
+from hrnet.image_files import ARRAYS
+from hrnet.images import ImageHeader, read_header, read_image
+from hrnet.rasters import RasterHeader, read_raster_header, read_view
 
 FileState = Literal["good", "missing", "broken", "size", "unturned", "turned"]
 
@@ -44,54 +47,82 @@ def check_pictures(
     pictures: Sequence[PictureFile],
     findings: Findings,
     progress: Progress | None = None,
+    *,
+    any_channels: bool = False,
 ) -> Mapping[Path, Thumbnail]:
     """Decode every picture once and note those that are missing, broken or of another size.
 
     folder: the place that messages name for missing pictures. Returns thumbnails of those that can
-    be decoded.
+    be decoded. any_channels: pictures may have any channels, but all the same.
     """
     _files_by_folded_name.cache_clear()  # folders change from one check to the next
     listed = list({one.path: one for one in pictures}.values())
     states: dict[FileState, dict[str, bool]] = {}
     thumbnails: dict[Path, Thumbnail] = {}
+    headers: dict[str, RasterHeader] = {}
+    look = partial(_look, any_channels=any_channels)
     workers = min(MAX_THREADS, cpu_count() or 1)
     with ThreadPoolExecutor(workers) as pool:
         # The pool holds all that it is given at once, so a million pictures come in parts.
         for start in range(0, len(listed), _CHUNK):
             chunk = listed[start : start + _CHUNK]
-            for done, (one, (state, detail, small)) in enumerate(
-                zip(chunk, pool.map(_look, chunk), strict=True), start + 1
+            for done, (one, seen) in enumerate(
+                zip(chunk, pool.map(look, chunk), strict=True), start + 1
             ):
-                if state != "good":
-                    states.setdefault(state, {})[detail] = one.needed
-                if small is not None:
-                    thumbnails[one.path] = small
+                if seen.state != "good":
+                    states.setdefault(seen.state, {})[seen.detail] = one.needed
+                if seen.small is not None:
+                    thumbnails[one.path] = seen.small
+                if seen.header is not None and one.needed:
+                    headers[one.name] = seen.header
                 if progress is not None:
                     progress(done, len(listed))
     _judge(states, folder, findings)
+    _judge_channels(headers, findings)
     return thumbnails
 
 
-def _look(listed: PictureFile) -> tuple[FileState, str, Thumbnail | None]:
-    """Return the state of a picture, its name with what is wrong with it, and its thumbnail."""
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The state of a picture, its name with what is wrong with it, and what else was seen.
+
+    header: None where channels are not looked at.
+    """
+
     state: FileState
+    detail: str
+    small: Thumbnail | None = None
+    header: RasterHeader | None = None
+
+
+def _look(listed: PictureFile, *, any_channels: bool) -> _Seen:
     path, name = listed.path, listed.name
     if not is_file(path):
-        return "missing", name + _near_name(path), None
+        return _Seen("missing", name + _near_name(path))
     try:
-        pixels = read_image(path)
-        header = read_header(path)
+        pixels = read_view(path) if any_channels else read_image(path)
+        raster = read_raster_header(path) if any_channels else None
+        header = _header(path, pixels)
     except InputError as error:
-        return "broken", one_line(error), None
-    small = thumbnail(pixels)
+        return _Seen("broken", one_line(error))
+    seen = _Seen("good", name, thumbnail(pixels), raster)
     actual: Size = (pixels.shape[0], pixels.shape[1])
     if listed.size is None:  # nothing in the annotations depends on it
-        return "good", name, small
+        return seen
     if listed.size != actual:
-        state = "unturned" if listed.size == header.stored_size else "size"
-        return state, f"{name} is {_as_text(actual)}, not {_as_text(listed.size)}", small
-    state = "turned" if header.turned and header.size == header.stored_size else "good"
-    return state, name, small
+        detail = f"{name} is {_as_text(actual)}, not {_as_text(listed.size)}"
+        state: FileState = "unturned" if listed.size == header.stored_size else "size"
+        return replace(seen, state=state, detail=detail)
+    mirrored = header.turned and header.size == header.stored_size
+    return replace(seen, state="turned") if mirrored else seen
+
+
+def _header(path: Path, pixels: Image8) -> ImageHeader:
+    """Read the header of an image; an array lies as it is stored."""
+    if path.suffix.lower() in ARRAYS:
+        size = (pixels.shape[0], pixels.shape[1])
+        return ImageHeader(size, size, turned=False)
+    return read_header(path)
 
 
 def _near_name(path: Path) -> str:
@@ -114,6 +145,15 @@ def _folded(name: str) -> str:
 
 def _as_text(size: Size) -> str:
     return f"{size[1]}x{size[0]}"
+
+
+def _judge_channels(headers: Mapping[str, RasterHeader], findings: Findings) -> None:
+    usual, odd = odd_pictures(headers)
+    findings.error(
+        f"images of other channels or numbers than most ({usual})",
+        [f"{name} has {header}" for name, header in odd.items()],
+        "training would stop; convert them, or leave them out",
+    )
 
 
 def _judge(

@@ -28,6 +28,7 @@ from hrnet.files import exists, parse_json
 
 if TYPE_CHECKING:
     from hrnet.data.boxes import BoxFile
+    from hrnet.image_files import FoundImages
     from hrnet.predict_files import Destination, FileResult
 
 EXAMPLES = """\b
@@ -113,20 +114,21 @@ def predict(
 ) -> None:
     """Find keypoints, objects, classes or areas in images."""
     from hrnet.data.boxes import BoxFile
-    from hrnet.images import find_images
     from hrnet.predict import load
     from hrnet.predict_files import Destination, predict_files
     from hrnet.tasks import get_task
 
     # Find the images, and check all before any work is done.
-    paths, errors, left_out = find_images(sources, recursive=recursive)
-    attempted = len(paths) + len(errors)
+    found = _find(sources, recursive)
     printed = json_file == STDOUT
-    Destination(out, None if printed else json_file, csv_file).check([*paths, Path(model)])
+    Destination(out, None if printed else json_file, csv_file).check([*found.paths, Path(model)])
     where = parse_boxes(boxes, images_of)
     wanted = detector if where is None else None  # given boxes need no detector
     use = partial(load, device=device, engine=engine, threads=threads, detector=wanted)
     loaded = use(model, settings=[*(settings or ()), *(WHOLE if whole_image else ())])
+    # Pictures of any channels are often arrays.
+    paths, errors, left_out = _find(sources, recursive, arrays=not loaded.spec.reads_rgb)
+    attempted = len(paths) + len(errors)
     task = get_task(loaded.spec.task)
     file = None if printed else json_file or (out / f"{task.results}.json" if out else None)
     outputs = Destination(out, file, csv_file)
@@ -143,7 +145,6 @@ def predict(
         min_score=min_score,
     )
     shown = _show(results, printed=printed, full=len(paths) <= _FULL_TABLES)
-
     # Print the notes and the written files, also after Ctrl-C; the errors come last.
     _print_notes(where.notes if isinstance(where, BoxFile) else (), left_out, printed=printed)
     if printed:
@@ -152,6 +153,12 @@ def predict(
         is_whole = where is None and loaded.detector is None and not loaded.spec.whole_images
         _print_written(outputs, task.results, task.without_boxes if is_whole else "")
     _report_errors(errors + shown.errors, attempted, shown, len(paths))
+
+
+def _find(sources: Sequence[str], recursive: bool, *, arrays: bool = False) -> "FoundImages":
+    from hrnet.image_files import find_images
+
+    return find_images(sources, recursive=recursive, arrays=arrays)
 
 
 @dataclass(slots=True)
@@ -199,7 +206,7 @@ def _show(results: Generator["FileResult", None, None], *, printed: bool, full: 
 def _print_notes(notes: Sequence[str], left_out: Sequence[Path], *, printed: bool) -> None:
     """Print what a person should read of the inputs; left_out: files that are no images."""
     from hrnet.console import make_console
-    from hrnet.images import list_left_out
+    from hrnet.image_files import list_left_out
 
     console = make_console(stderr=printed)
     for note in notes:

@@ -15,7 +15,7 @@ from pydantic import Field
 from pydantic.fields import FieldInfo
 
 from hrnet.errors import InputError
-from hrnet.geometry import Floats, Image8, Size, crop_matrix
+from hrnet.geometry import Floats, Image8, Picture, Size, crop_matrix
 
 
 def _of(meaning: str) -> FieldInfo:
@@ -110,8 +110,13 @@ def draw_matrix(
     return matrix, is_mirrored
 
 
-def distort(crop: Image8, augmentation: Augmentation, rng: Generator) -> Image8:
-    """Return a crop (H, W, 3) with other colours, sharpness and noise; nothing in it moves."""
+def distort(crop: Picture, augmentation: Augmentation, rng: Generator) -> Picture:
+    """Return a crop (H, W, C) with other colours, sharpness and noise; nothing in it moves.
+
+    Saturation and grey are of RGB crops of 8 bits; others have neither.
+    """
+    if crop.dtype != np.uint8 or crop.shape[2] != 3:
+        return _distort_channels(crop, augmentation, rng)
     kinds = (
         (ImageEnhance.Brightness, augmentation.colour),
         (ImageEnhance.Contrast, augmentation.colour),
@@ -129,6 +134,44 @@ def distort(crop: Image8, augmentation: Augmentation, rng: Generator) -> Image8:
     if augmentation.cutout and rng.random() < augmentation.cutout:
         _cover(pixels, rng)
     return pixels
+
+
+def _distort_channels(crop: Picture, augmentation: Augmentation, rng: Generator) -> Picture:
+    """Change brightness, contrast and sharpness of all channels alike, and cover a rectangle.
+
+    As in Pillow each is a blend with another picture, by the factor U(1 - strength, 1 + strength):
+    with 0, with the mean of each channel, and with the blurred crop. Only bytes are held within
+    0..255.
+    """
+    pixels: Floats = crop.astype(np.float32)
+    if augmentation.colour:
+        least, most = 1 - augmentation.colour, 1 + augmentation.colour
+        pixels *= rng.uniform(least, most)
+        middle = pixels.mean(axis=(0, 1))
+        pixels = middle + (pixels - middle) * np.float32(rng.uniform(least, most))
+    if augmentation.sharpness:
+        factor = 1 + rng.uniform(-augmentation.sharpness, augmentation.sharpness)
+        soft = _blurred(pixels)
+        pixels = soft + (pixels - soft) * np.float32(factor)
+    if augmentation.cutout and rng.random() < augmentation.cutout:
+        _cover(pixels, rng)
+    if crop.dtype == np.uint8:
+        return np.rint(pixels).clip(0, 255).astype(np.uint8)
+    return pixels
+
+
+def _blurred(pixels: Floats) -> Floats:
+    """Return (H, W, C) after Pillow's SMOOTH: 5 times the pixel and its 8 neighbours, over 13."""
+    soft = pixels.copy()  # the outermost pixels stay
+    height, width = pixels.shape[:2]
+    if min(height, width) < 3:
+        return soft
+    total = 4 * pixels[1:-1, 1:-1]
+    for down in range(3):
+        for across in range(3):
+            total += pixels[down : height - 2 + down, across : width - 2 + across]
+    soft[1:-1, 1:-1] = total / 13
+    return soft
 
 
 def distort_photometric(pixels: Image8, rng: Generator) -> Image8:
@@ -161,7 +204,7 @@ def distort_photometric(pixels: Image8, rng: Generator) -> Image8:
     return pixels
 
 
-def _cover(pixels: Image8, rng: Generator) -> None:
+def _cover(pixels: Picture, rng: Generator) -> None:
     """Draw noise over one rectangle of 2% to 20% of the pixels, sides at most 1 to 3."""
     height, width = pixels.shape[:2]
     # height = sqrt(area * aspect), width = sqrt(area / aspect)
@@ -170,5 +213,5 @@ def _cover(pixels: Image8, rng: Generator) -> None:
     wide = min(width, max(1, round((area / aspect) ** 0.5)))
     top = rng.integers(0, height - high + 1)
     left = rng.integers(0, width - wide + 1)
-    noise = rng.integers(0, 256, (high, wide, 3), dtype=np.uint8)
+    noise = rng.integers(0, 256, (high, wide, pixels.shape[2]), dtype=np.uint8)
     pixels[top : top + high, left : left + wide] = noise

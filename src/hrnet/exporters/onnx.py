@@ -32,13 +32,13 @@ _OPSET = 18
 def export_onnx(model: nn.Module, spec: ModelSpec, path: Path, *, half: bool = False) -> float:
     """Export a network, and compare the outputs of the file with those of the network.
 
-    model: (N, 3, H, W) -> the outputs of `spec.output_names`, as `load_checkpoint` returns it.
+    model: (N, C, H, W) -> the outputs of `spec.output_names`, as `load_checkpoint` returns it.
     half: store the weights in half precision, which halves the file; engines still compute in
         float32.
-    The input of the file is `images`, float32 (N, 3, H, W), normalised by the spec's mean and std,
-    for any N, and for any H and W where the spec has no fixed size; further inputs (N,) are those
-    of `spec.input_names`. Its outputs have the names of the spec, such as `heatmaps`. The metadata
-    entry "hrnet" holds the spec as JSON.
+    The input of the file is `images`, float32 (N, C, H, W) of the network's channels, usually 3,
+    normalised by the spec's mean and std, for any N, and for any H and W where the spec has no
+    fixed size; further inputs (N,) are those of `spec.input_names`. Its outputs have the names of
+    the spec, such as `heatmaps`. The metadata entry "hrnet" holds the spec as JSON.
     Returns the largest difference at batch sizes 1 and 3, relative to the largest output. Raises
     InputError, and writes nothing, if it is above `TOLERANCE`.
     """
@@ -69,9 +69,10 @@ def _shapes(spec: ModelSpec) -> list[tuple[int, int, int]]:
 
 
 def _noise(spec: ModelSpec, shape: tuple[int, int, int]) -> tuple[NDArray[np.float32], ...]:
-    """Return images of noise (N, 3, H, W), and 1.5 for each further input (N,)."""
+    """Return images of noise (N, C, H, W), and 1.5 for each further input (N,)."""
     batch, height, width = shape
-    noise = np.random.default_rng(batch).standard_normal((batch, 3, height, width))
+    channels = spec.network.num_channels
+    noise = np.random.default_rng(batch).standard_normal((batch, channels, height, width))
     numbers = np.full((len(spec.input_names) - 1, batch), 1.5, np.float32)
     return (noise.astype(np.float32), *numbers)
 

@@ -60,7 +60,7 @@ class Landmarks:
 
 
 def in_pixels(landmarks: Landmarks, _: str = "") -> dict[str, float]:
-    """Compute the distances to the truth in pixels, over all labelled points."""
+    """Compute the distances to the truth in pixels, over all counted points."""
     errors = _distances(landmarks)[landmarks.counted]
     return {
         "error px": _mean(errors),
@@ -70,12 +70,15 @@ def in_pixels(landmarks: Landmarks, _: str = "") -> dict[str, float]:
 
 
 def in_mm(landmarks: Landmarks, _: str = "") -> dict[str, float]:
-    """Compute mean radial error and success detection rates, over all labelled points."""
+    """Compute mean radial error and success detection rates, over all counted points.
+
+    The standard deviation is that of a sample: the sum of squares over M - 1 points.
+    """
     gaps = (landmarks.found - landmarks.true) * landmarks.mm_per_pixel[:, None]
     errors = np.linalg.norm(gaps, axis=-1)[landmarks.counted]
     return {
         "MRE mm": _mean(errors),
-        "MRE mm SD": float(errors.std()) if errors.size else -1.0,
+        "MRE mm SD": float(errors.std(ddof=1)) if errors.size > 1 else -1.0,
         **{f"SDR {limit:g}mm": _mean(errors < limit) for limit in SDR_MM},
     }
 

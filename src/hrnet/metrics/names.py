@@ -17,6 +17,13 @@ def is_better(name: str, value: float, than: float) -> bool:
     return value <= than if name.startswith(LOWER_IS_BETTER) else value >= than
 
 
+def shown(name: str, value: float) -> str:
+    """Return a metric's value for a person: three decimals, of errors four digits; "–" below 0."""
+    if not value >= 0:
+        return "–"
+    return f"{value:.4g}" if name.startswith(LOWER_IS_BETTER) else f"{value:.3f}"
+
+
 def has_unit(name: str) -> bool:
     """Return True for a metric in pixels or millimetres."""
     return name.startswith(LOWER_IS_BETTER) and any(unit in name for unit in UNITS)

@@ -42,6 +42,9 @@ VARIANTS: Mapping[str, Config] = {
 }
 """The published networks of all families: name -> hyper-parameters."""
 
+_ANY_CHANNELS = ("pose", "features")
+"""Tasks whose networks take images of other channels than red, green and blue."""
+
 
 BACKGROUND_LOGIT = 7.0
 """Of a new network at each pixel, beside 0 for each keypoint: about 1 to 1000."""
@@ -53,6 +56,7 @@ class Network(nn.Module):
     For pose, images of any size are filled up with 0 at the right and the bottom to what the
     backbone needs, and the heatmaps are cut to (ceil(H / stride), ceil(W / stride)). With a stride
     below 4 the head's last convolution is a sub-pixel one (Shi et al. 2016, section 2.2).
+    With the option in_channels images are (N, in_channels, H, W).
 
     spec: the arguments it was built from; saved in checkpoints. presence: the part that adds the
     second output, logits (N, K), to the heatmaps of a pose network; None for one output.
@@ -98,6 +102,7 @@ def create_model(
     *,
     task: str = "pose",
     num_outputs: int | None = None,
+    in_channels: int | None = None,
     options: NetworkOptions | Mapping[str, object] | None = None,
 ) -> Network:
     """Build a network with new weights: images (N, 3, H, W), normalised RGB -> output.
@@ -116,6 +121,7 @@ def create_model(
             default for 80 classes, see `hrnet.models.heads`;
         "features": the four streams of the backbone.
     num_outputs: number of keypoints or classes.
+    in_channels: channels of the images, 1 to 32; None: 3. Also an option of that name.
     options: choices within the architecture, the fields of `hrnet.spec.NetworkOptions`, such as
         {"head": "ocr"}; what is not named is as in the published networks.
 
@@ -126,6 +132,8 @@ def create_model(
     name = variant if isinstance(variant, str) else _name_of(type(variant))
     try:
         chosen = NetworkOptions.model_validate({} if options is None else options)
+        if in_channels is not None:
+            chosen = NetworkOptions(**chosen.model_dump() | {"in_channels": in_channels})
         spec = NetworkSpec(variant=name, task=task, num_outputs=num_outputs, **chosen.model_dump())
     except ValidationError as error:
         raise InputError(f"cannot build {name}: {first_problem(error)}") from None
@@ -226,6 +234,11 @@ def _check_options(family: Family[Any], spec: NetworkSpec) -> None:
     for name in POSE_OPTIONS if spec.task != "pose" else ():
         if getattr(spec, name) is not None:
             raise InputError(f"the task {spec.task} has no {name}; leave it out")
+    if spec.in_channels is not None and spec.task not in _ANY_CHANNELS:
+        raise InputError(
+            f"the task {spec.task} reads 3 channels, got in_channels {spec.in_channels}; leave "
+            "it out"
+        )
 
 
 def _count_outputs(head: Head, spec: NetworkSpec) -> int:

@@ -19,6 +19,7 @@ from torch.utils.flop_counter import flop_registry
 
 from hrnet.errors import InputError, one_line
 from hrnet.geometry import Size
+from hrnet.spec import NetworkSpec
 
 MAX_SIDE = 2**15
 """Largest side of a measured input, in pixels."""
@@ -91,7 +92,8 @@ class NetworkStatistics:
 def measure(model: nn.Module, input_size: Size) -> NetworkStatistics:
     """Measure the cost of a network for one image of `input_size` (height, width), in eval mode.
 
-    model: takes images (N, 3, H, W); on any device. It is not changed.
+    model: takes images (N, 3, H, W), or of the channels in its `spec`; on any device. It is not
+        changed.
 
     Raises InputError for a size that the network does not take.
     """
@@ -101,7 +103,9 @@ def measure(model: nn.Module, input_size: Size) -> NetworkStatistics:
         )
     # Run a copy on the meta device, where only shapes are computed.
     twin = _on_meta(model).eval()
-    images = torch.empty(1, 3, *input_size, device="meta")
+    spec = getattr(model, "spec", None)
+    channels = spec.num_channels if isinstance(spec, NetworkSpec) else 3
+    images = torch.empty(1, channels, *input_size, device="meta")
     watch = _Watch(twin, images)
     with torch.no_grad(), _watched_parts(twin, watch), watch:
         try:

@@ -54,7 +54,7 @@ def doubling_stages(width: int, num_modules: tuple[int, int, int], num_blocks: i
 class BackboneParts:
     """The parts of a backbone that differ between families.
 
-    stem: makes image (N, 3, H, W) -> (N, stem_channels, H/4, W/4).
+    stem: makes image (N, C, H, W) -> (N, stem_channels, H/4, W/4).
     body: (stage, depth) makes the blocks of one module, Streams -> Streams; depth is the number of
         blocks that a stream has passed before, from stage 2 on.
     transition: (in, out, downsample) makes the path to a stream of a new stage.
@@ -235,7 +235,7 @@ def _make_stage(
 
 
 class HighResBackbone(nn.Module):
-    """Stem and stages 2, 3 and 4: image (N, 3, H, W) -> Streams.
+    """Stem and stages 2, 3 and 4: image (N, C, H, W) -> Streams.
 
     stem_channels: of the stem's output.
     num_outputs: number of streams that the last exchange makes, from the highest down: 1 where a

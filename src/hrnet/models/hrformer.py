@@ -15,6 +15,7 @@ Input of any size. Three things follow the published code where it departs from 
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -170,6 +171,10 @@ def _path_up(mode: str, align_corners: bool) -> Callable[[int, int, int], nn.Seq
     return make
 
 
+def _stem(config: HRFormerConfig, num_channels: int) -> nn.Module:
+    return bottleneck_stem(config.stem_planes, config.stem_blocks, num_channels)
+
+
 def make_backbone(
     config: HRFormerConfig, options: NetworkOptions, *, num_outputs: int | None = None
 ) -> HighResBackbone:
@@ -211,7 +216,7 @@ def make_backbone(
         )
 
     parts = BackboneParts(
-        stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks),
+        stem=partial(_stem, config, options.num_channels),
         body=body,
         transition=conv_transition,
         down=separable_down,
@@ -247,7 +252,7 @@ FAMILY = Family(
     variants=VARIANTS,
     make_backbone=make_backbone,
     options=(
-        *("head", "upsampling", "align_corners"),
+        *("head", "upsampling", "align_corners", "in_channels"),
         *("relative_position", "window", "drop_path"),
     ),
     heads={

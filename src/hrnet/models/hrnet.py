@@ -104,7 +104,9 @@ def make_backbone(
     align_corners = options.align_corners is not False
     same = options.strided_padding == "same"
     parts = BackboneParts(
-        stem=lambda: bottleneck_stem(config.stem_planes, config.stem_blocks, same=same),
+        stem=lambda: bottleneck_stem(
+            config.stem_planes, config.stem_blocks, options.num_channels, same=same
+        ),
         body=_body,
         transition=partial(conv_transition, same=same),
         down=partial(_down, same=same),
@@ -124,5 +126,5 @@ FAMILY = Family(
     config=HRNetConfig,
     variants=VARIANTS,
     make_backbone=make_backbone,
-    options=("head", "upsampling", "align_corners", "strided_padding"),
+    options=("head", "upsampling", "align_corners", "strided_padding", "in_channels"),
 )

@@ -154,15 +154,17 @@ class Bottleneck(nn.Module):
         return self.act(out)  # type: ignore[no-any-return]
 
 
-def bottleneck_stem(planes: int, num_blocks: int, *, same: bool = False) -> nn.Sequential:
+def bottleneck_stem(
+    planes: int, num_blocks: int, in_channels: int = 3, *, same: bool = False
+) -> nn.Sequential:
     """Make two strided 3x3 convolutions and Bottlenecks behind them ("layer1").
 
-    (N, 3, H, W) -> (N, 4 * planes, H/4, W/4). same: as of `ConvNorm`.
+    (N, in_channels, H, W) -> (N, 4 * planes, H/4, W/4). same: as of `ConvNorm`.
     """
     # Channels in front of each Bottleneck: 64, then the 4 * planes of the one before.
     channels = [64] + [planes * Bottleneck.expansion] * num_blocks
     return nn.Sequential(
-        ConvNorm(3, 64, 3, stride=2, same=same),
+        ConvNorm(in_channels, 64, 3, stride=2, same=same),
         ConvNorm(64, 64, 3, stride=2, same=same),
         nn.Sequential(*(Bottleneck(c, planes) for c in channels[:-1])),
     )

@@ -94,14 +94,14 @@ def shuffle(first: Tensor, last: Tensor) -> Tensor:
 class Stem(nn.Module):
     """A strided convolution and a strided shuffle block (table 1).
 
-    image (N, 3, H, W) -> (N, channels, H/4, W/4). Unlike in later blocks both halves are convolved,
-    since both must become smaller.
+    image (N, in_channels, H, W) -> (N, channels, H/4, W/4). Unlike in later blocks both halves are
+    convolved, since both must become smaller.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, in_channels: int = 3) -> None:
         super().__init__()
         half = channels // 2
-        self.conv = ConvNorm(3, channels, 3, stride=2)
+        self.conv = ConvNorm(in_channels, channels, 3, stride=2)
         self.first = separable(half, half, stride=2)
         self.last = nn.Sequential(
             OrderedDict(
@@ -248,7 +248,7 @@ def make_backbone(
 ) -> HighResBackbone:
     """Build the backbone; its exchange is `official_sum` unless the options ask for "textbook"."""
     parts = BackboneParts(
-        stem=lambda: Stem(config.stem_channels),
+        stem=lambda: Stem(config.stem_channels, options.num_channels),
         body=lambda stage, _depth: _body(config, stage),
         transition=_transition,
         down=separable_down,
@@ -264,6 +264,6 @@ FAMILY = Family(
     config=LiteHRNetConfig,
     variants=VARIANTS,
     make_backbone=make_backbone,
-    options=("head", "align_corners", "exchange"),
+    options=("head", "align_corners", "exchange", "in_channels"),
     heads={("pose", "v1"): Head(lambda channels, count, _: LiteHead(channels, count), KEYPOINTS)},
 )

@@ -2,8 +2,8 @@
 
 from itertools import islice
 
-from hrnet.markup import Section, bar, long_table, section, share, text, tiles
-from hrnet.metrics.names import has_unit
+from hrnet.markup import Section, bar, long_table, section, text, tiles
+from hrnet.metrics.names import has_unit, shown
 from hrnet.reports.evaluated import Evaluated
 
 MAX_TILES = 3
@@ -19,7 +19,7 @@ def metrics(found: Evaluated) -> Section:
     rows = [
         (
             f"<b>{text(name)}</b>",
-            share(value),
+            shown(name, value),
             "" if has_unit(name) else bar(value),
             text(found.meanings.get(name, "")),
         )
@@ -28,7 +28,7 @@ def metrics(found: Evaluated) -> Section:
     return section(
         "metrics",
         "Metrics",
-        tiles((name, share(value)) for name, value in islice(named.items(), MAX_TILES)),
+        tiles((name, shown(name, value)) for name, value in islice(named.items(), MAX_TILES)),
         f'<ul class="protocol">{"".join(f"<li>{text(line)}</li>" for line in lines)}</ul>',
         long_table(("metric", "value", "", "meaning"), rows, most=MAX_ROWS, numbers=(1,)),
         "<p>Compare metrics only with those of the same pictures, boxes and flip test. "

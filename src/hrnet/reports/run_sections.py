@@ -10,7 +10,7 @@ from pydantic_core import to_jsonable_python
 from hrnet.charts import MAX_SERIES, Chart, Point, Series, draw_chart
 from hrnet.config import Experiment
 from hrnet.markup import Section, details, section, table, text, tiles
-from hrnet.metrics.names import is_better
+from hrnet.metrics.names import is_better, shown
 from hrnet.reports.evaluated import Evaluated
 from hrnet.reports.read import Row, RunFolder, flatten, number
 from hrnet.run_folder import EXPERIMENT
@@ -42,7 +42,7 @@ def progress(run: RunFolder) -> str:
     best = best_epoch(run.measured)
     if best is not None:
         name, value, epoch = best
-        done.append((f"best {name} in the log", f"{value:.3f} (epoch {epoch:g})"))
+        done.append((f"best {name} in the log", f"{shown(name, value)} (epoch {epoch:g})"))
     if skipped := _sum(run.epochs, "skipped"):
         done.append(("broken pictures skipped", f"{skipped:,.0f}"))
     return tiles(done)

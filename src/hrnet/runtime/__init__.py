@@ -28,7 +28,7 @@ class Engine(Protocol):
     device: str
 
     def __call__(self, *inputs: "NDArray[np.float32]") -> "tuple[NDArray[np.float32], ...]":
-        """Return the network's outputs, N first, for normalised images (N, 3, H, W).
+        """Return the network's outputs, N first, for normalised images (N, C, H, W).
 
         Further inputs (N,) are the numbers that some networks need of each image.
         """

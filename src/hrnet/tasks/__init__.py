@@ -21,7 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.files import read_text
-from hrnet.geometry import Floats, Image8, Size
+from hrnet.geometry import Floats, Image8, Picture, Size
 from hrnet.images import ImageSource
 from hrnet.markup import Section
 from hrnet.spec import ModelSpec, NetworkSpec, check_length
@@ -64,11 +64,11 @@ class Result(Protocol):
 class Crop:
     """One input of the network.
 
-    pixels: (H, W, 3), RGB within 0..255, of the network's input size. matrix: (2, 3), affine, from
-    the picture to the crop. page: the picture in progress that the crop is of. content: (height,
-    width) of the part, top left, that is filled by the picture; the rest is 0 in the network's
-    input. None where that is all. numbers: what the network needs to know of the crop beside its
-    pixels, one number for each of the spec's `input_names` behind the first.
+    pixels: (H, W, C), usually RGB, within about 0..255, of the network's input size. matrix: (2,
+    3), affine, from the picture to the crop. page: the picture in progress that the crop is of.
+    content: (height, width) of the part, top left, that is filled by the picture; the rest is 0 in
+    the network's input. None where that is all. numbers: what the network needs to know of the crop
+    beside its pixels, one number for each of the spec's `input_names` behind the first.
     """
 
     page: "Page"
@@ -189,9 +189,10 @@ class Task(Protocol):
     @property
     def spec(self) -> ModelSpec: ...
 
-    def preprocess(self, image: Image8, boxes: "ArrayLike | Regions | None") -> Page:
+    def preprocess(self, image: Picture, boxes: "ArrayLike | Regions | None") -> Page:
         """Open a picture; InputError for boxes that cannot be cropped.
 
+        image: as `rasters.read_picture` returns it, (H, W, 3) uint8 but for a spec of other pixels.
         boxes: those of a user, or what a detector found; None takes the whole picture.
         """
 
@@ -214,10 +215,10 @@ class Task(Protocol):
     def batch(
         self,
         samples: Sequence[Sample],
-        pictures: Sequence[Image8],
+        pictures: Sequence[Picture],
         rngs: Sequence[np.random.Generator],
-    ) -> tuple[NDArray[np.uint8], Mapping[str, NDArray[np.generic]]]:
-        """Augment samples; return inputs (N, H, W, 3) and the targets of the loss by name."""
+    ) -> tuple[Picture, Mapping[str, NDArray[np.generic]]]:
+        """Augment samples; return inputs (N, H, W, C) and the targets of the loss by name."""
 
     def evaluate(self, pairs: Sequence[tuple[Job, Result]], dataset: Dataset) -> dict[str, float]:
         """Compute the metrics of results; the first one chooses the best checkpoint.

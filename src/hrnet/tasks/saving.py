@@ -14,7 +14,8 @@ from hrnet.drawing import save_drawing
 from hrnet.errors import InputError
 from hrnet.files import check_writable_file, write_text
 from hrnet.geometry import Image8, Size
-from hrnet.images import ImageSource, read_image
+from hrnet.images import ImageSource
+from hrnet.rasters import read_view
 
 
 class SavableResult(ABC):
@@ -70,7 +71,7 @@ def frozen_array(name: str, values: ArrayLike, shape: tuple[int, ...]) -> NDArra
 
 def read_own_picture(image: ImageSource, image_size: Size, results: str) -> Image8:
     """Read the picture that results are of; InputError where it has another (height, width)."""
-    pixels = read_image(image)
+    pixels = read_view(image)
     if pixels.shape[:2] != image_size:
         height, width = image_size
         raise InputError(

@@ -16,22 +16,24 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from hrnet.errors import InputError
-from hrnet.geometry import Image8
-from hrnet.images import expect_size, read_image
+from hrnet.geometry import Picture
+from hrnet.images import expect_size
+from hrnet.rasters import read_picture
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Sample, Task
 
 T = TypeVar("T")
 
-_Pair = tuple[tuple[int, int], Image8]
+_Pair = tuple[tuple[int, int], Picture]
 """The (epoch, sample) numbers of a sample, and its picture."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Inputs (N, H, W, 3) uint8, and the targets of the loss by their names.
+    """Inputs (N, H, W, C), and the targets of the loss by their names.
 
-    skipped: how many samples were left out because their picture or labels cannot be read.
+    inputs: uint8, or float32 of about 0..255. skipped: how many samples were left out because their
+    picture or labels cannot be read.
     """
 
     inputs: Tensor
@@ -45,7 +47,7 @@ class Batch:
 
 
 def normalised(inputs: Tensor, spec: ModelSpec, *, channels_last: bool) -> Tensor:
-    """Turn RGB inputs (N, H, W, 3) uint8 into the network's (N, 3, H, W), on their device."""
+    """Turn inputs (N, H, W, C) of about 0..255 into the network's (N, C, H, W), on their device."""
     inputs = inputs if spec.channels == "rgb" else inputs.flip(-1)
     mean, std = (torch.tensor(value, device=inputs.device) for value in (spec.mean, spec.std))
     images = ((inputs.float() - 255 * mean) / (255 * std)).permute(0, 3, 1, 2)  # channels last
@@ -74,7 +76,7 @@ class TrainingSet(Dataset[Batch | InputError]):
         self.task = task
         self.seed = seed
         self.skip_broken = skip_broken
-        self.pictures: dict[Path, Image8 | InputError] | None = {} if cache else None
+        self.pictures: dict[Path, Picture | InputError] | None = {} if cache else None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -118,12 +120,12 @@ class TrainingSet(Dataset[Batch | InputError]):
             good.append(pair)
         return self._batch(good, skipped + len(pairs) - len(good)) if good else error
 
-    def _picture(self, sample: Sample) -> Image8 | InputError:
+    def _picture(self, sample: Sample) -> Picture | InputError:
         """Return a sample's picture, or the error of reading it."""
         if self.pictures is not None and sample.image_path in self.pictures:
             return self.pictures[sample.image_path]
         try:
-            picture: Image8 | InputError = _read(sample)
+            picture: Picture | InputError = _read(sample, self.task.spec)
         except InputError as error:
             picture = error
         if self.pictures is not None:
@@ -131,8 +133,8 @@ class TrainingSet(Dataset[Batch | InputError]):
         return picture
 
 
-def _read(sample: Sample) -> Image8:
-    picture = read_image(sample.image_path)
+def _read(sample: Sample, spec: ModelSpec) -> Picture:
+    picture = read_picture(sample.image_path, spec)
     if sample.image_size is not None:
         expect_size(sample.image_path, (picture.shape[0], picture.shape[1]), sample.image_size)
     return picture

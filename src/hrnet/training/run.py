@@ -25,7 +25,8 @@ class Position:
     """The position in a run: `epoch` and `batch` count from 0 and are the next to be done.
 
     step: updates made so far. loss_sum, samples, skipped: of the epoch so far. best: the best value
-    so far of the main metric, None before the first evaluation; best_epoch: its epoch, from 1, or 0
+    so far of the main metric, None before the first evaluation, and best_name that metric's name, ""
+    where a state does not hold it; best_epoch: its epoch, from 1, or 0
     for the weights that the training started from. rows: lines of log.jsonl up to this position.
     """
 
@@ -36,6 +37,7 @@ class Position:
     samples: int = 0
     skipped: int = 0
     best: float | None = None
+    best_name: str = ""
     best_epoch: int = 0
     rows: int = 0
 

@@ -112,17 +112,20 @@ def _position(path: Path, header: dict[str, str]) -> Position:
     where = f"the position in {path}"
     values = parse_json(header.get("position", ""), where)
     names = {one.name for one in fields(Position)}
+    if isinstance(values, dict):
+        values = {"best_name": "", **values}  # which older states do not have
     if not isinstance(values, dict) or values.keys() != names:
         raise _damaged(path, f"expected {', '.join(sorted(names))} as its position")
-    whole = {name: to_int(values[name]) for name in names - {"loss_sum", "best"}}
+    whole = {name: to_int(values[name]) for name in names - {"loss_sum", "best", "best_name"}}
     loss_sum, best = to_float(values["loss_sum"]), to_float(values["best"])
     wrong = [name for name, value in whole.items() if value is None or not 0 <= value <= MAX_COUNT]
     wrong += ["loss_sum"] if loss_sum is None else []
+    wrong += [] if isinstance(values["best_name"], str) else ["best_name"]
     wrong += ["best"] if best is None and values["best"] is not None else []
     if wrong or loss_sum is None:
         raise _damaged(path, f"its position holds no valid {', '.join(sorted(wrong))}")
     counts = {name: value for name, value in whole.items() if value is not None}
-    return Position(**counts, loss_sum=loss_sum, best=best)
+    return Position(**counts, loss_sum=loss_sum, best=best, best_name=str(values["best_name"]))
 
 
 def _scaler(path: Path, header: dict[str, str], run: Run) -> dict[str, float]:

@@ -123,14 +123,14 @@ def _alone(forward: nn.Module) -> torch.autograd.graph.saved_tensors_hooks:
 
 
 def _taught(teacher: Teacher, inputs: Tensor, experiment: Experiment) -> Mapping[str, Tensor]:
-    """Return the teacher's answers for uint8 inputs, as targets."""
+    """Return the teacher's answers for the inputs of a batch, as targets."""
     half = _HALF.get(experiment.train.precision)
     with torch.autocast(inputs.device.type, dtype=half, enabled=half is not None):
         return teacher.targets(inputs, channels_last=experiment.run.channels_last)
 
 
 def _forward(run: Run, inputs: Tensor, experiment: Experiment) -> TensorOutputs:
-    """Return the outputs of the network for uint8 inputs, in float32."""
+    """Return the outputs of the network for the inputs of a batch, in float32."""
     images = normalised(inputs, run.spec, channels_last=experiment.run.channels_last)
     half = _HALF.get(experiment.train.precision)
     with torch.autocast(inputs.device.type, dtype=half, enabled=half is not None):

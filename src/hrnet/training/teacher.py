@@ -30,7 +30,7 @@ class Teacher:
     as_targets: AsTargets
 
     def targets(self, inputs: Tensor, *, channels_last: bool) -> Mapping[str, Tensor]:
-        """Return the targets of uint8 inputs (N, H, W, 3), by the names of the task's losses."""
+        """Return the targets of a batch's inputs (N, H, W, C), by the names of its losses."""
         images = normalised(inputs, self.spec, channels_last=channels_last)
         with torch.no_grad():
             answers: Tensor | tuple[Tensor, ...] = self.network(images)
@@ -52,8 +52,19 @@ def find_teacher(name: str, student: ModelSpec) -> Teacher:
             f"train.teacher: expected a model for {student.task} with the labels of the training "
             f"data, got {name} for {spec.task} with {len(spec.labels)} labels"
         )
+    if _reading(spec) != _reading(student):
+        raise InputError(
+            f"train.teacher: expected a model that reads the pictures of the training "
+            f"{_reading(student)}, got {name}, which reads {_reading(spec)}"
+        )
     try:
         as_targets: AsTargets = make(spec, student)
     except InputError as error:
         raise InputError(f"train.teacher: {name}: {error}") from None
     return Teacher(network.requires_grad_(False), spec, as_targets)
+
+
+def _reading(spec: ModelSpec) -> str:
+    """Describe how a model reads pictures: channels and range of pixels."""
+    low, high = spec.pixel_range or (0, 255)
+    return f"(in_channels {spec.network.num_channels}, pixel_range {low:g} to {high:g})"

@@ -293,7 +293,7 @@ def _save_start(
     """Keep the weights that the training starts from as the best: it may make them worse."""
     name, value = main_metric(metrics)
     save_checkpoint(journal.folder / BEST, run.weights(), spec, experiment.to_json())
-    run.position.best = value
+    run.position.best, run.position.best_name = value, name
     _add_row(run.position, journal, {"kind": "start", "step": 0, "epoch": 0, **metrics})
     journal.say(f"before training  {name} {value:.4f}")
 
@@ -314,8 +314,11 @@ def _save_epoch(
     if metrics:
         name, value = main_metric(metrics)
         line += f"  {name} {value:.4f}"
-        if position.best is None or is_better(name, value, position.best):
-            position.best, position.best_epoch = value, position.epoch + 1
+        # A resumed run may be measured by another metric, whose values begin anew.
+        is_other = position.best_name not in ("", name)
+        if position.best is None or is_other or is_better(name, value, position.best):
+            position.best, position.best_name = value, name
+            position.best_epoch = position.epoch + 1
             with atomic_path(folder / BEST) as file:
                 shutil.copyfile(folder / LAST, file)
     if row["skipped"]:

@@ -9,8 +9,8 @@ from PIL import Image
 
 from hrnet.evaluation import predict_dataset
 from hrnet.geometry import Image8
-from hrnet.images import read_image
 from hrnet.predict import Model
+from hrnet.rasters import read_view
 from hrnet.runtime.torch_engine import TorchEngine
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Dataset, get_task
@@ -55,9 +55,9 @@ def draw_validation(run: Run, validation: Dataset) -> dict[str, Image8]:
     model, jobs = predictor(run), validation.jobs
     drawn: dict[str, Image8] = {}
     for job in jobs[:: max(1, len(jobs) // _DRAWN)][:_DRAWN]:
-        picture = read_image(job.image)
-        result = model.predict(picture, job.boxes)
-        drawn[Path(str(job.image)).stem[:_NAME_PART]] = _small(result.draw(picture))
+        result = model.predict(job.image, job.boxes)
+        picture = result.draw(read_view(job.image, run.spec))
+        drawn[Path(str(job.image)).stem[:_NAME_PART]] = _small(picture)
     return drawn
 
 

@@ -110,7 +110,7 @@ def _expect_described(state: Mapping[str, Tensor], spec: NetworkSpec) -> None:
 
 
 def load_checkpoint(path: Path) -> tuple[nn.Module, ModelSpec]:
-    """Load a checkpoint ready to predict: (N, 3, H, W) -> its outputs, in eval mode."""
+    """Load a checkpoint ready to predict: (N, C, H, W) -> its outputs, in eval mode."""
     state, spec = read_checkpoint(path)
     network = build_network(spec.network)
     fill(network, state, str(path))

@@ -32,7 +32,7 @@ CONVERTER_VERSION = 2
 """Bump when `convert_file` writes another file for the same input."""
 
 _TABLE = "relative_position_bias_table"
-_PROBE = (1, 3, 64, 64)
+_PROBE_SIDE = 64
 _SAMPLES = 16
 
 
@@ -93,7 +93,8 @@ def fingerprint(network: Network) -> tuple[float, ...]:
     of the network, in eval mode, are laid flat and joined in order; of n numbers those at
     i * (n - 1) // 15 are taken for i from 0 to 15.
     """
-    noise = np.random.Generator(np.random.PCG64(0)).standard_normal(_PROBE).astype(np.float32)
+    shape = (1, network.spec.num_channels, _PROBE_SIDE, _PROBE_SIDE)
+    noise = np.random.Generator(np.random.PCG64(0)).standard_normal(shape).astype(np.float32)
     device = next(network.parameters()).device
     with torch.inference_mode():
         outputs = network.eval()(torch.from_numpy(noise).to(device))

@@ -24,6 +24,7 @@ _BACKBONE_FORM = ("strided_padding", "exchange", "upsampling", "window")
 _FORM = (*_BACKBONE_FORM, "align_corners")
 """Options that leave names and shapes as they are, of the backbone and of the whole network."""
 
+_STEM = "backbone.stem."
 _TABLE = "relative_position_bias_table"
 
 _USUAL = {"strided_padding": "symmetric", "exchange": "official"}
@@ -57,6 +58,9 @@ def load_weights(
         none, and stay as they are where the file has none. HRFormer's position tables stay as they
         are where the file's are of windows of another size.
 
+    Weights of 3 channels are adapted to a network of others: each channel of the first convolution
+    becomes the sum over the three, divided by the number of channels.
+
     A file without a presence part leaves that of the network as it is; one that the network does
     not have is left out. All other tensors must fit.
 
@@ -82,11 +86,12 @@ def _whole(model: Network, path: Path) -> Taken:
     own = as_checkpoint(raw.state, header)
     if own is not None:
         _expect_form(model, own.network, path, _FORM)
-        return _fit_presence(model, Taken(own.state))
+        return _fit_presence(model, _fit_channels(model, Taken(own.state), path))
     # Try the mappings of the model's own family and task; its config may be none of the variants.
     for key_map in fitting_key_maps(raw.state, str(path)):
         if (key_map.family, key_map.task) == (family_of(model.spec.variant), model.spec.task):
-            taken = _fit_presence(model, key_map.from_foreign(raw.state))
+            taken = _fit_channels(model, key_map.from_foreign(raw.state), path)
+            taken = _fit_presence(model, taken)
             if not compare(model.state_dict(), taken.state).names:
                 _expect_form(model, key_map.options, path, _FORM)
                 expect_whole(key_map.task, raw.dropped, str(path))
@@ -122,7 +127,7 @@ def _backbone(model: Network, path: Path) -> Taken:
     else:
         _expect_form(model, own.network, path)
         taken = _own_backbone(own.state)
-    taken = _fit_tables(model, taken)
+    taken = _fit_tables(model, _fit_channels(model, taken, path))
     # Leave out the exchange's paths to lower streams where the model has none of them.
     there = model.state_dict()
     higher, lower = drop_lower_rows(taken.state)
@@ -139,6 +144,45 @@ def _backbone(model: Network, path: Path) -> Taken:
         dropped=(*raw.dropped, *taken.dropped, *(lower if unneeded else ())),
         made=(*taken.made, *(new if paths else ())),
     )
+
+
+def _fit_channels(model: Network, taken: Taken, path: Path) -> Taken:
+    """Return tensors with a first convolution for the model's channels, made of one for RGB.
+
+    w'[c] = (w[red] + w[green] + w[blue]) / C: equal channels give what the three gave for them, and
+    one channel what its RGB copy gave. InputError where the file has other channels than 3.
+    """
+    wanted = model.spec.num_channels
+    own = model.state_dict()
+    name = next(
+        (
+            name
+            for name, value in taken.state.items()
+            if name.startswith(_STEM) and name in own and _differ_in_channels(own[name], value)
+        ),
+        None,
+    )
+    if name is None:
+        return taken
+    weight = taken.state[name]
+    if weight.shape[1] != 3:
+        raise InputError(
+            f"{path} holds weights for in_channels {weight.shape[1]}, but this network has "
+            f"{wanted}; only weights for 3 are adapted"
+        )
+    each = weight.float().sum(dim=1, keepdim=True) / wanted
+    state = {**taken.state, name: each.repeat(1, wanted, 1, 1)}
+    made = f"a first layer for {wanted} channels, each the sum of red, green and blue / {wanted},"
+    if wanted == 1:
+        made = "a first layer for 1 channel, the sum of red, green and blue,"
+    return replace(taken, state=state, made=(*taken.made, made))
+
+
+def _differ_in_channels(own: torch.Tensor, other: torch.Tensor) -> bool:
+    """Return whether two kernels (out, in, h, w) differ in their input channels alone."""
+    if own.ndim != 4 or other.ndim != 4 or own.shape == other.shape:
+        return False
+    return own.shape[0] == other.shape[0] and own.shape[2:] == other.shape[2:]
 
 
 def _fit_tables(model: Network, taken: Taken) -> Taken:

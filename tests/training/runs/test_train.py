@@ -231,6 +231,27 @@ def test_the_best_is_the_one_of_the_highest_ap(few, tmp_path, monkeypatch):
     assert differ(best, last)
 
 
+@pytest.mark.parametrize(
+    ("names", "values", "best"),
+    [
+        (["NME"] * 4, [0.5, 0.1, 0.5, 0.1], 3),  # an error: the least, of equal ones the later
+        (["NME"] * 4, [-1, 0.4, 0.9, -1], 1),  # below 0 nothing counted
+        (["AP", "AP", "MRE mm", "MRE mm"], [0.5, 0.9, 7.0, 8.0], 2),  # another one begins anew
+    ],
+)
+def test_the_best_by_the_direction_of_the_metric(few, tmp_path, monkeypatch, names, values, best):
+    found, kept = iter(zip(names, values, strict=True)), []
+
+    def evaluate(run, validation):
+        kept.append({key: value.clone() for key, value in run.weights().items()})
+        return dict([next(found)]), run.spec
+
+    monkeypatch.setattr(module, "validate", evaluate)
+    out = tmp_path / "run"
+    train(experiment_of(few, few, epochs=4, evaluate_every=1), out)
+    assert not differ(read_checkpoint(out / "best.safetensors")[0], kept[best])
+
+
 def test_a_loss_that_is_no_number_stops(few, tmp_path, monkeypatch):
     monkeypatch.setitem(LOSSES, "mse", lambda *args: args[0].sum() * float("nan"))
     with pytest.raises(InputError, match=r"the loss became nan .* lower train\.lr"):

@@ -86,7 +86,8 @@ def check_keypoints(
     check_counts(chosen.annotations, findings)
     check_subjects(file, dataset.subjects, findings)
     report = report_skeleton(dataset.described, chosen.annotations, findings)
-    check_pictures(images, _picture_files(file.images, dataset), findings, progress)
+    listed = _picture_files(file.images, dataset)
+    check_pictures(images, listed, findings, progress, any_channels=True)
     return KeypointCheck(
         path=annotations,
         findings=findings,

@@ -17,7 +17,7 @@ from hrnet.data.coco import KeypointDataset, PoseSample
 from hrnet.drawing import MIDDLE
 from hrnet.errors import InputError
 from hrnet.geometry import Floats, Image8, Size, apply_affine, box_to_crop, crop_matrix, warp_affine
-from hrnet.images import read_image
+from hrnet.rasters import read_view
 from hrnet.skeleton import Skeleton
 from hrnet.tasks.pose.drawing import LEFT, RIGHT
 from hrnet.tasks.pose.result import Poses, draw_poses
@@ -89,7 +89,7 @@ def _tile_size(samples: Sequence[PoseSample], side: int) -> Size:
 def _tile(sample: PoseSample, size: Size) -> _Tile | None:
     """A subject's crop; None where its picture cannot be read, which has its own finding."""
     try:
-        picture = read_image(sample.image_path)
+        picture = read_view(sample.image_path)
     except InputError:
         return None
     # Points and box go into the crop by the same matrix as the pixels.

@@ -1,14 +1,18 @@
 """A pose training on the user's own COCO keypoint file, chosen from what it holds."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from hrnet.config import override
 from hrnet.data.coco import KeypointDataset, parse_keypoints, read_keypoints
+from hrnet.data.pixels import Pixels, choose_pixels
 from hrnet.data.split import split_dataset
 from hrnet.files import is_folder, read_json
 from hrnet.geometry import Size
 from hrnet.recipes.finetune import (
+    CACHE_BYTES,
     IN_THE_PACKAGE,
     USUAL_PACE,
     VAL_SHARE,
@@ -40,6 +44,8 @@ LARGEST_SIDE = 512
 
 _WHOLE_PACE = Pace(batch_size=8, seen=20_000, epochs=(20, 150))
 """Whole pictures are few and large."""
+_NORMALISATION = ("model.mean=", "model.std=")
+"""Settings whose length follows the channels, which are chosen first."""
 
 _PUBLISHED = (IN_THE_PACKAGE, "imagenet-backbone", "coco-256x192")
 
@@ -69,24 +75,27 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
         lambda folder: parse_keypoints(own.data, folder, content, category).samples[0].image_path,
     )
     whole = training = parse_keypoints(own.data, images, content, category, whole_images=wanted)
-    pictures = whole.whole_images
+    as_pictures = whole.whole_images
+    pictures = [sample.image_path for sample in whole.samples]
+    usual = _usual(own, whole, validation=whole, images=images)
+    pixels = _choose_pixels(usual, own, pictures)
     if own.val is None:
-        usual = _usual(own, whole, validation=whole, images=images)
-        check_before_writing(usual, own, (sample.image_path for sample in whole.samples))
+        check_before_writing(_with_pixels(usual, pixels, pictures), own, pictures)
         # The same command makes the same files again.
         split_dataset(own.data, folder, val=VAL_SHARE, category=category, force=True)
-        training = read_keypoints(folder / "train.json", images, category, whole_images=pictures)
+        training = read_keypoints(folder / "train.json", images, category, whole_images=as_pictures)
     validation = read_keypoints(
-        own.val or folder / "val.json", images, category, whole_images=pictures
+        own.val or folder / "val.json", images, category, whole_images=as_pictures
     )
     # Network, augmentation and schedule.
+    usual = _usual(own, training, validation=validation, images=images)
     experiment, lines = choose_training(
-        _usual(own, training, validation=validation, images=images),
+        _with_pixels(usual, pixels, pictures),
         count=len(training.samples),
         same_labels=whole.skeleton.names == COCO_PERSON.names,
         published=_PUBLISHED,
         settings=own.settings,
-        pace=_WHOLE_PACE if pictures else USUAL_PACE,
+        pace=_WHOLE_PACE if as_pictures else USUAL_PACE,
     )
     # Describe what was chosen.
     counts = [
@@ -96,8 +105,9 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     apart = f"{VAL_SHARE:.0%} of the images, set apart in {folder}"
     source = f"of {validation.path}" if own.val else apart
     data = f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})"
-    about = ["subjects: each whole picture is one"] if pictures else []
-    return experiment, [data, *about, *_about_keypoints(whole), *lines]
+    about = ["subjects: each whole picture is one"] if as_pictures else []
+    about_pixels = [] if pixels.is_rgb else [pixels.line()]
+    return experiment, [data, *about, *_about_keypoints(whole), *about_pixels, *lines]
 
 
 def _usual(
@@ -132,6 +142,30 @@ def _usual(
         ),
         augmentation=_OF_PICTURES if training.whole_images else _OF_BOXES,
         train=PoseTrain(loss="mse" if is_known else "cross_entropy"),
+    )
+
+
+def _choose_pixels(usual: PoseExperiment, own: OwnData, pictures: Sequence[Path]) -> Pixels:
+    """Choose how pictures are read, as far as the settings leave it open."""
+    settings = [one for one in own.settings if not one.startswith(_NORMALISATION)]
+    model = override(usual, settings).model
+    return choose_pixels(
+        pictures, in_channels=model.options.in_channels, pixel_range=model.pixel_range
+    )
+
+
+def _with_pixels(usual: PoseExperiment, pixels: Pixels, pictures: Sequence[Path]) -> PoseExperiment:
+    """Return an experiment that reads pictures so; they are kept in memory where they fit."""
+    if pixels.is_rgb:
+        return usual
+    options = usual.model.options.model_copy(update={"in_channels": pixels.in_channels})
+    changes = {name: getattr(pixels, name) for name in ("pixel_range", "mean", "std")}
+    fits = pixels.picture_bytes * len(set(pictures)) < CACHE_BYTES
+    return usual.model_copy(
+        update={
+            "model": usual.model.model_copy(update={"options": options, **changes}),
+            "run": usual.run.model_copy(update={"cache_images": fits}),
+        }
     )
 
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from hrnet.data.coco import KeypointDataset, PoseSample
 from hrnet.geometry import apply_affine, box_to_crop, crop_matrix, warp_affine
-from hrnet.images import read_image
 from hrnet.markup import jpeg_uri
 from hrnet.metrics.by_keypoint import (
     Swaps,
@@ -22,6 +21,7 @@ from hrnet.metrics.by_keypoint import (
     pixel_errors,
 )
 from hrnet.metrics.keypoints import Floats, oks
+from hrnet.rasters import read_view
 from hrnet.tasks import Job, Result
 from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.evaluation import ImagePoses, pose_limit, select_poses
@@ -254,7 +254,7 @@ def _draw(matched: _Matched, row: int, spec: PoseSpec) -> str:
     height, width = spec.input_size
     size = (HEIGHT_PX, round(HEIGHT_PX * width / height))
     matrix = crop_matrix(*box_to_crop(sample.box_xywh, size, spec.padding), size)
-    crop = warp_affine(read_image(sample.image_path), matrix, size)
+    crop = warp_affine(read_view(sample.image_path, spec), matrix, size)
     # Labels have no scores: visible ones are drawn in full, hidden ones paler, others not at all.
     seen = sample.visibility
     truth = np.select([seen >= 2, seen > 0], [_VISIBLE_SCORE, _HIDDEN_SCORE], 0.0)

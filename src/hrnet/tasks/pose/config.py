@@ -2,16 +2,24 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hrnet.codecs.heatmap import CodecKind
 from hrnet.config import DataConfig, Experiment, ModelConfig, TrainConfig
 from hrnet.data.augment import Augmentation
 from hrnet.data.source import DataSource
 from hrnet.errors import InputError
-from hrnet.spec import FineInputSize, ModelSpec
+from hrnet.spec import (
+    LEAST,
+    MOST,
+    FineInputSize,
+    ModelSpec,
+    PixelRange,
+    check_per_channel,
+    usual_normalisation,
+)
 from hrnet.tasks import Dataset
 from hrnet.tasks.pose.dataset import PoseDataset
 from hrnet.tasks.pose.spec import PoseSpec
@@ -19,6 +27,8 @@ from hrnet.tasks.pose.spec import PoseSpec
 
 class PoseModelConfig(ModelConfig):
     """The network, and the encoding of keypoints in heatmaps."""
+
+    any_channels: ClassVar[bool] = True
 
     input_size: FineInputSize = (256, 192)
     """(height, width) of the input in pixels, multiples of 4."""
@@ -41,6 +51,22 @@ class PoseModelConfig(ModelConfig):
     given), picture (the whole of it is one subject, see data.whole_images); null: picture where the
     data are taken so, else persons where the keypoints are those of a published data set of
     persons, else boxes."""
+    pixel_range: PixelRange | None = None
+    """Stored values of a pixel that become 0 and 1, such as [0, 4095] of 12 bits; null: 0 to 255,
+    for pictures of 8 bits."""
+    mean: tuple[Annotated[float, Field(ge=-MOST, le=MOST)], ...] | None = None
+    """Subtracted from pixels in 0..1, a number for each channel; null: ImageNet's of 3 channels,
+    for others the mean of these."""
+    std: tuple[Annotated[float, Field(ge=LEAST, le=MOST)], ...] | None = None
+    """What they are divided by then, in the same way."""
+
+    @model_validator(mode="after")
+    def _check_channels(self) -> Self:
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if values is not None:
+                check_per_channel(name, values, self.options.num_channels)
+        return self
 
 
 class KeypointData(DataConfig):
@@ -132,13 +158,19 @@ class PoseExperiment(Experiment):
     train: PoseTrain = PoseTrain()
 
     def notes(self, spec: ModelSpec) -> list[str]:
-        """Return a warning where mirroring is asked for and no keypoints have a left and right."""
+        """Return warnings of augmentation without effect: mirroring, and crops without colour."""
         assert isinstance(spec, PoseSpec)
+        grey = [
+            "NO GREY CROPS: augmentation.grey is of RGB pictures of 8 bits, and has no effect here"
+        ]
+        is_rgb = spec.network.num_channels == 3 and spec.pixel_range in (None, (0, 255))
+        notes = grey if self.augmentation.grey and not is_rgb else []
         if spec.skeleton.flip_pairs or not self.augmentation.flip:
-            return []
+            return notes
         return [
+            *notes,
             "NO MIRRORING: no left and right keypoints are known, so pictures are not flipped; "
-            "`hrnet data check` shows how to name the pairs"
+            "`hrnet data check` shows how to name the pairs",
         ]
 
 
@@ -173,10 +205,14 @@ def make_spec(experiment: Experiment, dataset: Dataset) -> PoseSpec:
             f"{dataset.path}: model.subjects=picture goes with whole pictures; set "
             "data.whole_images=true"
         )
+    mean, std = usual_normalisation(model.options.num_channels)
     return PoseSpec(
         name=experiment.name,
         network=network,
         input_size=model.input_size,
+        mean=model.mean or mean,
+        std=model.std or std,
+        pixel_range=model.pixel_range,
         codec=model.codec,
         sigma=model.sigma,
         activation="softmax" if experiment.train.loss == "cross_entropy" else "none",

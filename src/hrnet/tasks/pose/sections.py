@@ -9,6 +9,7 @@ from hrnet.charts import Chart, Series, draw_chart
 from hrnet.markup import Section, bar, gallery, percent, section, share, table, text, tiles
 from hrnet.metrics.by_keypoint import SWAP_OKS
 from hrnet.metrics.landmarks import NME_LIMITS, PCK_LIMITS, SDR_MM
+from hrnet.metrics.names import shown
 from hrnet.metrics.pckh import GROUPS, MAIN, STRICT
 from hrnet.metrics.presence import BINS, area_under_curve, calibration_error, reliability
 from hrnet.tasks import Dataset, Job, Result, Task
@@ -133,7 +134,7 @@ def _landmarks(found: Analysis) -> Section:
     )
     names = list(next(iter(found.figures.values()), {}))
     rows = [
-        (text(keypoint), *(share(values[name]) for name in names))
+        (text(keypoint), *(shown(name, values[name]) for name in names))
         for keypoint, values in found.figures.items()
     ]
     numbers = tuple(range(1, len(names) + 1))

@@ -52,6 +52,7 @@ class PoseSpec(ModelSpec):
         `hrnet.metrics.ellipses`; None for models without.
     """
 
+    any_channels: ClassVar[bool] = True
     adjustable: ClassVar[frozenset[str]] = frozenset({"subjects", "metrics"})
 
     input_size: FineInputSize
@@ -160,6 +161,7 @@ class PoseSpec(ModelSpec):
         smooths = self.codec in ("dark", "udp")
         return {
             **{name: getattr(self, name) for name in fields},
+            **self.pixel_facts(),
             "blur_kernel": self.heatmap_codec.blur_kernel if smooths else None,
             "heatmap_stride": self.network.heatmap_stride or 4,
             "whole_images": self.whole_images,
@@ -170,8 +172,12 @@ class PoseSpec(ModelSpec):
         }
 
     def words(self) -> list[str]:
-        """Return the codec and the padding."""
-        return [self.codec, f"padding {self.padding:g}"]
+        """Return the codec and the padding, and the pixels where they are not RGB of 8 bits."""
+        words = [self.codec, f"padding {self.padding:g}"]
+        if self.reads_rgb:
+            return words
+        low, high = self.pixel_range or (0, 255)
+        return [*words, f"in_channels {self.network.num_channels}, pixels {low:g} to {high:g}"]
 
 
 _OF_PERSONS = (

@@ -19,7 +19,7 @@ from hrnet.codecs.spread import map_covariances
 from hrnet.data.source import DataSource
 from hrnet.geometry import (
     Floats,
-    Image8,
+    Picture,
     Size,
     invert_affine,
     warp_affine,
@@ -70,8 +70,8 @@ class Located:
 class PosePage:
     """A picture with its boxes, and the keypoints that have come in so far."""
 
-    def __init__(self, image: Image8, boxes: ArrayLike | Regions | None, spec: PoseSpec) -> None:
-        self._image: Image8 | None = image  # until the last crop is cut
+    def __init__(self, image: Picture, boxes: ArrayLike | Regions | None, spec: PoseSpec) -> None:
+        self._image: Picture | None = image  # until the last crop is cut
         self._image_size: Size = (image.shape[0], image.shape[1])
         self._spec = spec
         self._found = boxes if isinstance(boxes, Regions) else None
@@ -145,7 +145,7 @@ class PoseTask:
     def spec(self) -> PoseSpec:
         return self._spec
 
-    def preprocess(self, image: Image8, boxes: ArrayLike | Regions | None) -> PosePage:
+    def preprocess(self, image: Picture, boxes: ArrayLike | Regions | None) -> PosePage:
         """Open a picture with its boxes; None takes the whole picture as one subject."""
         return PosePage(image, boxes, self.spec)
 
@@ -196,9 +196,9 @@ class PoseTask:
         return read_dataset(source)
 
     def batch(
-        self, samples: Sequence[Sample], pictures: Sequence[Image8], rngs: Sequence[Generator]
-    ) -> tuple[Image8, dict[str, NDArray[np.float32]]]:
-        """Draw a crop of each sample; return crops (N, H, W, 3) uint8 and targets.
+        self, samples: Sequence[Sample], pictures: Sequence[Picture], rngs: Sequence[Generator]
+    ) -> tuple[Picture, dict[str, NDArray[np.float32]]]:
+        """Draw a crop of each sample; return crops (N, H, W, C) and targets.
 
         The targets are rows (N, K, h) and columns (N, K, w), whose products are the heatmaps, and
         weights (N, K) of the keypoints; for a presence output also present (N, K), 1 for what is
