@@ -25,9 +25,9 @@ class Position:
     """The position in a run: `epoch` and `batch` count from 0 and are the next to be done.
 
     step: updates made so far. loss_sum, samples, skipped: of the epoch so far. best: the best value
-    so far of the main metric, None before the first evaluation, and best_name that metric's name, ""
-    where a state does not hold it; best_epoch: its epoch, from 1, or 0
-    for the weights that the training started from. rows: lines of log.jsonl up to this position.
+    so far of the main metric, None before the first evaluation; best_name: that metric's, "" where
+    a state does not hold it; best_epoch: its epoch, from 1, or 0 for the weights that the training
+    started from. rows: lines of log.jsonl up to this position.
     """
 
     epoch: int = 0
