@@ -117,7 +117,7 @@ def test_without_validation_data(made, experiment_of):
     assert pictures == []
     assert "There are no figures: the run has no validation data" in reader.words
     assert "hrnet evaluate" not in reader.words
-    assert page.count('role="img"') == 7  # six of the log, one of the errors
+    assert page.count('role="img"') == 6
 
 
 def test_other_data_in_place_of_none(made, experiment_of):
