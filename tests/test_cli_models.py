@@ -206,9 +206,14 @@ def test_info_lists_the_options_of_the_family(run):
         "align_corners",
         "exchange",
         "presence",
+        "heatmap_stride",
+        "background",
         "in_channels",
     ]
     assert NetworkOptions.model_fields["exchange"].description in listed
+
+
+CLASSES = ("info", "small_hrnet_w16", "--task", "classification")
 
 
 @pytest.mark.parametrize(
@@ -248,7 +253,7 @@ def test_info_lists_the_options_of_the_family(run):
         (("info", "hrnet_w32", "--set", "variant=x"), "expected --set NAME=VALUE with a NAME of"),
         (("info", "hrnet_w32", "--input", "256"), "--input as HEIGHTxWIDTH such as 256x192"),
         (("info", "hrnet_w32", "--input", "0x64"), "height and width of 1 to 32768 pixels"),
-        (("info", "small_hrnet_w16", "--input", "96x72"), "multiples of 32, got 96x72; resize"),
+        ((*CLASSES, "--input", "96x72"), "multiples of 32, got 96x72; resize"),
     ],
 )
 def test_bad_input_is_one_line(run, arguments, message):

@@ -207,6 +207,7 @@ def info(
     with packages_for("`hrnet info`"):
         from hrnet.models import FAMILIES, family_of
         from hrnet.models.cost import measure
+        from hrnet.models.family import POSE_OPTIONS
 
     # An unknown task is an error of building, so the network comes before its usual size.
     network = _build(spec)
@@ -219,7 +220,7 @@ def info(
         "",
         *_explain(statistics),
         "",
-        *_describe(FAMILIES[family_of(variant)].options),
+        *_describe([*FAMILIES[family_of(variant)].options, *(POSE_OPTIONS * (task == "pose"))]),
     ]
     typer.echo("\n".join(lines))
 

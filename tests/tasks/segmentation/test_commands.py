@@ -108,7 +108,7 @@ def test_another_way_to_the_result(run, trained, cracks):
         assert len(err.splitlines()) == 1
     code, _, err = run("predict", picture, "--set", "scales=[1]")
     assert code == 2
-    assert "expected NAME=VALUE with NAME of none of this model" in err
+    assert "expected NAME=VALUE with NAME of metrics, subjects, got scales" in err
 
 
 def test_export_ends_in_classes_for_inputs_of_any_size(run, trained, cracks, tmp_path):

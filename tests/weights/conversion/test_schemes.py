@@ -19,6 +19,7 @@ CLASSES: dict[str, object] = {"task": "classification", "num_outputs": 7}
 SEGMENTATION: dict[str, object] = {"task": "segmentation", "num_outputs": 4}
 OCR = SEGMENTATION | {"head": "ocr"}
 DETECTION: dict[str, object] = {"task": "detection"}
+FACES = POSE | {"head": "v2", "upsampling": "bilinear", "align_corners": False}
 SMALL, BODY = "small_hrnet_w16", "hrnet_w18_small_v1"
 LITE, FORMER = "naive_litehrnet_18", "hrformer_tiny"
 PADDLE = ".pdparams"
@@ -28,6 +29,7 @@ CASES = {
     "pose, final_state": Case("official", SMALL, POSE, files.bare, "leoxiaobin"),
     "pose, of torch 0.4": Case("official", SMALL, POSE, files.bare, "leoxiaobin", old=True),
     "pose, checkpoint": Case("official", SMALL, POSE, files.pose_checkpoint),
+    "faces": Case("official", SMALL, FACES, files.bare, "HRNet-Facial-Landmark-Detection"),
     "classification": Case("official", BODY, CLASSES, files.bare, "timm"),
     "classification, cosinelr": Case("official", BODY, CLASSES, files.in_state_dict),
     "segmentation": Case(
