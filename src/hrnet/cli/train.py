@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrnet.cli.data import Category
+from hrnet.cli.folds import Folds, Group, Own, cross_validate, is_cross_validation
 from hrnet.cli.options import MmPerPixel, WholeImage
 from hrnet.errors import InputError, printable
 from hrnet.extras import packages_for
@@ -21,6 +22,7 @@ Examples:
   hrnet train --data my.json --images images/ --out runs/my
   hrnet train --data pets/ --out runs/pets
   hrnet train --data data.yaml --out runs/boxes
+  hrnet train --data my.json --images images/ --folds 5 --group patient --out runs/folds
   hrnet train pose/hrnet_w32_coco_256x192 --set train.batch_size=32 --out runs/w32
   hrnet train --resume runs/w32
 """
@@ -107,6 +109,8 @@ def train(
     masks: Masks = None,
     whole_image: WholeImage = False,
     mm_per_pixel: MmPerPixel = None,
+    folds: Folds = None,
+    group: Group = None,
     config: Config = None,
     resume: Resume = None,
     settings: Settings = None,
@@ -119,44 +123,47 @@ def train(
     # Check that the options go together.
     _expect_one({"RECIPE": recipe, "--config": config, "--data": data, "--resume": resume})
     if data is None and (images or val or category or masks or whole_image or mm_per_pixel):
-        raise InputError(
-            "--images and --val go with --data, as do --masks, --category, --whole-image and "
-            "--mm-per-pixel; in a recipe it is --set data.images="
-        )
+        raise InputError(_WITH_DATA)
     if resume is not None and out is not None:
         raise InputError("--resume goes on in its own folder; leave --out away")
+    if folds is None and group is not None:
+        raise InputError("expected --group with --folds alone; leave it out, or add --folds")
     # Choose the experiment.
     with packages_for("training"):
         from hrnet.training.folder import expect_no_run
         from hrnet.training.launch import launched
         from hrnet.training.train import train as run
     say = _say if launched().is_main else lambda line: None  # only rank 0 prints
+    changes = settings or []
+    own = Own(
+        category=category, whole_images=whole_image, mm_per_pixel=mm_per_pixel, settings=changes
+    )
+    if folds is not None or is_cross_validation(resume):
+        alone = {"--val": val, "--masks": masks, "--config": config, "RECIPE": recipe}
+        cross_validate(data, images, resume or out, folds, group, own, alone=alone, say=say)
+        return
     folder = resume or out or _new_folder(data or config or Path(str(recipe)))
     about: list[str] = []
     if data is not None:
         from hrnet.recipes.finetune import own_experiment
 
         expect_no_run(folder)  # before parts of the data are written into it
-        experiment, about = own_experiment(
-            data,
-            images,
-            val=val,
-            out=folder,
-            category=category,
-            masks=masks,
-            whole_images=whole_image,
-            mm_per_pixel=mm_per_pixel,
-            settings=settings or [],
-        )
+        experiment, about = own_experiment(data, images, val=val, out=folder, masks=masks, **own)
         about.append(f"run: {folder}")
     else:
-        experiment = _given(recipe, config, resume, settings or [])
+        experiment = _given(recipe, config, resume, changes)
     # Train.
     for line in about:
         say(line)
     best = run(experiment, folder, resume=resume is not None, say=say)
     if best is not None:
         say(f"model written to {best}; use it with `hrnet predict IMAGE --model {folder}`")
+
+
+_WITH_DATA = (
+    "--images and --val go with --data, as do --masks, --category, --whole-image and "
+    "--mm-per-pixel; in a recipe it is --set data.images="
+)
 
 
 def _expect_one(ways: dict[str, str | Path | None]) -> None:

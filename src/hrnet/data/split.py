@@ -96,6 +96,43 @@ def split_dataset(
     ]
 
 
+def split_folds(
+    annotations: Path,
+    folder: Path,
+    names: Sequence[str],
+    *,
+    group: str | None = None,
+    category: str | None = None,
+    seed: int = 0,
+) -> None:
+    """Deal images out to folds, and write NAME_train.json and NAME_val.json for each.
+
+    A fold's validation part is the fold, its training part all others. Groups and categories are
+    as in `split_dataset`: what stays together is in one fold, and each fold has its share of each
+    category. Raises InputError where there are fewer groups than folds, before anything is written.
+    """
+    file = _read(annotations, category)
+    members = _groups(annotations, [image.raw for image in file.images], group)
+    members = _joined(members, [image.file_name for image in file.images])
+    if len(members) < len(names):
+        raise InputError(
+            f"{annotations}: expected {len(names)} groups of images or more for as many folds, "
+            f"found {len(members)}; take fewer folds"
+        )
+    shown = _shown_categories(file)
+    contents = [Counter(one for row in rows for one in shown[row]) for rows in members]
+    shares = dict.fromkeys(names, 1 / len(names))
+    dealt = deal_balanced([len(rows) for rows in members], contents, shares, seed)
+    rows_of = {name: sorted(row for one in dealt[name] for row in members[one]) for name in names}
+    categories = _with_sigmas(file)
+    for name, rows in rows_of.items():
+        others = sorted(row for other, own in rows_of.items() if other != name for row in own)
+        for part, chosen in (("train", others), ("val", rows)):
+            target = folder / f"{name}_{part}.json"
+            check_new_file(target, [annotations], force=False)
+            _write(target, file, categories, chosen, 0, set())
+
+
 def _shown_categories(file: CocoFile) -> list[set[int | None]]:
     """Return the category ids that each image shows; {None} where it shows none."""
     of_image: dict[int | None, set[int | None]] = {}

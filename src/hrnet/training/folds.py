@@ -1,0 +1,172 @@
+"""Cross-validation: a training for each fold of one's own data, and the figures of all together.
+
+    RUN/data/fold1_train.json, fold1_val.json, ...   the other folds, and the fold itself
+    RUN/fold1/, fold2/, ...                          a run each
+    RUN/folds.json                                   the plan, and the figures of what is done
+
+A fold that has figures is done. What was interrupted goes on where its run stopped, so the figures
+are those of a cross-validation that was never interrupted.
+"""
+
+import json
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from hrnet.data.split import split_folds
+from hrnet.errors import InputError
+from hrnet.evaluation import evaluate
+from hrnet.files import exists, is_file, make_writable_folder, read_json, read_text, write_text
+from hrnet.recipes.finetune import own_experiment
+from hrnet.run_folder import EXPERIMENT, LOG, STATE
+from hrnet.tasks import read_experiment
+from hrnet.training.train import train
+
+FOLDS = "folds.json"
+"""The file of a cross-validation in its folder."""
+
+MOST_FOLDS = 100
+
+Figures = Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a cross-validation is made of; files are absolute.
+
+    names: of the folds, of their runs' folders and of their data. The rest: see `own_experiment`.
+    """
+
+    names: tuple[str, ...]
+    images: str
+    category: str | None
+    whole_images: bool
+    mm_per_pixel: float | None
+    settings: tuple[str, ...]
+
+
+_PLAN = TypeAdapter(Plan)
+_FIGURES = TypeAdapter(dict[str, Figures])
+
+
+def start_folds(
+    data: Path,
+    images: Path,
+    *,
+    folds: int,
+    out: Path,
+    group: str | None = None,
+    category: str | None = None,
+    whole_images: bool = False,
+    mm_per_pixel: float | None = None,
+    settings: Sequence[str] = (),
+    say: Callable[[str], None],
+) -> dict[str, Figures] | None:
+    """Deal a COCO file out to folds, and train and measure each; see `train_folds`.
+
+    group: key of the images whose equal values stay in one fold.
+    Raises InputError for data that cannot be dealt out so, before anything is written.
+    """
+    if exists(out / FOLDS):
+        raise InputError(
+            f"{out} already holds a cross-validation; go on with it by `hrnet train --resume {out}`"
+        )
+    if not 2 <= folds <= MOST_FOLDS:
+        raise InputError(f"expected --folds from 2 to {MOST_FOLDS}, got {folds}")
+    names = tuple(f"fold{number}" for number in range(1, folds + 1))
+    split_folds(data, out / "data", names, group=group, category=category)
+    plan = Plan(names, str(images.resolve()), category, whole_images, mm_per_pixel, tuple(settings))
+    _write(out, plan, {})
+    return train_folds(out, say)
+
+
+def train_folds(out: Path, say: Callable[[str], None]) -> dict[str, Figures] | None:
+    """Train the folds that are left, and measure each on its own part.
+
+    Returns the figures of each fold, or None where the training was asked to stop.
+    """
+    plan, done = read_folds(out)
+    for name in plan.names:
+        if name in done:
+            say(f"{name}: done before")
+            continue
+        say(f"{name} of {len(plan.names)}:")
+        if not _train_one(out, plan, name, say):
+            return None
+        found = evaluate(
+            out / name,
+            data=_part(out, name, "val"),
+            images=plan.images,
+            category=plan.category,
+            mm_per_pixel=plan.mm_per_pixel,
+        )
+        done[name] = found.metrics
+        _write(out, plan, done)
+    return done
+
+
+def summary(done: Mapping[str, Figures]) -> dict[str, tuple[float, float]]:
+    """Return mean and standard deviation of each figure over the folds that have it.
+
+    The deviation is that of a sample, over one fold less; NaN for a single fold.
+    """
+    names = dict.fromkeys(name for figures in done.values() for name in figures)
+    found = {}
+    for name in names:
+        values = np.array([one[name] for one in done.values() if one.get(name, -1) >= 0])
+        spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
+        found[name] = (float(values.mean()) if len(values) else -1.0, spread)
+    return found
+
+
+def read_folds(out: Path) -> tuple[Plan, dict[str, Figures]]:
+    """Read the plan and the figures so far; InputError where the file is none of ours."""
+    content = read_json(out / FOLDS, "the folds")
+    try:
+        plan, done = _PLAN.validate_python(content["plan"]), content["folds"]  # type: ignore[index]
+        return plan, _FIGURES.validate_python(done)
+    except (ValidationError, TypeError, KeyError):
+        raise InputError(f"{out / FOLDS} is damaged; start the cross-validation again") from None
+
+
+def _write(out: Path, plan: Plan, done: Mapping[str, Figures]) -> None:
+    over_folds = {
+        name: {"mean": mean, "sd": None if math.isnan(sd) else sd}
+        for name, (mean, sd) in summary(done).items()
+    }
+    content = {"plan": asdict(plan), "folds": done, "over_folds": over_folds}
+    make_writable_folder(out)
+    write_text(out / FOLDS, json.dumps(content, indent=1))
+
+
+def _part(out: Path, name: str, part: str) -> Path:
+    return out / "data" / f"{name}_{part}.json"
+
+
+def _train_one(out: Path, plan: Plan, name: str, say: Callable[[str], None]) -> bool:
+    """Train a fold from its start or from where it stopped; return whether it came to its end."""
+    folder = out / name
+    if is_file(folder / STATE):
+        experiment = read_experiment(folder / EXPERIMENT)
+        train(experiment, folder, resume=True, say=say)
+    else:
+        experiment, lines = own_experiment(
+            _part(out, name, "train"),
+            Path(plan.images),
+            val=_part(out, name, "val"),
+            out=folder,
+            category=plan.category,
+            whole_images=plan.whole_images,
+            mm_per_pixel=plan.mm_per_pixel,
+            settings=plan.settings,
+        )
+        for line in lines:
+            say(line)
+        train(experiment, folder, say=say)
+    rows = [json.loads(line) for line in read_text(folder / LOG, "the log").splitlines()]
+    ends = [row["epoch"] for row in rows if row.get("kind") == "epoch"]
+    return bool(ends) and max(ends) >= experiment.train.epochs

@@ -1,0 +1,158 @@
+"""Cross-validation: folds that share nothing, and equal figures whether it was stopped or not."""
+
+import json
+import signal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hrnet.data.split import split_folds
+from hrnet.errors import InputError
+from hrnet.training import train as training
+from hrnet.training.folds import read_folds, start_folds, summary, train_folds
+
+from .discs import write_discs
+
+SETTINGS = (
+    *("model.variant=small_hrnet_w16", "train.init=null", "train.epochs=2", "train.batch_size=4"),
+    *(
+        "model.input_size=[64,64]",
+        "run.workers=0",
+        "train.precision=float32",
+        "train.warmup_steps=0",
+    ),
+    *("train.evaluate_every=1", "run.tensorboard=false", "model.codec=udp"),
+)
+
+
+@pytest.fixture
+def discs(tmp_path) -> Path:
+    """Twelve pictures of six patients."""
+    file = write_discs(tmp_path / "discs", 12)
+    content = json.loads(file.read_text())
+    for row, image in enumerate(content["images"]):
+        image["patient"] = f"p{row // 2}"
+    file.write_text(json.dumps(content))
+    return file
+
+
+def start(file: Path, out: Path, say=lambda line: None, **options):
+    options = {"folds": 3, "group": "patient", "settings": SETTINGS} | options
+    return start_folds(file, file.parent, out=out, say=say, **options)
+
+
+def images_of(file: Path) -> dict[str, str]:
+    """Patient of each picture."""
+    return {one["file_name"]: one["patient"] for one in json.loads(file.read_text())["images"]}
+
+
+def test_folds_share_no_picture_and_no_group(discs, tmp_path):
+    split_folds(discs, tmp_path / "data", ("a", "b", "c"), group="patient")
+    folds = {name: images_of(tmp_path / "data" / f"{name}_val.json") for name in "abc"}
+    assert sorted(name for own in folds.values() for name in own) == sorted(images_of(discs))
+    patients = [set(own.values()) for own in folds.values()]
+    assert [len(one) for one in patients] == [2, 2, 2]
+    assert len(set.union(*patients)) == 6
+    for name, own in folds.items():
+        others = images_of(tmp_path / "data" / f"{name}_train.json")
+        assert not own.keys() & others.keys()
+        assert len(own) + len(others) == 12
+
+
+def test_a_picture_that_is_listed_in_two_groups_joins_them(discs, tmp_path):
+    """Else it would lie in two folds."""
+    content = json.loads(discs.read_text())
+    again = content["images"][0] | {"id": 99, "patient": "p5"}
+    content["images"].append(again)
+    discs.write_text(json.dumps(content))
+    split_folds(discs, tmp_path / "data", ("a", "b", "c"), group="patient")
+    for name in "abc":
+        own = set(images_of(tmp_path / "data" / f"{name}_val.json").values())
+        assert ("p0" in own) == ("p5" in own)
+
+
+def test_stopped_and_resumed_it_gives_the_same_figures(discs, tmp_path, monkeypatch):
+    whole = start(discs, tmp_path / "whole")
+    assert list(whole) == ["fold1", "fold2", "fold3"]
+    # Another one gets Ctrl-C in its second fold: each fold has two updates in each of two epochs.
+    update, calls = training.update, []
+
+    def interrupted(*args, **options):
+        calls.append(None)
+        if len(calls) == 6:
+            signal.raise_signal(signal.SIGINT)
+        return update(*args, **options)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    monkeypatch.setattr(training, "update", interrupted)
+    assert start(discs, tmp_path / "again") is None
+    monkeypatch.undo()
+    signal.signal(signal.SIGINT, before)
+    assert list(read_folds(tmp_path / "again")[1]) == ["fold1"]
+    said: list[str] = []
+    assert train_folds(tmp_path / "again", said.append) == whole
+    assert said[0] == "fold1: done before"
+    # A finished one has nothing to do, and its file has mean and deviation.
+    assert train_folds(tmp_path / "again", said.append) == whole
+    content = json.loads((tmp_path / "again" / "folds.json").read_text())
+    values = [one["AP"] for one in whole.values()]
+    assert content["over_folds"]["AP"] == pytest.approx(
+        {"mean": np.mean(values), "sd": np.std(values, ddof=1)}
+    )
+
+
+@pytest.mark.slow
+def test_by_commands(discs, tmp_path, run):
+    out = tmp_path / "folds"
+    asked = ("train", "--data", discs, "--images", discs.parent, "--out", out)
+    changes = [part for one in SETTINGS for part in ("--set", one)]
+    code, text, err = run(*asked, "--folds", 2, "--group", "patient", *changes)
+    assert code == 0, err
+    assert "fold1" in text
+    assert "sd" in text
+    for words, more in (
+        ("already holds a cross-validation", ("--folds", 2)),
+        ("without --val", ("--folds", 2, "--val", discs)),
+        ("--group with --folds alone", ("--group", "patient")),
+    ):
+        code, _, err = run(*asked, *more)
+        assert code == 2
+        assert words in err
+        assert len(err.splitlines()) == 1
+    code, _, err = run("train", "--resume", out, "--set", "train.epochs=3")
+    assert code == 2
+    assert "keeps the settings that it began with" in err
+    code, text, _ = run("train", "--resume", out)
+    assert code == 0
+    assert text.count("done before") == 2
+
+
+def test_mean_and_deviation_by_hand():
+    done = {"fold1": {"AP": 0.2, "MRE mm": 1.0}, "fold2": {"AP": 0.4, "MRE mm": -1.0}}
+    found = summary(done)
+    assert found["AP"] == pytest.approx((0.3, np.sqrt(0.02)))
+    assert found["MRE mm"][0] == 1
+    assert np.isnan(found["MRE mm"][1])
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"folds": 1}, "--folds from 2 to 100, got 1"),
+        ({"folds": 7}, "expected 7 groups of images or more for as many folds, found 6"),
+        ({"group": "hospital"}, "no image has the key 'hospital' of --group"),
+    ],
+)
+def test_what_cannot_be_dealt_out_is_refused_before_anything_is_written(
+    discs, tmp_path, options, message
+):
+    with pytest.raises(InputError, match=message):
+        start(discs, tmp_path / "run", **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_damaged_plan_is_one_line(tmp_path):
+    (tmp_path / "folds.json").write_text('{"plan": {"names": 3}, "folds": {}}')
+    with pytest.raises(InputError, match=r"folds\.json is damaged"):
+        read_folds(tmp_path)
