@@ -249,3 +249,17 @@ def _tables() -> dict[str, dict[str, Any]]:
 
 def _pairs(rows: list[list[int]]) -> tuple[tuple[int, int], ...]:
     return tuple((first, second) for first, second in rows)
+
+
+_OF_PERSONS = (
+    *("mpii", "aic", "coco_aic", "crowdpose", "posetrack18", "exlpose"),
+    *("coco_wholebody", "humanart", "ubody"),
+)
+"""Published skeletons of whole persons, beside COCO's."""
+
+
+def of_persons(names: tuple[str, ...]) -> bool:
+    """Return whether keypoints are those of a published data set of persons."""
+    if names == COCO_PERSON.names:
+        return True
+    return any(published_skeleton(name).names == names for name in _OF_PERSONS)

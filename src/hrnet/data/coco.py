@@ -5,12 +5,13 @@ HRNet pose code: crowds and subjects without a labelled keypoint are left out an
 to the picture, ending at the last pixel's centre. Training, evaluation and `hrnet data check` share
 this module; everything that it leaves out or makes up is noted with its count.
 
-Where no annotation has a box and no picture more than one subject, each whole picture is the crop
-of its subject. Else a box that is missing or has no area is the grown extent of the keypoints. An
-area that is missing or cannot be is a part of the box. Keys of ours may stand in an annotation:
-`crop_box` (x, y, width, height), which is cropped in place of the clamped `bbox` and may stick out
-of the picture; `head_size` in pixels, for PCKh; `normaliser` in pixels, for NME. An image may have
-`mm_per_pixel`, one number or two for x and y.
+Where no annotation has a box, no picture more than one subject, and the keypoints are not those of
+a published data set of persons, each whole picture is the crop of its subject. Else a box that is
+missing or has no area is the grown extent of the keypoints. An area that is missing or cannot be is
+a part of the box. Keys of ours may stand in an annotation: `crop_box` (x, y, width, height), which
+is cropped in place of the clamped `bbox` and may stick out of the picture; `head_size` in pixels,
+for PCKh; `normaliser` in pixels, for NME. An image may have `mm_per_pixel`, one number or two for x
+and y.
 """
 
 from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ from hrnet.data.subject_boxes import DEFAULT_MARGIN, box_of, clamp_box
 from hrnet.data.whole_images import are_whole
 from hrnet.files import address_in, exists, read_json
 from hrnet.geometry import Size, whole_image_box
-from hrnet.skeleton import Skeleton
+from hrnet.skeleton import Skeleton, of_persons
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +135,7 @@ def read_keypoints(
 
     category: the name (or id) of the one to take; None takes all that have the same keypoints.
     whole_images: take each whole picture as one subject, whatever its box; None does so where there
-        are no boxes and no picture has more than one subject.
+        are no boxes, no picture has more than one subject, and these are no persons.
     Raises InputError with one line for the first error that `hrnet data check` would list, pictures
     aside.
     """
@@ -173,7 +174,9 @@ def make_dataset(
     described = describe_category(chosen.raw, chosen.annotations, findings)
     names = described.skeleton.names
     _note_lengths(chosen.annotations, len(names), findings)
-    whole = are_whole(chosen.annotations, whole_images, findings)
+    # Persons are found, not taken to fill their picture.
+    wanted = False if whole_images is None and of_persons(names) else whole_images
+    whole = are_whole(chosen.annotations, wanted, findings)
     # Subjects and samples of all that is as it should be.
     images = {one.id: one for one in file.images if one.size is not None}
     paths = image_paths(folder, file.images)

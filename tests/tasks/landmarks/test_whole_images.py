@@ -10,6 +10,7 @@ import hrnet
 from hrnet.data.coco import read_keypoints
 from hrnet.errors import InputError
 from hrnet.geometry import whole_image_box
+from hrnet.skeleton import COCO_PERSON
 
 from . import pitch, xrays
 
@@ -61,6 +62,17 @@ def test_with_a_box_or_two_subjects_they_are_not(spines, change):
     assert not data.whole_images
     assert data.samples[1].box_xywh[2] < 60  # the extent of the keypoints
     assert any("whose box is missing" in note for note in data.notes)
+
+
+def test_persons_are_found_and_do_not_fill_their_picture(spines):
+    def as_persons(content: dict) -> None:
+        content["categories"][0]["keypoints"] = list(COCO_PERSON.names)
+        for one in content["annotations"]:
+            one["keypoints"] = one["keypoints"][: 3 * 17]
+
+    file = changed(spines, as_persons)
+    assert not read(file).whole_images
+    assert read(file, whole_images=True).whole_images
 
 
 def test_boxes_are_passed_over_where_it_is_asked_for(spines):

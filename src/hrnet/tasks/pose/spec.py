@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Field, model_validator
 from hrnet.codecs.heatmap import CodecKind, HeatmapCodec
 from hrnet.errors import InputError
 from hrnet.metrics.landmarks import check_group
-from hrnet.skeleton import COCO_PERSON, Skeleton, published_skeleton, skeleton_names
+from hrnet.skeleton import Skeleton, of_persons, published_skeleton, skeleton_names
 from hrnet.spec import LEAST, MOST, FineInputSize, ModelSpec, NetworkSpec
 
 MAX_SIGMA = 1000.0
@@ -124,7 +124,7 @@ class PoseSpec(ModelSpec):
     def subject(self) -> str | None:
         """The class person, for a model of persons."""
         if self.subjects is None:
-            return "person" if _of_persons(self.skeleton.names) else None
+            return "person" if of_persons(self.skeleton.names) else None
         return "person" if self.subjects == "persons" else None
 
     @property
@@ -178,20 +178,6 @@ class PoseSpec(ModelSpec):
             return words
         low, high = self.pixel_range or (0, 255)
         return [*words, f"in_channels {self.network.num_channels}, pixels {low:g} to {high:g}"]
-
-
-_OF_PERSONS = (
-    *("mpii", "aic", "coco_aic", "crowdpose", "posetrack18", "exlpose"),
-    *("coco_wholebody", "humanart", "ubody"),
-)
-"""Published skeletons of whole persons, beside COCO's."""
-
-
-def _of_persons(names: tuple[str, ...]) -> bool:
-    """Return whether keypoints are those of a published data set of persons."""
-    if names == COCO_PERSON.names:
-        return True
-    return any(published_skeleton(name).names == names for name in _OF_PERSONS)
 
 
 _NETWORK_OF_FORMAT_1 = frozenset({"variant", "task", "options"})
