@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from hrnet.codecs.heatmap import HeatmapCodec
 from hrnet.tasks.pose import network
 from hrnet.tasks.pose.network import LOSSES, target_maps
 
@@ -147,16 +148,38 @@ def test_keypoints_in_parts_give_the_same_loss(name, monkeypatch):
     torch.testing.assert_close(found[0], found[1])
 
 
+def drawn(targets) -> tuple[torch.Tensor, torch.Tensor]:
+    """Target heatmaps and weights."""
+    return target_maps(targets), targets["weights"]
+
+
+def test_both_parts_of_map_cross_entropy_are_least_for_the_target():
+    """Maps of one Gaussian each, far apart: the logits that give them have no gradient."""
+    codec = HeatmapCodec("exact", (64, 64), (64, 64), 2)
+    rows, columns, weights = codec.encode_profiles([[[16, 16], [48, 48]]], [[1, 1]])
+    targets = {
+        name: torch.from_numpy(values)
+        for name, values in (("rows", rows), ("columns", columns), ("weights", weights))
+    }
+    goals = target_maps(targets)
+    shares = torch.cat([goals, (1 - goals.amax(dim=1, keepdim=True)).clamp(min=0)], dim=1)
+    logits = (shares / shares.sum(dim=1, keepdim=True)).clamp(min=1e-12).log().requires_grad_()
+    network.map_cross_entropy(logits, targets).backward()
+    assert logits.grad.abs().max() < 1e-4
+
+
 def test_map_cross_entropy_by_loop():
     targets = profiles(9)
     goals = (target_maps(targets) * targets["weights"][..., None, None]).numpy()
     logits = torch.randn((3, 6, 4, 3), generator=torch.Generator().manual_seed(9))
     chances = torch.softmax(logits, dim=1).numpy()
-    total = 0.0
+    total, scale = 0.0, 15 * 8 * np.pi  # keypoints, and the pixels of one
     for n, y, x in np.ndindex(3, 4, 3):
         goal = [*goals[n, :, y, x], 1 - max(goals[n, :, y, x])]
         total -= np.dot(goal, np.log(chances[n, :, y, x])) / sum(goal)
-    assert network.map_cross_entropy(logits, targets).item() == pytest.approx(total / 36, rel=1e-5)
+    where = cross_entropy(torch.log_softmax(logits, dim=1)[:, :-1], *drawn(targets)).item()
+    found = network.map_cross_entropy(logits, targets).item()
+    assert found == pytest.approx(total / scale + where, rel=1e-5)
 
 
 def test_map_cross_entropy_pushes_what_is_not_labelled_down():
@@ -164,4 +187,4 @@ def test_map_cross_entropy_pushes_what_is_not_labelled_down():
     targets["weights"][:, 1] = 0
     logits = torch.zeros(3, 6, 4, 3, requires_grad=True)
     network.map_cross_entropy(logits, targets).backward()
-    assert (logits.grad[:, 1] > 0).all()
+    assert (logits.grad[:, 1].sum(dim=(1, 2)) > 0).all()  # less everywhere is better
