@@ -15,5 +15,8 @@ LOG = "log.jsonl"
 STATE = "state.safetensors"
 """Everything needed to resume; see `training.state`."""
 
+FOLDS = "folds.json"
+"""Plan and figures of a cross-validation, in the folder of its runs; see `training.folds`."""
+
 PICTURES = "pictures"
 """Folder of drawn validation images."""

@@ -7,6 +7,8 @@ from typing import Annotated, TypedDict
 import typer
 
 from hrnet.errors import InputError, printable
+from hrnet.files import is_file
+from hrnet.run_folder import FOLDS
 
 Folds = Annotated[
     int | None,
@@ -30,9 +32,7 @@ Group = Annotated[
 
 def is_cross_validation(folder: Path | None) -> bool:
     """Return True for the folder of a cross-validation."""
-    from hrnet.files import is_file
-
-    return folder is not None and is_file(folder / "folds.json")
+    return folder is not None and is_file(folder / FOLDS)
 
 
 class Own(TypedDict):
@@ -104,4 +104,4 @@ def _print(
         cells = (f"{value:.4f}" if value >= 0 else "-" for value in values)
         table.add_row(printable(metric), *cells)
     make_console().print(table)
-    say(f"figures written to {out / 'folds.json'}")
+    say(f"figures written to {out / FOLDS}")

@@ -126,8 +126,8 @@ def predict(
     wanted = detector if where is None else None  # given boxes need no detector
     use = partial(load, device=device, engine=engine, threads=threads, detector=wanted)
     loaded = use(model, settings=[*(settings or ()), *(WHOLE if whole_image else ())])
-    # Pictures of any channels are often arrays.
-    paths, errors, left_out = _find(sources, recursive, arrays=not loaded.spec.reads_rgb)
+    found = found if loaded.spec.reads_rgb else _find(sources, recursive, arrays=True)
+    paths, errors, left_out = found
     attempted = len(paths) + len(errors)
     task = get_task(loaded.spec.task)
     file = None if printed else json_file or (out / f"{task.results}.json" if out else None)
@@ -156,6 +156,7 @@ def predict(
 
 
 def _find(sources: Sequence[str], recursive: bool, *, arrays: bool = False) -> "FoundImages":
+    """Find the images; arrays: .npy files too, as pictures of any channels often are."""
     from hrnet.image_files import find_images
 
     return find_images(sources, recursive=recursive, arrays=arrays)

@@ -22,12 +22,10 @@ from hrnet.errors import InputError
 from hrnet.evaluation import evaluate
 from hrnet.files import exists, is_file, make_writable_folder, read_json, read_text, write_text
 from hrnet.recipes.finetune import own_experiment
-from hrnet.run_folder import EXPERIMENT, LOG, STATE
+from hrnet.run_folder import EXPERIMENT, FOLDS, LOG
 from hrnet.tasks import read_experiment
+from hrnet.training.folder import expect_no_run
 from hrnet.training.train import train
-
-FOLDS = "folds.json"
-"""The file of a cross-validation in its folder."""
 
 MOST_FOLDS = 100
 
@@ -75,6 +73,7 @@ def start_folds(
         raise InputError(
             f"{out} already holds a cross-validation; go on with it by `hrnet train --resume {out}`"
         )
+    expect_no_run(out)
     if not 2 <= folds <= MOST_FOLDS:
         raise InputError(f"expected --folds from 2 to {MOST_FOLDS}, got {folds}")
     names = tuple(f"fold{number}" for number in range(1, folds + 1))
@@ -103,6 +102,7 @@ def train_folds(out: Path, say: Callable[[str], None]) -> dict[str, Figures] | N
             images=plan.images,
             category=plan.category,
             mm_per_pixel=plan.mm_per_pixel,
+            device=read_experiment(out / name / EXPERIMENT).run.device,
         )
         done[name] = found.metrics
         _write(out, plan, done)
@@ -150,7 +150,8 @@ def _part(out: Path, name: str, part: str) -> Path:
 def _train_one(out: Path, plan: Plan, name: str, say: Callable[[str], None]) -> bool:
     """Train a fold from its start or from where it stopped; return whether it came to its end."""
     folder = out / name
-    if is_file(folder / STATE):
+    # A run without a saved state begins anew.
+    if is_file(folder / EXPERIMENT):
         experiment = read_experiment(folder / EXPERIMENT)
         train(experiment, folder, resume=True, say=say)
     else:
@@ -167,6 +168,8 @@ def _train_one(out: Path, plan: Plan, name: str, say: Callable[[str], None]) -> 
         for line in lines:
             say(line)
         train(experiment, folder, say=say)
+    if not is_file(folder / LOG):  # stopped before the first row
+        return False
     rows = [json.loads(line) for line in read_text(folder / LOG, "the log").splitlines()]
     ends = [row["epoch"] for row in rows if row.get("kind") == "epoch"]
     return bool(ends) and max(ends) >= experiment.train.epochs

@@ -9,6 +9,7 @@ import pytest
 
 from hrnet.data.split import split_folds
 from hrnet.errors import InputError
+from hrnet.run_folder import STATE
 from hrnet.training import train as training
 from hrnet.training.folds import read_folds, start_folds, summary, train_folds
 
@@ -73,7 +74,8 @@ def test_a_picture_that_is_listed_in_two_groups_joins_them(discs, tmp_path):
         assert ("p0" in own) == ("p5" in own)
 
 
-def test_stopped_and_resumed_it_gives_the_same_figures(discs, tmp_path, monkeypatch):
+@pytest.mark.parametrize("killed", [False, True])
+def test_stopped_and_resumed_it_gives_the_same_figures(discs, tmp_path, monkeypatch, killed):
     whole = start(discs, tmp_path / "whole")
     assert list(whole) == ["fold1", "fold2", "fold3"]
     assert len({one["error px"] for one in whole.values()}) == 3
@@ -92,6 +94,8 @@ def test_stopped_and_resumed_it_gives_the_same_figures(discs, tmp_path, monkeypa
     monkeypatch.undo()
     signal.signal(signal.SIGINT, before)
     assert list(read_folds(tmp_path / "again")[1]) == ["fold1"]
+    if killed:  # before its first state was saved
+        (tmp_path / "again" / "fold2" / STATE).unlink()
     said: list[str] = []
     assert train_folds(tmp_path / "again", said.append) == whole
     assert said[0] == "fold1: done before"
@@ -152,6 +156,14 @@ def test_what_cannot_be_dealt_out_is_refused_before_anything_is_written(
     with pytest.raises(InputError, match=message):
         start(discs, tmp_path / "run", **options)
     assert not (tmp_path / "run").exists()
+
+
+def test_the_folder_of_a_run_is_not_taken(discs, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / STATE).write_text("a state")
+    with pytest.raises(InputError, match="already holds a run"):
+        start(discs, tmp_path / "run")
+    assert [one.name for one in (tmp_path / "run").iterdir()] == [STATE]
 
 
 def test_a_damaged_plan_is_one_line(tmp_path):

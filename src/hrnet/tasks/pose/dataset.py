@@ -170,13 +170,16 @@ class PoseDataset:
     def _expect_lengths(self, spec: PoseSpec) -> None:
         """Raise InputError where figures that a model asks for cannot be computed of these data."""
         wanted = [group for group in spec.metrics if group != COCO_METRICS]
-        if wanted and not self.has_own_boxes:
+        if not wanted:
+            return
+        if not self.has_own_boxes:
             raise InputError(
                 f"expected the annotated boxes for {wanted[0]}, which compares each subject with "
                 'its own truth; take boxes=gt, or --set metrics=["coco"]'
             )
+        landmarks = self.landmarks()
         for group in wanted:
-            expect_lengths(str(self.path), group, self.landmarks())
+            expect_lengths(str(self.path), group, landmarks)
 
     @property
     def _counts(self) -> tuple[int, int, int]:

@@ -27,14 +27,13 @@ def _compared(pairs: Pairs, dataset: Dataset, spec: PoseSpec) -> tuple[Floats, F
     from hrnet.tasks.pose.dataset import PoseDataset
 
     assert isinstance(dataset, PoseDataset)
-    # Poses come by image, as their boxes do.
-    samples = sorted(dataset.samples, key=lambda sample: sample.image_id)
+    # Poses come by image, as the landmarks do.
     poses = [cast("Poses", result) for _, result in pairs]
-    keypoints = np.concatenate([one.keypoints for one in poses]).astype(np.float64)
+    found = np.concatenate([one.keypoints for one in poses]).astype(np.float64)
     covariances = np.concatenate([one.covariances for one in poses if one.covariances is not None])
+    marks = dataset.landmarks(found)
+    errors, labelled = marks.found - marks.true, marks.counted
     boxes = xyxy_to_xywh(np.concatenate([one.boxes for one in poses]))
-    labelled = np.stack([one.visibility > 0 for one in samples])
-    errors = keypoints - np.stack([one.keypoints for one in samples])
     _, size = box_to_crop(boxes, spec.input_size, spec.padding)
     units = (size / np.array(spec.heatmap_codec.heatmap_size)).prod(axis=1)
     repeated = np.repeat(units[:, None], labelled.shape[1], axis=1)
