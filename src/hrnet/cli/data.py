@@ -35,6 +35,7 @@ Examples:
   hrnet data import labels.slp --out flies.json --images frames/
   hrnet data import dataset.yaml --out cars.json --part train --names front,back
   hrnet data import VOCdevkit/VOC2007/ --out voc.json --part trainval
+  hrnet data import face_landmarks_300w_train.csv --out faces.json --images 300w/
 """
 
 MASKS_EXAMPLES = """\b
@@ -330,7 +331,7 @@ def import_source(
         str | None,
         typer.Option(
             "--format",
-            metavar="yolo|voc|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody",
+            metavar="yolo|voc|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody|faces|cofw",
             help="The tool that wrote SOURCE (default: detected).",
         ),
     ] = None,

@@ -314,6 +314,24 @@ def test_json(folders, name, content):
     try_one()
 
 
+FACES = "picture,scale,size,x,y,points" + "," * 37 + "\na.png,0.1,19,20,20" + ",9,8.5" * 19 + "\n"
+FACE_LIST = "9 8.5 " * 98 + "1 2 30 40 0 1 0 0 1 0 a.png\n"
+
+
+@check(text=spoiled_text(FACES))
+def test_tables_of_faces(folders, text):
+    folder = next(folders)
+    (folder / "faces.csv").write_text(text, newline="")
+    expect_result_or_line(folder / "faces.csv", "faces")
+
+
+@check(text=spoiled_text(FACE_LIST))
+def test_lists_of_faces(folders, text):
+    folder = next(folders)
+    (folder / "list.txt").write_text(text, newline="")
+    expect_result_or_line(folder / "list.txt", "faces")
+
+
 @check(heads=spoiled_json([[[1], [2]], [[30], [40]]]))
 def test_mpii_heads(folders, heads):
     folder = next(folders)

@@ -75,6 +75,26 @@ def test_our_own_file_is_described_later(pose, tmp_path):
     assert read_checkpoint(third)[1] == read_checkpoint(second)[1].model_copy(update={"sigma": 3.0})
 
 
+def test_files_of_the_face_models_are_known_by_their_names(tmp_path):
+    """The authors' download has no checksum; its name says crop, codec and sigma."""
+    row = find_row("hrnet_w18_v2-300w-256x256-official")
+    path, network = foreign(
+        tmp_path / "HR18-300W.pth",
+        "hrnet_w18",
+        wrap=files.in_state_dict,
+        num_outputs=68,
+        head="v2",
+        upsampling="bilinear",
+        align_corners=False,
+    )
+    assert network.spec == row.network
+    convert_file(path, tmp_path / "a.safetensors")
+    loaded, spec = load_checkpoint(tmp_path / "a.safetensors")
+    assert (spec.codec, spec.sigma, spec.input_size) == ("face", 1.0, (256, 256))
+    assert spec.skeleton.names[0] == "kpt-0"
+    assert torch.equal(files.outputs(loaded), files.outputs(network))
+
+
 def test_the_catalogue_describes_files_that_it_knows(pose, tmp_path, monkeypatch):
     row = PublishedWeight(
         name="small-coco-64x32",

@@ -4,7 +4,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from hrnet.data.imports import cvat, deeplabcut, labelstudio, mpii, sleap, voc, wholebody, yolo
+from hrnet.data.imports import (
+    cofw,
+    cvat,
+    deeplabcut,
+    faces,
+    labelstudio,
+    mpii,
+    sleap,
+    voc,
+    wholebody,
+    yolo,
+)
 from hrnet.data.imports.common import Imported, ImportedBoxes, Source
 
 
@@ -26,5 +37,7 @@ FORMATS: Mapping[str, Format] = {
     "sleap": Format(sleap.fits, sleap.read, sleap.OPTIONS),
     "mpii": Format(mpii.fits, mpii.read, mpii.OPTIONS),
     "wholebody": Format(wholebody.fits, wholebody.read),
+    "faces": Format(faces.fits, faces.read),
+    "cofw": Format(cofw.fits, cofw.read),
 }
 """Values of --format."""

@@ -223,6 +223,30 @@ def chosen_one(where: object, what: str, found: Sequence[str], wanted: str | Non
     raise InputError(f"{where}: expected one {what}, found {listed}; give {asked}")
 
 
+def cropped_subject(
+    triples: NDArray[np.float64],
+    crop: Box,
+    place: tuple[str, str],
+    size: Size,
+    extra: Mapping[str, object],
+) -> ImportedSubject:
+    """Return a subject with a published crop: its box is the part of it within the picture.
+
+    crop: left, top, width, height, perhaps beyond the picture. place: of the subject and its
+    picture, for messages. size: (height, width). Raises InputError where nothing lies within.
+    """
+    left, top, width, height = crop
+    right, bottom = min(left + width, size[1]), min(top + height, size[0])
+    x, y = max(left, 0.0), max(top, 0.0)
+    if min(right - x, bottom - y) <= 1:
+        raise InputError(
+            f"{place[0]}: its box lies outside of {place[1]} with {size[1]}x{size[0]} "
+            "pixels; give the images that were annotated"
+        )
+    box = (float(x), float(y), float(right - x), float(bottom - y))
+    return ImportedSubject(triples, box, {"crop_box": [float(one) for one in crop], **extra})
+
+
 def enclosing_box(left: float, top: float, width: float, height: float, turn: Turn) -> Box:
     """Return the upright box (xywh) around a turned one. turn: degrees clockwise, and the pivot."""
     degrees, (x, y) = turn

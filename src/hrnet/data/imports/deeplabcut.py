@@ -7,8 +7,6 @@ Tables that a network wrote have a third column, the likelihood of each point.
 Source of the layout: DeepLabCut's documentation and projects, and its config.yaml.
 """
 
-import csv
-import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +24,7 @@ from hrnet.data.imports.common import (
     shown,
 )
 from hrnet.data.imports.pictures import FolderSearch, PictureFinder
+from hrnet.data.imports.tables import table_rows
 from hrnet.data.imports.yaml_file import read_yaml
 from hrnet.errors import InputError
 from hrnet.files import is_file, is_folder, read_text
@@ -74,9 +73,9 @@ def fits(source: Path) -> bool:
     """Return True for a project's folder, its config.yaml, or one of its CSV files."""
     if is_folder(source):
         return is_folder(source / "labeled-data")
-    return source.suffix == ".csv" or (
-        source.name == "config.yaml" and is_folder(source.parent / "labeled-data")
-    )
+    if source.suffix == ".csv" and is_file(source):
+        return read_text(source, "labels").startswith(f"{_HEADER[0]},")
+    return source.name == "config.yaml" and is_folder(source.parent / "labeled-data")
 
 
 def read(source: Source) -> Imported:
@@ -115,21 +114,9 @@ def read(source: Source) -> Imported:
     )
 
 
-def _lines(file: Path) -> list[list[str]]:
-    """The rows of a table that hold anything."""
-    reader = csv.reader(io.StringIO(read_text(file, "labels"), newline=""))
-    try:
-        return [line for line in reader if any(line)]
-    except csv.Error as error:
-        raise InputError(
-            f"{file}, line {reader.line_num}: expected a row of a table, got something else "
-            f"({error})"
-        ) from None
-
-
 def _read_table(source: Source, file: Path) -> _Table:
     # Header rows come first, and give the number of columns.
-    lines = _lines(file)
+    lines = table_rows(file)
     header: dict[str, list[str]] = {}
     while lines and lines[0][0] in _HEADER:
         row = lines.pop(0)

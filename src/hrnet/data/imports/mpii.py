@@ -22,6 +22,7 @@ from hrnet.data.imports.common import (
     ImportedPicture,
     ImportedSubject,
     Source,
+    cropped_subject,
     mentions,
     shown,
 )
@@ -164,24 +165,15 @@ def _person(name: str, entry: object) -> _Person:
 
 def _subject(person: _Person, size: Size, extra: Json) -> ImportedSubject:
     """Make the subject of one entry and the size of its picture."""
-    # The crop: centre + (0, 15 * scale), side 200 * scale; the box is its part in the picture.
+    # The crop: centre + (0, 15 * scale), side 200 * scale.
     side = _PIXELS_PER_SCALE * person.scale
     left, top = person.center + np.array([0, _DOWN * person.scale]) - 1 - side / 2
-    right, bottom = min(left + side, size[1]), min(top + side, size[0])
-    x, y = max(left, 0.0), max(top, 0.0)
-    if min(right - x, bottom - y) <= 1:
-        raise InputError(
-            f"{person.name}: its box lies outside of {person.image} with {size[1]}x{size[0]} "
-            "pixels; give the images that were annotated"
-        )
+    crop = (float(left), float(top), side, side)
     # Joints count from 1, pixels from 0.
     visible = person.visible
     triples = np.zeros((NUM_JOINTS, 3))
     triples[visible] = np.column_stack([person.joints[visible] - 1, np.full(visible.sum(), 2)])
-    box = (float(x), float(y), float(right - x), float(bottom - y))
-    return ImportedSubject(
-        triples, box, {"crop_box": [float(left), float(top), side, side], **extra}
-    )
+    return cropped_subject(triples, crop, (person.name, person.image), size, extra)
 
 
 def _read_heads(file: Path, count: int) -> NDArray[np.floating]:

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from hrnet.data.coco_file import Json
 from hrnet.data.imports.common import (
-    EXTRA_HINT,
     Imported,
     ImportedPicture,
     ImportedSubject,
@@ -25,10 +24,11 @@ from hrnet.data.imports.common import (
     name_of,
     shown,
 )
+from hrnet.data.imports.hdf5 import opened
 from hrnet.data.imports.pictures import PictureFinder
 from hrnet.data.imports.sleap_file import Extractor, SleapFile, no_sleap
-from hrnet.errors import InputError, one_line
-from hrnet.files import exists, is_file, is_folder, parse_json
+from hrnet.errors import InputError
+from hrnet.files import parse_json
 from hrnet.numbers import to_float, to_int
 
 OPTIONS = frozenset({"category"})
@@ -52,23 +52,8 @@ def fits(source: Path) -> bool:
 
 def read(source: Source) -> Imported:
     """Read the labels of people; pictures inside the file are written to `options.extracted`."""
-    try:
-        import h5py
-    except ImportError:
-        raise InputError(f"reading {source} needs the package h5py; {EXTRA_HINT}") from None
-    path = source.path
-    if not is_file(path):
-        special = exists(path) and not is_folder(path)
-        kind = "a pipe or a device" if special else "no such file"
-        raise InputError(f"{source} cannot be read: {kind}; check the path")
-    try:
-        with h5py.File(path, "r") as file:
-            return _read(source, SleapFile(path, file))
-    except InputError:
-        raise
-    # h5py raises many types for damaged files.
-    except (OSError, LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise no_sleap(path, f"{type(error).__name__}: {one_line(error):.100}") from None
+    with opened(source.path, no_sleap) as file:
+        return _read(source, SleapFile(source.path, file))
 
 
 def _read(source: Source, file: SleapFile) -> Imported:

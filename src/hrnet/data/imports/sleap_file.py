@@ -12,18 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from hrnet.data.imports.hdf5 import MOST_BYTES, MOST_PIXELS, data_of, part_of, write_png
 from hrnet.errors import InputError, one_line
-from hrnet.files import atomic_path, is_file, make_writable_folder
 from hrnet.numbers import to_int
 
 if TYPE_CHECKING:
     import h5py
-
-_MOST_BYTES = 1 << 28
-"""No table of labels is longer; a file of a few kilobytes can claim terabytes."""
-
-_MOST_PIXELS = 40_000_000
-"""More than the largest frames of videos have, 8192x4320."""
 
 
 def no_sleap(path: Path, why: str) -> InputError:
@@ -42,15 +36,9 @@ class SleapFile:
 
     def part(self, name: str) -> h5py.HLObject:
         """Return a group or data set; InputError where there is none, or it is in another file."""
-        import h5py
-
-        # Soft and external links could lead anywhere on the disk.
-        found = self._file
-        for step in name.split("/"):
-            link = found.get(step, getlink=True) if isinstance(found, h5py.Group) else None
-            if not isinstance(link, h5py.HardLink):
-                raise no_sleap(self.path, f"it has no {name:.100}")
-            found = found[step]
+        found = part_of(self._file, name)
+        if found is None:
+            raise no_sleap(self.path, f"it has no {name:.100}")
         return found
 
     def metadata(self, key: str) -> object:
@@ -61,18 +49,16 @@ class SleapFile:
 
     def dataset(self, name: str) -> h5py.Dataset:
         """Return a data set whose values lie in the file itself."""
-        import h5py
-
-        found = self.part(name)
-        if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
+        found = data_of(self.part(name))
+        if found is None:
             raise no_sleap(self.path, f"no data in {name}")
         return found
 
     def _values(self, name: str) -> NDArray[np.void]:
         found = self.dataset(name)
-        if found.ndim != 1 or found.size * found.dtype.itemsize > _MOST_BYTES:
+        if found.ndim != 1 or found.size * found.dtype.itemsize > MOST_BYTES:
             raise InputError(
-                f"{self.path}: expected a list of at most {_MOST_BYTES:,} bytes in {name}, got the "
+                f"{self.path}: expected a list of at most {MOST_BYTES:,} bytes in {name}, got the "
                 f"shape {found.shape}"
             )
         values: NDArray[np.void] = found[()]
@@ -137,29 +123,18 @@ class Extractor:
             raise InputError(
                 f"{source}: frame {number} of video {video} is labelled but not embedded"
             )
-        # Written as PNG, which keeps the pixels.
         where = f"{source}: frame {number} of video {video}"
+        picture = _embedded(where, dataset, numbers.index(number))
         path = self._folder / f"video{video}_{number:06}.png"
-        content = io.BytesIO()
-        _embedded(where, dataset, numbers.index(number)).save(content, format="PNG")
-        make_writable_folder(self._folder)
-        if is_file(path) and path.read_bytes() == content.getvalue():
-            return path
-        if is_file(path) and not self._replace:
-            raise InputError(
-                f"{path} exists and is another picture; name another --out or add --force"
-            )
-        with atomic_path(path) as temporary:
-            temporary.write_bytes(content.getvalue())
-        return path
+        return write_png(picture, path, replace=self._replace)
 
 
 def _embedded(where: str, dataset: h5py.Dataset, row: int) -> Image.Image:
     """One embedded picture: an encoded file as bytes, or raw pixels; RGB either way."""
     # The shape is checked first: a small file can claim terabytes.
     pixels, values = math.prod(dataset.shape[1:3]), math.prod(dataset.shape[1:])
-    if pixels > _MOST_PIXELS or values > 4 * _MOST_PIXELS:
-        raise InputError(f"{where}: expected at most {_MOST_PIXELS:,} pixels, got {pixels:,}")
+    if pixels > MOST_PIXELS or values > 4 * MOST_PIXELS:
+        raise InputError(f"{where}: expected at most {MOST_PIXELS:,} pixels, got {pixels:,}")
     stored = np.asarray(dataset[row])
     if dataset.attrs.get("format", "png") == "hdf5" or stored.ndim > 1:
         if not ((stored >= 0) & (stored <= 255)).all():  # false for NaN too
@@ -169,8 +144,8 @@ def _embedded(where: str, dataset: h5py.Dataset, row: int) -> Image.Image:
         with Image.open(
             io.BytesIO(stored.astype(np.int8).tobytes()), formats=("PNG", "JPEG")
         ) as picture:
-            if picture.width * picture.height > _MOST_PIXELS:
-                raise InputError(f"{where}: expected at most {_MOST_PIXELS:,} pixels")
+            if picture.width * picture.height > MOST_PIXELS:
+                raise InputError(f"{where}: expected at most {MOST_PIXELS:,} pixels")
             rgb = picture.convert("RGB")
     except InputError:
         raise

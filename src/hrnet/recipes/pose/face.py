@@ -6,8 +6,16 @@ batches of 16, without weight decay; scale U(0.75, 1.25), rotation U(-30, 30) de
 cases, mirroring in half of them. The loss here is half of theirs, which Adam does not see.
 
 All start from the authors' ImageNet weights; `--set train.init=null` starts from new ones. The data
-are COCO keypoint files whose annotations have a `crop_box`: the published centre, and 200 pixels of
-the published scale for its sides.
+are those of the authors' README, imported by
+
+    hrnet data import data/300w/face_landmarks_300w_train.csv --images data/300w/images \\
+        --out data/300w/annotations/train.json
+    hrnet data import data/300w/face_landmarks_300w_valid.csv --images data/300w/images \\
+        --out data/300w/annotations/test.json
+    hrnet data import data/cofw/COFW_train_color.mat --out data/cofw/annotations/train.json
+
+and so on: annotations with a `crop_box` of the published centre and 200 pixels of the published
+scale. COFW's pictures lie in its files, and are written beside the annotations.
 """
 
 from pathlib import Path
@@ -24,7 +32,15 @@ from hrnet.tasks.pose.config import (
 _AUGMENTATION = PoseAugmentation(scale=0.25, rotation_deg=30, flip=0.5, half_body=0)
 
 
-def _face(dataset: str, *, sigma: float, normaliser: str, lr: float = 1e-4) -> PoseExperiment:
+def _face(
+    dataset: str,
+    *,
+    sigma: float,
+    normaliser: str,
+    lr: float = 1e-4,
+    images: tuple[str, str] = ("images", "images"),
+) -> PoseExperiment:
+    """Make a recipe. images: folders of those to train on and to measure on, in the data's."""
     folder = Path("data") / dataset
     return PoseExperiment(
         name=f"hrnet_w18_{dataset}_256x256",
@@ -38,9 +54,9 @@ def _face(dataset: str, *, sigma: float, normaliser: str, lr: float = 1e-4) -> P
         ),
         data=KeypointData(
             annotations=folder / "annotations/train.json",
-            images=folder / "images",
+            images=folder / images[0],
             val_annotations=folder / "annotations/test.json",
-            val_images=folder / "images",
+            val_images=folder / images[1],
         ),
         augmentation=_AUGMENTATION,
         train=PoseTrain(
@@ -82,7 +98,8 @@ def hrnet_w18_cofw_256x256() -> PoseExperiment:
     Published: NME 3.45 in percent of the distance of the pupils, failure rate 0.20 at 0.10.
     Command: hrnet train pose/hrnet_w18_cofw_256x256 --out runs/cofw
     """
-    return _face("cofw", sigma=1.5, normaliser="kpt-8-kpt-9")
+    images = ("annotations/train_images", "annotations/test_images")
+    return _face("cofw", sigma=1.5, normaliser="kpt-8-kpt-9", images=images)
 
 
 def hrnet_w18_aflw_256x256() -> PoseExperiment:
