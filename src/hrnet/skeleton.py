@@ -237,6 +237,14 @@ def published_skeleton(name: str) -> Skeleton:
     )
 
 
+@cache
+def find_published(names: tuple[str, ...]) -> tuple[str, Skeleton] | None:
+    """Return the published skeleton that has these keypoint names and sigmas, and its own name."""
+    measured = [name for name, facts in _tables().items() if "sigmas" in facts]
+    found = (name for name in ("coco", *measured) if published_skeleton(name).names == names)
+    return next(((name, published_skeleton(name)) for name in found), None)
+
+
 def skeleton_names() -> tuple[str, ...]:
     """Return every name that `published_skeleton` takes."""
     return ("coco", *_tables())

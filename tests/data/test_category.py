@@ -8,7 +8,7 @@ from hrnet.data.coco import parse_keypoints
 from hrnet.data.coco_file import parse_annotation
 from hrnet.data.findings import Findings
 from hrnet.errors import InputError
-from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA
+from hrnet.skeleton import COCO_PERSON, DEFAULT_SIGMA, published_skeleton
 
 NAMES = ["head", "wing_a", "wing_b", "tail"]
 
@@ -41,6 +41,21 @@ def test_coco_names_with_pairs_of_their_own():
     assert described.skeleton.flip_pairs == ()
     assert described.skeleton.sigmas == COCO_PERSON.sigmas
     assert described.sigmas_source == "COCO"
+
+
+@pytest.mark.parametrize("name", ["mpii", "ap10k", "coco_wholebody"])
+def test_published_names_have_published_sigmas_and_an_upper_half(name):
+    known = published_skeleton(name)
+    described = describe_category({"keypoints": list(known.names)})
+    assert described.skeleton.sigmas == known.sigmas
+    assert described.skeleton.upper_body == known.upper_body != ()
+    assert described.skeleton.edges == known.edges
+    assert described.sigmas_source == name
+    given = {"keypoints": list(known.names), "sigmas": [0.1] * known.num_keypoints}
+    with_sigmas = describe_category(given)
+    assert with_sigmas.skeleton.upper_body == known.upper_body
+    assert with_sigmas.skeleton.sigmas == (0.1,) * known.num_keypoints
+    assert with_sigmas.sigmas_source == "annotation file"
 
 
 @pytest.mark.parametrize(

@@ -238,7 +238,7 @@ FORMATS = {
     "atrw/test_atrw.json": (15, 2, 6, 14),
     "coco/test_coco.json": (17, 12, 8, 19),
     "coco/test_coco_wholebody.json": (17, 12, 8, 19),
-    "crowdpose/test_crowdpose.json": (14, 4, 6, 0),
+    "crowdpose/test_crowdpose.json": (14, 4, 6, 13),
     "deepfasion2/deepfasion2.json": (294, 2, 0, 0),
     "exlpose/test_exlpose.json": (14, 6, 6, 13),
     "fld/test_fld.json": (8, 2, 4, 0),

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hrnet.cli.imports import IMPORT_EXAMPLES, import_source
 from hrnet.cli.options import WholeImage
 from hrnet.errors import InputError, one_line, printable
 
 if TYPE_CHECKING:
-    from hrnet.data.imports.run import ImportReport
     from hrnet.data.source import DataSource
     from hrnet.data.split import WrittenPart
 
@@ -27,15 +27,6 @@ Examples:
   hrnet data split my.json --out parts/ --group video
   hrnet data split my.json --out dogs/ --category dog --val 0
   hrnet data split flowers/ --out parts/ --val 0.2
-"""
-
-IMPORT_EXAMPLES = """\b
-Examples:
-  hrnet data import dlc_project/ --out walks.json
-  hrnet data import labels.slp --out flies.json --images frames/
-  hrnet data import dataset.yaml --out cars.json --part train --names front,back
-  hrnet data import VOCdevkit/VOC2007/ --out voc.json --part trainval
-  hrnet data import face_landmarks_300w_train.csv --out faces.json --images 300w/
 """
 
 MASKS_EXAMPLES = """\b
@@ -100,20 +91,6 @@ OneCategory = Annotated[
     str | None,
     typer.Option(
         metavar="NAME", help="Keypoints and boxes: take this category alone (default: all)."
-    ),
-]
-
-Heads = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help="mpii: head boxes for PCKh, such as gt_valid.mat."),
-]
-
-Likelihood = Annotated[
-    float | None,
-    typer.Option(
-        metavar="SHARE",
-        help="yolo, deeplabcut: keypoints that a network scored below this count as unlabelled "
-        "(default: 0.6 for deeplabcut, none for yolo).",
     ),
 ]
 
@@ -319,78 +296,4 @@ def draw(
     typer.echo(printable(f"look at it: hrnet data check {done.list_file} --report report/"))
 
 
-@app.command("import", epilog=IMPORT_EXAMPLES)
-def import_source(
-    source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="Output of the tool: a file or folder.")
-    ],
-    out: Annotated[
-        Path, typer.Option("--out", "-o", metavar="FILE", help="The COCO file to write.")
-    ],
-    format_name: Annotated[
-        str | None,
-        typer.Option(
-            "--format",
-            metavar="yolo|voc|cvat|labelstudio|deeplabcut|sleap|mpii|wholebody|faces|cofw",
-            help="The tool that wrote SOURCE (default: detected).",
-        ),
-    ] = None,
-    images: Annotated[
-        Path | None,
-        typer.Option("--images", "-i", metavar="DIR", help="Image folder, if not as in SOURCE."),
-    ] = None,
-    names: Annotated[
-        str | None,
-        typer.Option(metavar="NAME,NAME,...", help="Names of the keypoints, in their order."),
-    ] = None,
-    category: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Take this class, label, skeleton or individual alone."),
-    ] = None,
-    part: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Take this part of the data set alone, such as train."),
-    ] = None,
-    heads: Heads = None,
-    likelihood: Likelihood = None,
-    margin: Annotated[
-        float,
-        typer.Option(metavar="SHARE", help="Growth of boxes made of keypoints, on each side."),
-    ] = 0.1,
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
-) -> None:
-    """Write keypoints or boxes of another tool as a COCO file.
-
-    Keypoints are read where SOURCE has any, else boxes (yolo, voc, cvat, labelstudio).
-    """
-    from hrnet.data.imports.common import ImportOptions
-    from hrnet.data.imports.run import import_annotations
-
-    options = ImportOptions(
-        images=images,
-        names=tuple(name.strip() for name in names.split(",")) if names else None,
-        category=category,
-        part=part,
-        extracted=out.with_name(f"{out.stem}_images"),
-        heads=heads,
-        likelihood=likelihood,
-    )
-    done = import_annotations(
-        source, out, options, format_name=format_name, margin=margin, force=force
-    )
-    _print_import(done)
-
-
-def _print_import(done: "ImportReport") -> None:
-    typer.echo(printable(done.line))
-    for note in done.notes:
-        typer.echo(f"note: {one_line(note)}")
-    if len(done.parts) > 1:
-        parts = one_line(", ".join(done.parts))
-        typer.echo(f"note: all parts ({parts}) are in one file; --part takes one of them")
-    typer.echo(printable(f"written: {done.out}"))
-    typer.echo(
-        printable(
-            f"look at it: hrnet data check {done.out} --images {done.images} --report report/"
-        )
-    )
+app.command("import", epilog=IMPORT_EXAMPLES)(import_source)

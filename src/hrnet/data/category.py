@@ -29,6 +29,7 @@ from hrnet.skeleton import (
     MOST_BONES,
     MOST_KEYPOINTS,
     Skeleton,
+    find_published,
     infer_flip_pairs,
 )
 
@@ -40,8 +41,9 @@ Kind = TypeVar("Kind")
 class CategorySkeleton:
     """The skeleton of a category and where its parts come from.
 
-    sigma_sources: for each keypoint "annotation file", "COCO", "annotators (N subjects)" or
-    "default". flips_given: the category names its mirror pairs; otherwise they are inferred.
+    sigma_sources: for each keypoint "annotation file", the name of a published skeleton ("COCO" for
+    that of COCO's persons), "annotators (N subjects)" or "default". flips_given: the category names
+    its mirror pairs; otherwise they are inferred.
     """
 
     skeleton: Skeleton
@@ -52,7 +54,7 @@ class CategorySkeleton:
     def sigmas_source(self) -> str:
         """Name the source of the sigmas in a few words."""
         sources = self.sigma_sources
-        if sources[0] in ("annotation file", "COCO"):
+        if not sources[0].startswith(("annotators", "default")):
             return sources[0]
         inferred = sum(source != "default" for source in sources)
         if not inferred:
@@ -207,9 +209,9 @@ def describe_category(
 
     Mirror pairs: `flip_pairs` of the category, pairs of names or of indices from 0, else inferred
     from left and right in the names. With an empty list nothing mirrors.
-    Sigmas: `sigmas` of the category, COCO's where the names are those of COCO persons, inferred
-    from `annotations` of the category where several annotators labelled the same subjects
-    (`annotator_spread`), else one default.
+    Sigmas: `sigmas` of the category, those of the published skeleton that has the same names, as
+    COCO's persons have, inferred from `annotations` of the category where several annotators
+    labelled the same subjects (`annotator_spread`), else one default.
     Bones that do not fit are left out with a warning, since they are only drawn.
     findings: collects the errors; a value that cannot be used is then treated as absent. Without it
     the first error raises InputError.
@@ -229,11 +231,20 @@ def describe_category(
             skeleton,
             findings,
         )
-    # COCO's own keypoints have published bones and sigmas.
-    if names == COCO_PERSON.names and not sigmas:
-        skeleton = replace(COCO_PERSON, flip_pairs=skeleton.flip_pairs)
-        return CategorySkeleton(skeleton, ("COCO",) * len(names), flips is not None)
+    # Published keypoints have an upper half, and bones and sigmas where none are given.
     skeleton = replace(skeleton, edges=_bones(category.get("skeleton"), skeleton.names, findings))
+    published = find_published(names)
+    if published is not None:
+        source, known = published
+        skeleton = replace(
+            skeleton, edges=skeleton.edges or known.edges, upper_body=known.upper_body
+        )
+        if not sigmas and known is COCO_PERSON:
+            skeleton = replace(known, flip_pairs=skeleton.flip_pairs)
+            return CategorySkeleton(skeleton, ("COCO",) * len(names), flips is not None)
+        if not sigmas:
+            skeleton = replace(skeleton, sigmas=known.sigmas)
+            return CategorySkeleton(skeleton, (source,) * len(names), flips is not None)
     # Sigmas as given, else from several annotators, else the default.
     with_sigmas = None
     if sigmas:

@@ -166,7 +166,11 @@ def test_a_reader_that_fails_is_one_line(source, tmp_path, monkeypatch):
         ("mpii", {"names": ("a",)}, "formats yolo, cvat, labelstudio, deeplabcut"),
         ("sleap", {"part": "train"}, "formats yolo, voc, cvat"),
         ("cvat", {"likelihood": 0.5}, "formats yolo, deeplabcut"),
-        ("mpii", {"category": "a"}, "formats yolo, voc, cvat, labelstudio, deeplabcut, sleap"),
+        (
+            "mpii",
+            {"category": "a"},
+            "formats yolo, voc, cvat, labelstudio, deeplabcut, sleap, coco",
+        ),
     ],
 )
 def test_options_that_a_format_does_not_have(source, tmp_path, name, option, formats):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hrnet.data.imports import (
+    coco,
     cofw,
     cvat,
     deeplabcut,
@@ -39,5 +40,6 @@ FORMATS: Mapping[str, Format] = {
     "wholebody": Format(wholebody.fits, wholebody.read),
     "faces": Format(faces.fits, faces.read),
     "cofw": Format(cofw.fits, cofw.read),
+    "coco": Format(coco.fits, coco.read, coco.OPTIONS),
 }
 """Values of --format."""

@@ -38,6 +38,7 @@ class ImportOptions:
     images: folder of the pictures. names: keypoint names in their order. category: take this
     class, label or skeleton alone. part: take this part of a source that is split.
     extracted: folder for pictures that lie inside the source. heads: MPII's head boxes.
+    skeleton: name of the published skeleton of a COCO file's keypoints.
     likelihood: a machine's keypoints below it are not labelled. replace: pictures that lie in
     `extracted` may be replaced.
     """
@@ -48,6 +49,7 @@ class ImportOptions:
     part: str | None = None
     extracted: Path = Path("images")
     heads: Path | None = None
+    skeleton: str | None = None
     likelihood: float | None = None
     replace: bool = False
 

@@ -115,7 +115,7 @@ def _expect_readable(path: Path, root: Path, content: object, kind: Kind) -> Non
 
 def _expect_options(name: str, options: ImportOptions) -> None:
     """Raise InputError for an option that the format would pass over."""
-    for option in ("names", "category", "part", "heads", "likelihood"):
+    for option in ("names", "category", "part", "heads", "skeleton", "likelihood"):
         takers = [one for one, form in FORMATS.items() if option in form.options]
         if getattr(options, option) is not None and name not in takers:
             formats = f"format{'s' if len(takers) > 1 else ''} {', '.join(takers)}"

@@ -12,10 +12,9 @@ import numpy as np
 
 from hrnet.data.coco_file import WHOLEBODY_PARTS, CocoAnnotation, Floats, note_problems, read_coco
 from hrnet.data.findings import Findings
-from hrnet.data.image_paths import image_paths
-from hrnet.data.imports.common import Imported, ImportedPicture, ImportedSubject, Source, mentions
+from hrnet.data.imports.coco import coco_pictures
+from hrnet.data.imports.common import Imported, ImportedSubject, Source, mentions
 from hrnet.errors import InputError
-from hrnet.files import is_file
 from hrnet.numbers import to_floats
 from hrnet.skeleton import published_skeleton
 
@@ -43,10 +42,6 @@ def read(source: Source) -> Imported:
     note_problems(file.annotations, findings)
     odd = [one.name for one in file.annotations if not _is_body(one)]
     findings.error("annotations without the 17 keypoints of COCO", odd, "correct them")
-    # Their pictures.
-    paths = image_paths(source.options.images or source.path.parent, file.images)
-    missing = [str(path) for path in paths.values() if not is_file(path)]
-    findings.error("pictures that are not there", missing, "give their folder with --images")
     # Subjects with all points.
     subjects: dict[int | None, list[ImportedSubject]] = {}
     counts = dict.fromkeys(WHOLEBODY_PARTS, 0)
@@ -60,13 +55,7 @@ def read(source: Source) -> Imported:
     return Imported(
         names=skeleton.names,
         category="person",
-        pictures=tuple(
-            ImportedPicture(
-                paths[image.id], tuple(subjects.get(image.id, ())), image.size, {"id": image.id}
-            )
-            for image in file.images
-            if image.id is not None
-        ),
+        pictures=coco_pictures(source, file, subjects),
         edges=skeleton.edges,
         flip_pairs=skeleton.flip_pairs,
         sigmas=skeleton.sigmas,
