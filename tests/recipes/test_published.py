@@ -1,7 +1,7 @@
 """The published trainings: every recipe against the facts of the official configuration files.
 
 Sources: the configuration files and READMEs of leoxiaobin/deep-high-resolution-net.pytorch,
-HRNet/Lite-HRNet and HRNet/HRFormer, read by hand.
+HRNet/Lite-HRNet, HRNet/HRFormer and open-mmlab/mmpose, read by hand.
 """
 
 from fnmatch import fnmatchcase
@@ -44,13 +44,24 @@ HRFORMER = {
     "hrformer_base_coco_256x192": (8, 32, 2, "AP 75.6"),
     "hrformer_base_coco_384x288": (8, 8, 3, "AP 77.2"),
 }
-ALL = HRNET | LITE | HRFORMER
+MMPOSE = {
+    "hrnet_w32_ap10k_256x256": (8, 64, 2, "AP 72.2"),
+    "hrnet_w48_ap10k_256x256": (8, 64, 2, "AP 72.8"),
+    "hrnet_w32_animalpose_256x256": (8, 64, 2, "AP 74.0"),
+    "hrnet_w48_animalpose_256x256": (8, 64, 2, "AP 73.8"),
+    "hrnet_w32_coco_wholebody_256x192": (8, 64, 2, "AP 53.6"),
+    "hrnet_w32_coco_wholebody_384x288": (8, 64, 3, "AP 58.6"),
+    "hrnet_w48_coco_wholebody_256x192": (8, 32, 2, "AP 57.9"),
+    "hrnet_w48_coco_wholebody_384x288": (8, 32, 3, "AP 63.2"),
+}
+ALL = HRNET | LITE | HRFORMER | MMPOSE
 
 # Which family: paper, optimiser, learning rate, weight decay, updates of warm-up, precision.
 HOW = {
     "hrnet": ("Sun et al. 2019", "adam", 1e-3, 0.0, 0, "float32"),
     "lite": ("Yu et al. 2021", "adam", 2e-3, 0.0, 500, "float32"),
     "hrformer": ("Yuan et al. 2021", "adamw", 5e-4, 0.01, 500, "fp16"),
+    "mmpose": ("mmpose", "adam", 5e-4, 0.0, 500, "float32"),
 }
 
 # Family and data: scale, rotation, half body.
@@ -60,11 +71,13 @@ CROPS = {
     ("lite", "coco"): (0.25, 30, 0.3),
     ("lite", "mpii"): (0.25, 30, 0.0),
     ("hrformer", "coco"): (0.5, 40, 0.3),
+    ("mmpose", "coco"): (0.5, 40, 0.3),
 }
 
 
 def family_of(name):
-    return "lite" if name in LITE else "hrformer" if name in HRFORMER else "hrnet"
+    families = {"lite": LITE, "hrformer": HRFORMER, "mmpose": MMPOSE}
+    return next((family for family, names in families.items() if name in names), "hrnet")
 
 
 def words_of(name):
@@ -104,7 +117,9 @@ def test_the_docstring_says_what_to_expect(name):
     assert f"{gpus} GPUs of {images} images each" in words
     assert score in words
     assert "flip test" in words
-    if "_mpii_" in name:
+    if "ap10k" in name or "animalpose" in name:
+        assert "with the annotated boxes" in words
+    elif "_mpii_" in name:
         assert "with the annotated boxes" in words
         assert "`hrnet.recipes.pose.common.MPII` shows the import of the data" in words
     else:

@@ -17,7 +17,7 @@ from hrnet.models import VARIANTS
 from hrnet.recipes import RECIPES, get_recipe
 from hrnet.recipes.classification.common import IMAGENET
 from hrnet.recipes.detection.common import COCO_BOXES
-from hrnet.recipes.pose.common import COCO_2017, MPII
+from hrnet.recipes.pose.common import DATA
 from hrnet.tasks import experiment_from_json
 
 SEGMENTATION = """
@@ -114,6 +114,14 @@ NAMES = [
     "pose/small_hrnet_w16_few_192x128",
     "pose/small_hrnet_w16_few_256x192",
     *(f"pose/hrnet_w18_{name}_256x256" for name in ("300w", "wflw", "cofw", "aflw")),
+    "pose/hrnet_w32_ap10k_256x256",
+    "pose/hrnet_w48_ap10k_256x256",
+    "pose/hrnet_w32_animalpose_256x256",
+    "pose/hrnet_w48_animalpose_256x256",
+    "pose/hrnet_w32_coco_wholebody_256x192",
+    "pose/hrnet_w32_coco_wholebody_384x288",
+    "pose/hrnet_w48_coco_wholebody_256x192",
+    "pose/hrnet_w48_coco_wholebody_384x288",
     "classification/hrnet_w18_small_v1_imagenet_224x224",
     "classification/hrnet_w18_small_v2_imagenet_224x224",
     "classification/hrnet_w18_imagenet_224x224",
@@ -212,8 +220,8 @@ def test_recipe(name):
     assert own_name.startswith(experiment.model.variant)
     if task in ("pose", "classification"):  # whose inputs have one size
         assert own_name.endswith(f"_{height}x{width}")
-    of_pose = MPII if "_mpii_" in name else COCO_2017
-    data = {"pose": of_pose, "classification": IMAGENET, "detection": COCO_BOXES}
+    of_pose = max((one for one in DATA if f"_{one}_" in name), key=len, default="coco")
+    data = {"pose": DATA[of_pose], "classification": IMAGENET, "detection": COCO_BOXES}
     # Data of their own: put together by a script, or one of several sets (see test_segmentation and
     # test_face).
     if task in data and not own_name.endswith("_persons") and name not in FACES:

@@ -16,6 +16,7 @@ from hrnet.tasks.pose.config import (
 
 _COCO = Path("data/coco")
 _MPII = Path("data/mpii")
+_AP10K, _ANIMALPOSE = Path("data/ap10k"), Path("data/animalpose")
 
 COCO_2017 = KeypointData(
     annotations=_COCO / "annotations/person_keypoints_train2017.json",
@@ -39,9 +40,39 @@ MPII = KeypointData(
         --heads data/mpii/annot/gt_valid.mat --out data/mpii/annotations/valid.json
 """
 
-DatasetName = Literal["coco", "mpii"]
+AP10K = KeypointData(
+    annotations=_AP10K / "annotations/train.json",
+    images=_AP10K / "data",
+    val_annotations=_AP10K / "annotations/val.json",
+    val_images=_AP10K / "data",
+)
+"""Its files with the published names; `hrnet.recipes.pose.mmpose` shows the import."""
 
-DATA: dict[DatasetName, KeypointData] = {"coco": COCO_2017, "mpii": MPII}
+ANIMALPOSE = KeypointData(
+    annotations=_ANIMALPOSE / "annotations/animalpose_train.json",
+    images=_ANIMALPOSE,
+    val_annotations=_ANIMALPOSE / "annotations/animalpose_val.json",
+    val_images=_ANIMALPOSE,
+)
+"""The files that mmpose offers."""
+
+COCO_WHOLEBODY = KeypointData(
+    annotations=_COCO / "annotations/wholebody_train.json",
+    images=_COCO / "train2017",
+    val_annotations=_COCO / "annotations/wholebody_val.json",
+    val_images=_COCO / "val2017",
+)
+"""Its files with all 133 keypoints; `hrnet.recipes.pose.mmpose` shows the import."""
+
+DatasetName = Literal["coco", "mpii", "ap10k", "animalpose", "coco_wholebody"]
+
+DATA: dict[DatasetName, KeypointData] = {
+    "coco": COCO_2017,
+    "mpii": MPII,
+    "ap10k": AP10K,
+    "animalpose": ANIMALPOSE,
+    "coco_wholebody": COCO_WHOLEBODY,
+}
 
 MPII_SIZE = (256, 256)
 
