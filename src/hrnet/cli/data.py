@@ -209,7 +209,7 @@ def split(
     for written in split_dataset(
         data, out, **how, group=group, category=category, seed=seed, force=force
     ):
-        _print_part(written, grouped=group is not None)
+        _print_part(written, group)
 
 
 def _expect_ungrouped(data: Path, group: str | None, category: str | None) -> None:
@@ -241,12 +241,14 @@ def _split_areas(
         typer.echo(f"{printable(file)}: {count} images")
 
 
-def _print_part(part: "WrittenPart", *, grouped: bool) -> None:
+def _print_part(part: "WrittenPart", group: str | None) -> None:
     """Print the counts of a written part, and the categories that it lacks."""
     from hrnet.data.findings import first_of
 
-    groups = f" in {part.groups} group{'s' * (part.groups != 1)}" if grouped else ""
+    groups = f" in {part.groups} group{'s' * (part.groups != 1)}" if group else ""
     typer.echo(f"{printable(part.file)}: {part.images} images{groups}, {part.subjects} {part.kind}")
+    if part.alone:
+        typer.echo(printable(f"note: {part.alone} images have no {group} and stand alone"))
     if part.lacking:
         named = one_line(first_of(part.lacking))
         typer.echo(f"note: {len(part.lacking)} categories are not in it ({named})")

@@ -28,15 +28,17 @@ class WrittenPart:
     """One written part with its counts.
 
     subjects: all annotations, labelled or not. kind: their noun. lacking: names of the categories
-    that another part shows and this one does not.
+    that another part shows and this one does not. groups: of images that stay together. alone:
+    images that lack the key of the groups.
     """
 
     file: Path
     images: int
-    groups: int
     subjects: int
     kind: str
     lacking: tuple[str, ...]
+    groups: int = 0
+    alone: int = 0
 
 
 def split_dataset(
@@ -91,7 +93,11 @@ def split_dataset(
     held = {name: {one for row in rows for one in shown[row]} for name, rows in chosen.items()}
     every = set().union(*held.values())
     return [
-        _write(files[name], file, categories, sorted(rows), len(dealt[name]), every - held[name])
+        replace(
+            _write(files[name], file, categories, sorted(rows), every - held[name]),
+            groups=len(dealt[name]),
+            alone=sum(images[row].get(group) is None for row in rows) if group else 0,
+        )
         for name, rows in chosen.items()
     ]
 
@@ -104,12 +110,13 @@ def split_folds(
     group: str | None = None,
     category: str | None = None,
     seed: int = 0,
-) -> None:
+) -> int:
     """Deal images out to folds, and write NAME_train.json and NAME_val.json for each.
 
     A fold's validation part is the fold, its training part all others. Groups and categories are
     as in `split_dataset`: what stays together is in one fold, and each fold has its share of each
-    category. Raises InputError where there are fewer groups than folds, before anything is written.
+    category. Returns how many images lack the key of `group`, and so stand alone.
+    Raises InputError where there are fewer groups than folds, before anything is written.
     """
     file = _read(annotations, category)
     members = _groups(annotations, [image.raw for image in file.images], group)
@@ -130,7 +137,8 @@ def split_folds(
         for part, chosen in (("train", others), ("val", rows)):
             target = folder / f"{name}_{part}.json"
             check_new_file(target, [annotations], force=False)
-            _write(target, file, categories, chosen, 0, set())
+            _write(target, file, categories, chosen, set())
+    return 0 if group is None else sum(image.raw.get(group) is None for image in file.images)
 
 
 def _shown_categories(file: CocoFile) -> list[set[int | None]]:
@@ -344,7 +352,6 @@ def _write(
     file: CocoFile,
     categories: list[Json],
     rows: Sequence[int],
-    groups: int,
     lacking: Collection[int | None],
 ) -> WrittenPart:
     images = [file.images[row] for row in rows]
@@ -355,7 +362,6 @@ def _write(
     return WrittenPart(
         file=target,
         images=len(images),
-        groups=groups,
         subjects=len(annotations),
         kind="boxes" if holds_boxes(file.raw) else "subjects",
         lacking=tuple(one.name for one in file.categories if one.id in lacking),

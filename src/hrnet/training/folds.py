@@ -17,10 +17,19 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
+from hrnet.config import Experiment, override
 from hrnet.data.split import split_folds
 from hrnet.errors import InputError
 from hrnet.evaluation import evaluate
-from hrnet.files import exists, is_file, make_writable_folder, read_json, read_text, write_text
+from hrnet.files import (
+    exists,
+    is_file,
+    make_writable_folder,
+    read_json,
+    read_text,
+    resolve,
+    write_text,
+)
 from hrnet.recipes.finetune import own_experiment
 from hrnet.run_folder import EXPERIMENT, FOLDS, LOG
 from hrnet.tasks import read_experiment
@@ -77,7 +86,9 @@ def start_folds(
     if not 2 <= folds <= MOST_FOLDS:
         raise InputError(f"expected --folds from 2 to {MOST_FOLDS}, got {folds}")
     names = tuple(f"fold{number}" for number in range(1, folds + 1))
-    split_folds(data, out / "data", names, group=group, category=category)
+    alone = split_folds(data, out / "data", names, group=group, category=category)
+    if alone:
+        say(f"note: {alone} images have no {group} and stand alone")
     plan = Plan(names, str(images.resolve()), category, whole_images, mm_per_pixel, tuple(settings))
     _write(out, plan, {})
     return train_folds(out, say)
@@ -152,24 +163,34 @@ def _train_one(out: Path, plan: Plan, name: str, say: Callable[[str], None]) -> 
     folder = out / name
     # A run without a saved state begins anew.
     if is_file(folder / EXPERIMENT):
-        experiment = read_experiment(folder / EXPERIMENT)
-        train(experiment, folder, resume=True, say=say)
+        train(read_experiment(folder / EXPERIMENT), folder, resume=True, say=say)
     else:
-        experiment, lines = own_experiment(
-            _part(out, name, "train"),
-            Path(plan.images),
-            val=_part(out, name, "val"),
-            out=folder,
-            category=plan.category,
-            whole_images=plan.whole_images,
-            mm_per_pixel=plan.mm_per_pixel,
-            settings=plan.settings,
-        )
-        for line in lines:
-            say(line)
-        train(experiment, folder, say=say)
+        train(_experiment(out, plan, name, say), folder, say=say)
     if not is_file(folder / LOG):  # stopped before the first row
         return False
     rows = [json.loads(line) for line in read_text(folder / LOG, "the log").splitlines()]
     ends = [row["epoch"] for row in rows if row.get("kind") == "epoch"]
-    return bool(ends) and max(ends) >= experiment.train.epochs
+    return bool(ends) and max(ends) >= read_experiment(folder / EXPERIMENT).train.epochs
+
+
+def _experiment(out: Path, plan: Plan, name: str, say: Callable[[str], None]) -> Experiment:
+    """Choose the training of the first fold; the others have its settings on their own data."""
+    first = out / plan.names[0]
+    data = {part: resolve(_part(out, name, part)) for part in ("train", "val")}
+    if name != plan.names[0]:
+        files = (f"data.annotations={data['train']}", f"data.val_annotations={data['val']}")
+        say(f"settings: those of {plan.names[0]}")
+        return override(read_experiment(first / EXPERIMENT), files)
+    experiment, lines = own_experiment(
+        data["train"],
+        Path(plan.images),
+        val=data["val"],
+        out=first,
+        category=plan.category,
+        whole_images=plan.whole_images,
+        mm_per_pixel=plan.mm_per_pixel,
+        settings=plan.settings,
+    )
+    for line in lines:
+        say(line)
+    return experiment

@@ -134,6 +134,30 @@ def test_by_commands(discs, tmp_path, run):
     assert text.count("done before") == 2
 
 
+def test_all_folds_have_the_settings_of_the_first(discs, tmp_path):
+    """Also those that are chosen by the data, such as the size of the input."""
+    chosen = tuple(one for one in SETTINGS if not one.startswith("model.input_size"))
+    start(discs, tmp_path / "run", settings=(*chosen, "train.epochs=1"))
+    first, *others = (
+        json.loads((tmp_path / "run" / f"fold{number}" / "experiment.json").read_text())
+        for number in (1, 2, 3)
+    )
+    for number, other in enumerate(others, 2):
+        files = other.pop("data")
+        assert Path(files["annotations"]).name == f"fold{number}_train.json"
+        assert Path(files["val_annotations"]).name == f"fold{number}_val.json"
+        assert other == {name: value for name, value in first.items() if name != "data"}
+
+
+def test_images_without_the_key_are_counted(discs, tmp_path):
+    content = json.loads(discs.read_text())
+    for image in content["images"][:3]:
+        del image["patient"]
+    discs.write_text(json.dumps(content))
+    assert split_folds(discs, tmp_path / "data", ("a", "b"), group="patient") == 3
+    assert split_folds(discs, tmp_path / "other", ("a", "b")) == 0
+
+
 def test_mean_and_deviation_by_hand():
     done = {"fold1": {"AP": 0.2, "MRE mm": 1.0}, "fold2": {"AP": 0.4, "MRE mm": -1.0}}
     found = summary(done)
