@@ -83,9 +83,14 @@ def import_source(
     skeleton: Published = None,
     likelihood: Likelihood = None,
     margin: Annotated[
-        float,
-        typer.Option(metavar="SHARE", help="Growth of boxes made of keypoints, on each side."),
-    ] = 0.1,
+        float | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Make boxes of the keypoints where SOURCE has none, larger by this on each side "
+            "(default: 0.1; no boxes, but whole pictures, if SOURCE has none at all and one "
+            "subject a picture).",
+        ),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Write keypoints or boxes of another tool as a COCO file.

@@ -53,7 +53,7 @@ def picture() -> Callable[..., Path]:
 def convert(tmp_path: Path) -> Callable[..., Converted]:
     """Import a source, check the result without errors, and read it."""
 
-    def run(source: Path, *, margin: float = 0.1, format_name: str | None = None, **options):
+    def run(source: Path, *, margin: float | None = 0.1, format_name: str | None = None, **options):
         out = tmp_path / "out" / "annotations.json"
         chosen = ImportOptions(**{"extracted": tmp_path / "out" / "extracted", **options})
         report = import_annotations(

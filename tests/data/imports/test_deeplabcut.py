@@ -57,6 +57,20 @@ def test_one_animal(project, convert):
     assert "annotator" not in done.content["annotations"][0]
 
 
+def test_without_boxes_whole_pictures_are_the_subjects(project, convert):
+    """As they are later in predicting; --margin makes boxes, and so do two animals a picture."""
+    whole = convert(project, margin=None)
+    assert "bbox" not in whole.content["annotations"][0]
+    assert whole.dataset.whole_images
+    assert any("each whole picture is a subject" in note for note in whole.report.notes)
+    boxed = convert(project, margin=0.1)
+    assert not boxed.dataset.whole_images
+    assert not any("whole picture" in note for note in boxed.report.notes)
+    two = convert(put(project, MULTI), margin=None)
+    assert not two.dataset.whole_images
+    assert all(one["bbox"] for one in two.content["annotations"])
+
+
 @pytest.mark.parametrize("name", ["config.yaml", "labeled-data/walk/CollectedData_Ann.csv"])
 def test_other_ways_to_name_the_project(project, convert, name):
     assert convert(project / name).points() == convert(project).points()

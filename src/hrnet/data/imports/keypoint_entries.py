@@ -7,23 +7,25 @@ import numpy as np
 from hrnet.data.findings import first_of
 from hrnet.data.imports.common import Box, Imported, ImportedPicture, ImportedSubject, Source
 from hrnet.data.imports.entries import Entries, sized
-from hrnet.data.subject_boxes import clamp_box, extent_box
+from hrnet.data.subject_boxes import DEFAULT_MARGIN, clamp_box, extent_box
 from hrnet.geometry import Size
 
-_Boxed = tuple[ImportedSubject, Box]
+_Boxed = tuple[ImportedSubject, Box | None]
 
 
-def keypoint_entries(source: Source, imported: Imported, margin: float) -> Entries:
+def keypoint_entries(source: Source, imported: Imported, margin: float | None) -> Entries:
     """Make the entries of a source's subjects, and count what cannot be used.
 
     margin: see `import_annotations`. Raises InputError where no keypoint is labelled.
     """
-    # The pictures that can be read and the subjects that have a box.
+    # The pictures that can be read and the subjects that have a box, or could have one.
+    whole = margin is None and _are_whole(imported)
+    margin = DEFAULT_MARGIN if margin is None else margin
     pictures: list[tuple[ImportedPicture, Size]] = []
     kept: list[list[_Boxed]] = []
     for picture, size in sized(source, imported.pictures):
         boxed = [(one, _box(one, size, margin)) for one in picture.subjects]
-        kept.append([(one, box) for one, box in boxed if box is not None])
+        kept.append([(one, None if whole else box) for one, box in boxed if box is not None])
         pictures.append((picture, size))
         source.leave_out(
             "subjects without a usable box or a keypoint within their picture",
@@ -42,6 +44,14 @@ def keypoint_entries(source: Source, imported: Imported, margin: float) -> Entri
         categories=[_category(imported)],
         annotations=list(_annotations(kept)),
         notes=tuple(_notes(imported, pictures, kept, margin)),
+    )
+
+
+def _are_whole(imported: Imported) -> bool:
+    """Return True where no subject has a box and no picture two, so each may be a whole picture."""
+    subjects = [one.subjects for one in imported.pictures]
+    return all(len(own) < 2 for own in subjects) and all(
+        one.box_xywh is None and "crop_box" not in one.extra for own in subjects for one in own
     )
 
 
@@ -82,7 +92,7 @@ def _annotations(kept: Sequence[Sequence[_Boxed]]) -> Iterator[dict[str, object]
                 "category_id": 1,
                 "keypoints": [round(value, 3) for value in triples.ravel().tolist()],
                 "num_keypoints": int(labelled.sum()),
-                "bbox": [round(value, 3) for value in box],
+                **({} if box is None else {"bbox": [round(value, 3) for value in box]}),
                 "iscrowd": 0,
                 **subject.extra,
             }
@@ -97,6 +107,11 @@ def _notes(
     """Sentences on boxes that were made, and on pictures, subjects and keypoints without labels."""
     # Boxes that the source lacks, or has outside of the picture.
     subjects = [pair for own in kept for pair in own]
+    if not any(box for _, box in subjects):
+        yield (
+            "the source has no boxes and one subject a picture: each whole picture is a subject "
+            "(--margin 0.1 makes boxes of the keypoints in their place)"
+        )
     made = [subject for subject, box in subjects if subject.box_xywh != box]
     without = sum(subject.box_xywh is None for subject in made)
     theirs = (

@@ -14,7 +14,6 @@ from hrnet.data.imports.box_entries import box_entries
 from hrnet.data.imports.common import Imported, ImportedBoxes, ImportOptions, Source
 from hrnet.data.imports.entries import Kind
 from hrnet.data.imports.keypoint_entries import keypoint_entries
-from hrnet.data.subject_boxes import DEFAULT_MARGIN
 from hrnet.errors import InputError, one_line
 from hrnet.files import check_new_file, check_writable_file, exists, is_folder, resolve, write_text
 
@@ -59,20 +58,22 @@ def import_annotations(
     options: ImportOptions,
     *,
     format_name: str | None = None,
-    margin: float = DEFAULT_MARGIN,
+    margin: float | None = None,
     force: bool = False,
 ) -> ImportReport:
     """Write the annotations of a source, a file or folder, as a COCO file or not at all.
 
     Keypoints are read where the source has any, else boxes.
     margin: where the source has no box, the extent of the labelled keypoints grows on each side by
-    this part of its longer side. format_name: None detects the format.
+    this part of its longer side. None: `DEFAULT_MARGIN`, but no boxes for a source that has none
+    and one subject a picture, so that whole pictures are the subjects.
+    format_name: None detects the format.
     Raises InputError for a source that cannot be used and for a file that exists, unless `force`.
     """
     # Check the options before anything is read.
     if not exists(path):
         raise InputError(f"expected a file or folder, but {path} does not exist; check the path")
-    if not 0 <= margin <= 1:
+    if margin is not None and not 0 <= margin <= 1:
         raise InputError(f"expected --margin from 0 to 1, got {margin}")
     if options.likelihood is not None and not 0 <= options.likelihood <= 1:
         raise InputError(f"expected --likelihood from 0 to 1, got {options.likelihood}")
