@@ -33,6 +33,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "codecs",
+        "folds",
         "spec",
         "images",
         "image_files",
@@ -65,6 +66,7 @@ TORCH_FREE = (
     "geometry",
     "resize",
     "growing",
+    "folds",
     "codecs",
     "spec",
     "images",

@@ -7,7 +7,7 @@ from typing import Annotated, TypedDict
 import typer
 
 from hrnet.errors import InputError, printable
-from hrnet.files import is_file
+from hrnet.folds import over_all
 from hrnet.run_folder import FOLDS
 
 Folds = Annotated[
@@ -28,11 +28,6 @@ Group = Annotated[
         "in one fold.",
     ),
 ]
-
-
-def is_cross_validation(folder: Path | None) -> bool:
-    """Return True for the folder of a cross-validation."""
-    return folder is not None and is_file(folder / FOLDS)
 
 
 class Own(TypedDict):
@@ -91,7 +86,6 @@ def _print(
     from rich.table import Table
 
     from hrnet.console import make_console
-    from hrnet.training.folds import summary
 
     if found is None:
         say(f"go on with `hrnet train --resume {out}`")
@@ -99,7 +93,7 @@ def _print(
     table = Table("metric")
     for name in (*found, "mean", "sd"):
         table.add_column(name, justify="right", no_wrap=True)
-    for metric, (mean, spread) in summary(found).items():
+    for metric, (mean, spread) in over_all(found).items():
         values = [*(one.get(metric, -1.0) for one in found.values()), mean, spread]
         cells = (f"{value:.4f}" if value >= 0 else "-" for value in values)
         table.add_row(printable(metric), *cells)

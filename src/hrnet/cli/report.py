@@ -15,16 +15,23 @@ Examples:
 """
 
 
+Page = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", "-o", metavar="FILE", help="The page to write (default: RUN/report.html)."
+    ),
+]
+
+
 def report(
     run: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Run folder; the training may still go on.")
-    ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", "-o", metavar="FILE", help="The page to write (default: RUN/report.html)."
+        Path,
+        typer.Argument(
+            metavar="RUN",
+            help="Folder of a run or a cross-validation, which may still go on.",
         ),
-    ] = None,
+    ],
+    out: Page = None,
     data: Annotated[
         Path | None,
         typer.Option(
@@ -49,9 +56,10 @@ def report(
     threads: Threads = None,
     batch_size: BatchSize = 16,
 ) -> None:
-    """Write an HTML page about a training run.
+    """Write an HTML page about a training run or a cross-validation.
 
-    It shows metrics, curves, pictures and settings, also while the training goes on.
+    It shows metrics, curves, pictures and settings, also while the training goes on; of a
+    cross-validation the figures of each fold, their mean and standard deviation.
     """
     from hrnet.console import show_progress
     from hrnet.reports import report as write_report

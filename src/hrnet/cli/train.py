@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hrnet.cli.data import Category
-from hrnet.cli.folds import Folds, Group, Own, cross_validate, is_cross_validation
+from hrnet.cli.folds import Folds, Group, Own, cross_validate
 from hrnet.cli.options import MmPerPixel, WholeImage
 from hrnet.errors import InputError, printable
 from hrnet.extras import packages_for
 from hrnet.files import exists
+from hrnet.folds import is_cross_validation
 
 if TYPE_CHECKING:
     from hrnet.config import Experiment
@@ -138,7 +139,7 @@ def train(
     own = Own(
         category=category, whole_images=whole_image, mm_per_pixel=mm_per_pixel, settings=changes
     )
-    if folds is not None or is_cross_validation(resume):
+    if folds is not None or (resume is not None and is_cross_validation(resume)):
         alone = {"--val": val, "--masks": masks, "--config": config, "RECIPE": recipe}
         cross_validate(data, images, resume or out, folds, group, own, alone=alone, say=say)
         return

@@ -35,17 +35,21 @@ def make_page(run: RunFolder, found: Evaluated | str, *, drawings: Sequence[Draw
         run_sections.log(run),
         run_sections.repeat(run, evaluated),
     ]
+    header = f"<p>{text(_facts(run, evaluated))}</p>{run_sections.progress(run)}"
+    return framed(run.experiment.name, "training report", header, sections)
+
+
+def framed(name: str, kind: str, header: str, sections: Sequence[Section]) -> str:
+    """Return a page of sections. name, kind: of its title. header: HTML below the heading."""
     # The page holds its style sheet and its pictures.
-    name = text(run.experiment.name)
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{text(_POLICY)}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
-        f"<title>{name}: training report</title>"
+        f"<title>{text(name)}: {text(kind)}</title>"
         f"<style>{_STYLE.read_text(encoding='utf-8')}</style></head>\n"
-        f"<body><header><h1>{name}</h1><p>{text(_facts(run, evaluated))}</p>"
-        f"{run_sections.progress(run)}{_links(sections)}</header>\n"
+        f"<body><header><h1>{text(name)}</h1>{header}{_links(sections)}</header>\n"
         f"<main>{''.join(part.to_html() for part in sections)}</main></body></html>\n"
     )
 

@@ -12,11 +12,13 @@ from hrnet.data.source import DataSource
 from hrnet.errors import InputError
 from hrnet.evaluation import Progress
 from hrnet.extras import packages_for
-from hrnet.files import check_writable_file, is_file, write_text
+from hrnet.files import check_writable_file, is_file, resolve, write_text
+from hrnet.folds import is_cross_validation
 from hrnet.images import read_image
 from hrnet.markup import jpeg_uri
 from hrnet.predict import BATCH_SIZE
 from hrnet.reports.evaluated import Evaluated, evaluate_run
+from hrnet.reports.folds import make_folds_page
 from hrnet.reports.page import Drawing, make_page
 from hrnet.reports.read import RunFolder, read_run
 from hrnet.run_folder import BEST, LAST
@@ -49,9 +51,9 @@ def report(
     batch_size: int = BATCH_SIZE,
     progress: Progress | None = None,
 ) -> Report:
-    """Write a page about a training run, which may still go on.
+    """Write a page about a training run or a cross-validation, which may still go on.
 
-    run: the run folder. out: the page (default: report.html in the run folder).
+    run: its folder. out: the page (default: report.html in the run folder).
     data, images: labelled data to evaluate on (default: the run's validation data).
     flip_test: average with the mirrored crop. figures: False evaluates nothing, and needs neither
         torch nor the pictures. device, threads, batch_size: as `hrnet.evaluate` takes them.
@@ -59,21 +61,14 @@ def report(
     """
     folder = Path(run)
     path = folder / REPORT if out is None else Path(out)
+    if is_cross_validation(folder):
+        return _report_folds(folder, path, asked=data is not None or images is not None)
     content = read_run(folder)
     source = _source(content.experiment.data, data, images)
-    check_writable_file(path)
-    # A page is written over a page alone, never over a file of the run, its data or its pictures.
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise InputError(f"expected an .html file to write, got {path}; end its name in .html")
+    _expect_page(path)
     # The evaluated model, or the reason why there is none.
-    found: Evaluated | str
-    if not figures:
-        found = "they were not asked for"
-    elif source is None:
-        found = "the run has no validation data; name some by --data FILE --images DIR"
-    elif not content.epochs and not any(is_file(folder / name) for name in (BEST, LAST)):
-        found = "the first epoch is not done yet, so there is no model"
-    else:
+    found: Evaluated | str = _no_figures(content, source, figures)
+    if source is not None and not found:
         with packages_for("measuring"):
             found = evaluate_run(
                 folder,
@@ -86,6 +81,40 @@ def report(
             )
     write_text(path, make_page(content, found, drawings=_drawings(content)))
     return Report(path, found if isinstance(found, str) else None)
+
+
+def _no_figures(run: RunFolder, source: DataSource | None, wanted: bool) -> str:
+    """Return the reason why nothing can be evaluated, "" where it can."""
+    if not wanted:
+        return "they were not asked for"
+    if source is None:
+        return "the run has no validation data; name some by --data FILE --images DIR"
+    if not run.epochs and not any(is_file(run.path / name) for name in (BEST, LAST)):
+        return "the first epoch is not done yet, so there is no model"
+    return ""
+
+
+def _expect_page(path: Path) -> None:
+    """Raise InputError for a file that cannot be the page.
+
+    It is written over a page alone, never over a file of the run, its data or its pictures.
+    """
+    check_writable_file(path)
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise InputError(f"expected an .html file to write, got {path}; end its name in .html")
+
+
+def _report_folds(folder: Path, path: Path, *, asked: bool) -> Report:
+    """Write the page about a cross-validation. asked: data to evaluate on were named."""
+    if asked:
+        raise InputError(
+            f"expected the folder of one run for --data and --images, but {folder} is a "
+            "cross-validation; name one of its folds, or leave them out"
+        )
+    _expect_page(path)
+    linked = REPORT if resolve(path.parent) == resolve(folder) else None
+    write_text(path, make_folds_page(folder, linked))
+    return Report(path, None)
 
 
 def _source(

@@ -9,27 +9,15 @@ are those of a cross-validation that was never interrupted.
 """
 
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
-
-import numpy as np
-from pydantic import TypeAdapter, ValidationError
 
 from hrnet.config import Experiment, override
 from hrnet.data.split import split_folds
 from hrnet.errors import InputError
 from hrnet.evaluation import evaluate
-from hrnet.files import (
-    exists,
-    is_file,
-    make_writable_folder,
-    read_json,
-    read_text,
-    resolve,
-    write_text,
-)
+from hrnet.files import exists, is_file, read_text, resolve
+from hrnet.folds import Figures, Plan, part_of, read_folds, write_folds
 from hrnet.recipes.finetune import own_experiment
 from hrnet.run_folder import EXPERIMENT, FOLDS, LOG
 from hrnet.tasks import read_experiment
@@ -37,27 +25,6 @@ from hrnet.training.folder import expect_no_run
 from hrnet.training.train import train
 
 MOST_FOLDS = 100
-
-Figures = Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a cross-validation is made of; files are absolute.
-
-    names: of the folds, of their runs' folders and of their data. The rest: see `own_experiment`.
-    """
-
-    names: tuple[str, ...]
-    images: str
-    category: str | None
-    whole_images: bool
-    mm_per_pixel: float | None
-    settings: tuple[str, ...]
-
-
-_PLAN = TypeAdapter(Plan)
-_FIGURES = TypeAdapter(dict[str, Figures])
 
 
 def start_folds(
@@ -90,7 +57,7 @@ def start_folds(
     if alone:
         say(f"note: {alone} images have no {group} and stand alone")
     plan = Plan(names, str(images.resolve()), category, whole_images, mm_per_pixel, tuple(settings))
-    _write(out, plan, {})
+    write_folds(out, plan, {})
     return train_folds(out, say)
 
 
@@ -109,53 +76,15 @@ def train_folds(out: Path, say: Callable[[str], None]) -> dict[str, Figures] | N
             return None
         found = evaluate(
             out / name,
-            data=_part(out, name, "val"),
+            data=part_of(out, name, "val"),
             images=plan.images,
             category=plan.category,
             mm_per_pixel=plan.mm_per_pixel,
             device=read_experiment(out / name / EXPERIMENT).run.device,
         )
         done[name] = found.metrics
-        _write(out, plan, done)
+        write_folds(out, plan, done)
     return done
-
-
-def summary(done: Mapping[str, Figures]) -> dict[str, tuple[float, float]]:
-    """Return mean and standard deviation of each figure over the folds that have it.
-
-    The deviation is that of a sample, over one fold less; NaN for a single fold.
-    """
-    names = dict.fromkeys(name for figures in done.values() for name in figures)
-    found = {}
-    for name in names:
-        values = np.array([one[name] for one in done.values() if one.get(name, -1) >= 0])
-        spread = float(values.std(ddof=1)) if len(values) > 1 else math.nan
-        found[name] = (float(values.mean()) if len(values) else -1.0, spread)
-    return found
-
-
-def read_folds(out: Path) -> tuple[Plan, dict[str, Figures]]:
-    """Read the plan and the figures so far; InputError where the file is none of ours."""
-    content = read_json(out / FOLDS, "the folds")
-    try:
-        plan, done = _PLAN.validate_python(content["plan"]), content["folds"]  # type: ignore[index]
-        return plan, _FIGURES.validate_python(done)
-    except (ValidationError, TypeError, KeyError):
-        raise InputError(f"{out / FOLDS} is damaged; start the cross-validation again") from None
-
-
-def _write(out: Path, plan: Plan, done: Mapping[str, Figures]) -> None:
-    over_folds = {
-        name: {"mean": mean, "sd": None if math.isnan(sd) else sd}
-        for name, (mean, sd) in summary(done).items()
-    }
-    content = {"plan": asdict(plan), "folds": done, "over_folds": over_folds}
-    make_writable_folder(out)
-    write_text(out / FOLDS, json.dumps(content, indent=1))
-
-
-def _part(out: Path, name: str, part: str) -> Path:
-    return out / "data" / f"{name}_{part}.json"
 
 
 def _train_one(out: Path, plan: Plan, name: str, say: Callable[[str], None]) -> bool:
@@ -176,7 +105,7 @@ def _train_one(out: Path, plan: Plan, name: str, say: Callable[[str], None]) -> 
 def _experiment(out: Path, plan: Plan, name: str, say: Callable[[str], None]) -> Experiment:
     """Choose the training of the first fold; the others have its settings on their own data."""
     first = out / plan.names[0]
-    data = {part: resolve(_part(out, name, part)) for part in ("train", "val")}
+    data = {part: resolve(part_of(out, name, part)) for part in ("train", "val")}
     if name != plan.names[0]:
         files = (f"data.annotations={data['train']}", f"data.val_annotations={data['val']}")
         say(f"settings: those of {plan.names[0]}")

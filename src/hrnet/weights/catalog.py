@@ -4,6 +4,7 @@ from pathlib import Path
 
 from hrnet.errors import InputError, one_line
 from hrnet.files import exists, is_file, is_folder
+from hrnet.folds import is_cross_validation, read_folds
 from hrnet.run_folder import BEST, LAST
 from hrnet.weights.hub import HUB_PREFIX, from_hub
 from hrnet.weights.published.cache import converted
@@ -70,6 +71,12 @@ def find_checkpoint(name: str | Path) -> Path:
 def _best_of_run(folder: Path) -> Path:
     files = [folder / name for name in (BEST, LAST)]
     found = next((file for file in files if is_file(file)), None)
+    if found is None and is_cross_validation(folder):
+        first = folder / read_folds(folder)[0].names[0]
+        raise InputError(
+            f"expected the folder of one run, but {folder} is a cross-validation of several; name "
+            f"one of them, such as {first}"
+        )
     if found is None:
         raise InputError(
             f"expected a run folder with {BEST} or {LAST}, but {folder} has "

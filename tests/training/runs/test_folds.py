@@ -9,9 +9,10 @@ import pytest
 
 from hrnet.data.split import split_folds
 from hrnet.errors import InputError
+from hrnet.folds import over_all, read_folds
 from hrnet.run_folder import STATE
 from hrnet.training import train as training
-from hrnet.training.folds import read_folds, start_folds, summary, train_folds
+from hrnet.training.folds import start_folds, train_folds
 
 from .discs import write_discs
 
@@ -134,6 +135,33 @@ def test_by_commands(discs, tmp_path, run):
     assert text.count("done before") == 2
 
 
+def test_its_report_and_its_folds_by_name(discs, tmp_path, run):
+    """The page has each fold's figures; a model is that of one fold."""
+    out = tmp_path / "folds"
+    start(discs, out, folds=2, settings=(*SETTINGS, "train.epochs=1"))
+    assert run("report", out / "fold1", "--no-figures")[0] == 0
+    code, _, err = run("report", out)
+    assert code == 0, err
+    page = (out / "report.html").read_text()
+    assert "2 of 2 folds are done" in page
+    assert '<a href="fold1/report.html">fold1</a>' in page
+    assert '<a href="fold2' not in page
+    done = json.loads((out / "folds.json").read_text())["folds"]
+    for figures in done.values():
+        assert f"{figures['error px']:.2f}" in page
+    code, _, err = run("report", out, "--data", discs, "--images", discs.parent)
+    assert (code, "is a cross-validation; name one of its folds" in err) == (2, True)
+    for command in (
+        ("evaluate", out, "--data", discs, "--images", discs.parent),
+        ("export", out, "--out", tmp_path / "a.onnx"),
+        ("predict", discs.parent, "--model", out, "--out", tmp_path / "drawn"),
+    ):
+        code, _, err = run(*command)
+        assert code == 2
+        assert f"name one of them, such as {out / 'fold1'}" in err
+        assert len(err.splitlines()) == 1
+
+
 def test_all_folds_have_the_settings_of_the_first(discs, tmp_path):
     """Also those that are chosen by the data, such as the size of the input."""
     chosen = tuple(one for one in SETTINGS if not one.startswith("model.input_size"))
@@ -160,7 +188,7 @@ def test_images_without_the_key_are_counted(discs, tmp_path):
 
 def test_mean_and_deviation_by_hand():
     done = {"fold1": {"AP": 0.2, "MRE mm": 1.0}, "fold2": {"AP": 0.4, "MRE mm": -1.0}}
-    found = summary(done)
+    found = over_all(done)
     assert found["AP"] == pytest.approx((0.3, np.sqrt(0.02)))
     assert found["MRE mm"][0] == 1
     assert np.isnan(found["MRE mm"][1])
