@@ -20,9 +20,9 @@ def test_predict_prints_a_table_and_writes(run, spots, spot_model: Path, tmp_pat
     out = tmp_path / "demo"
     code, text, errors = run("predict", tmp_path / "photo.png", "--model", spot_model, "--out", out)
     assert (code, errors) == (0, "")
-    assert "photo.png 240x160: 1 person (the whole image)" in text
+    assert "photo.png 240x160: 1 subject (the whole image)" in text
     assert "no boxes given: each whole image was taken as one subject" in text
-    assert all(word in text for word in ("keypoint", "person 1", "red", "green", "blue", "mean"))
+    assert all(word in text for word in ("keypoint", "subject 1", "red", "green", "blue", "mean"))
     assert sorted(path.name for path in out.iterdir()) == ["keypoints.json", "photo_pose.jpg"]
 
 
@@ -50,8 +50,8 @@ def test_predict_folder_with_a_box_file(run, spots, spot_model: Path, tmp_path: 
     assert code == 0
     lines = text.splitlines()
     assert len(lines) == 11  # one an image, and where the results are
-    assert "no persons" in lines[0]
-    assert "2 persons" in lines[2]
+    assert "no subjects" in lines[0]
+    assert "2 subjects" in lines[2]
     assert len(json.loads((tmp_path / "o" / "keypoints.json").read_text())) == 9
 
 
@@ -61,7 +61,7 @@ def test_many_persons_get_several_tables(run, spots, spot_model: Path, tmp_path:
     options = ("--model", spot_model, "--boxes", tmp_path / "b.json")
     code, text, _ = run("predict", tmp_path / "a.png", *options)
     assert code == 0
-    assert "person 6" in text
+    assert "subject 6" in text
     assert max(map(len, text.splitlines()[1:])) <= 80
 
 
@@ -89,7 +89,7 @@ def test_json_alone_on_stdout(run, spots, spot_model: Path, tmp_path: Path) -> N
     entries = json.loads(text)
     assert [entry["image_id"] for entry in entries] == [1, 1, 2, 2]
     assert entries[0]["bbox"] == [20, 10, 70, 100]
-    assert "a.png 240x160: 2 persons" in errors
+    assert "a.png 240x160: 2 subjects" in errors
     assert "1 of 3 sources could not be used" in errors
 
 

@@ -128,7 +128,7 @@ def test_command(run, spot_model, detector, picture, tmp_path: Path) -> None:
     code, text, _ = run("predict", tmp_path / "a.png", *options, "--boxes", "20,10,70,100")
     assert (code, "found by" in text) == (0, False)
     whole = ("--model", spot_model, "--detector", "none")
-    assert "1 person (the whole image)" in run("predict", tmp_path / "a.png", *whole)[1]
+    assert "1 subject (the whole image)" in run("predict", tmp_path / "a.png", *whole)[1]
 
 
 def test_nothing_found_is_no_error(run, spot_model, make_detector, picture, tmp_path) -> None:

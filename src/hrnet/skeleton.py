@@ -271,3 +271,9 @@ def of_persons(names: tuple[str, ...]) -> bool:
     if names == COCO_PERSON.names:
         return True
     return any(published_skeleton(name).names == names for name in _OF_PERSONS)
+
+
+def count_subjects(count: int, *, persons: bool) -> str:
+    """Write a number of subjects: "no persons", "1 person", or "2 subjects" of other kinds."""
+    noun = "person" if persons else "subject"
+    return f"{count or 'no'} {noun}{'s' * (count != 1)}"

@@ -89,7 +89,7 @@ def test_a_whole_page(made):
         "3 min 3 s",
         "0.250 (epoch 2)",
         "broken pictures skipped",
-        "4 persons in 2 images",
+        "4 subjects in 2 images",
         "flip test on",
         "padding 1.25",
         "left_hand",

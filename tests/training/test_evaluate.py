@@ -116,7 +116,7 @@ def test_subjects_that_cannot_count(scene):
     assert result.protocol["data"]["persons"] == 2
     assert result.protocol["boxes"]["count"] == 2
     assert result.protocol["data"]["areas_estimated"] == 1
-    assert "2 persons in 2 images, 1 areas estimated, 2 crowds or without a label" in (
+    assert "2 subjects in 2 images, 1 areas estimated, 2 crowds or without a label" in (
         result.summary()
     )
     assert result.metrics["AP"] == pytest.approx(1.0)
@@ -191,7 +191,7 @@ def test_the_command(scene, run, tmp_path):
     written = json.loads(target.read_text())
     assert written["AP"] == pytest.approx(1.0)
     assert written["protocol"]["pose"]["flip_test"] is True
-    for words in ("AP50", "1.0000", "4 persons in 2 images", "flip test on", "figures.json"):
+    for words in ("AP50", "1.0000", "4 subjects in 2 images", "flip test on", "figures.json"):
         assert words in out
     assert f"\ndata {scene.data.name}" in out  # a line of its own
     assert "\\n" not in out  # the lines of the summary stay lines

@@ -21,6 +21,7 @@ from hrnet.geometry import Floats, Size
 from hrnet.images import expect_size
 from hrnet.metrics.coco import MAX_POSES, expect_pycocotools
 from hrnet.metrics.landmarks import Landmarks, expect_lengths
+from hrnet.skeleton import count_subjects, of_persons
 from hrnet.spec import ModelSpec
 from hrnet.tasks import Job, Result
 from hrnet.tasks.pose.evaluation import pose_limit
@@ -120,8 +121,9 @@ class PoseDataset:
     def describe(self) -> list[str]:
         """Describe in lines the subjects, the boxes and the metric."""
         counted, ignored, estimated = self._counts
+        persons = of_persons(self.keypoints.skeleton.names)
         return [
-            f"data {self.path.name}: {counted} persons in "
+            f"data {self.path.name}: {count_subjects(counted, persons=persons)} in "
             f"{len(self.keypoints.image_paths)} images"
             + (f", {estimated} areas estimated" if estimated else "")
             + (f", {ignored} crowds or without a label" if ignored else "")

@@ -14,7 +14,7 @@ from hrnet.geometry import Image8, Size
 from hrnet.images import ImageSource
 from hrnet.metrics.ellipses import ellipses_of
 from hrnet.numbers import to_int
-from hrnet.skeleton import Skeleton
+from hrnet.skeleton import Skeleton, count_subjects, of_persons
 from hrnet.tasks.pose.drawing import draw_ellipses, draw_subject
 from hrnet.tasks.saving import SavableResult, csv_text, frozen_array, read_own_picture
 
@@ -250,19 +250,23 @@ class Poses(SavableResult):
                 entry["box_score"] = round(float(self.box_scores[row]), 5)
         return entries
 
+    @property
+    def _are_persons(self) -> bool:
+        return self.detector is not None or of_persons(self.skeleton.names)
+
     def summary(self) -> str:
-        """Describe the poses in a few words: how many persons, and the score of each."""
+        """Describe the poses in a few words: how many subjects, and the score of each."""
         count = len(self)
-        persons = "no persons" if count == 0 else "1 person" if count == 1 else f"{count} persons"
+        subjects = count_subjects(count, persons=self._are_persons)
         scores = " ".join(f"{score:.2f}" for score in self.scores.tolist()[:_LISTED_SCORES])
         more = " ..." if count > _LISTED_SCORES else ""
         whole = "" if self.boxes_given else " (the whole image)"
         found = f" found by {printable(self.detector)}" if self.detector is not None else whole
         scored = f", score {scores}{more}" if count else ""
-        return f"{persons}{found}{scored}"
+        return f"{subjects}{found}{scored}"
 
     def tables(self, width: int) -> "Iterator[Table]":
-        """Yield tables for a terminal of `width` columns: a row a keypoint, a column a person.
+        """Yield tables for a terminal of `width` columns: a row a keypoint, a column a subject.
 
         A cell holds x, y in pixels and the score; and, where the model has it, the presence.
         """
@@ -279,8 +283,9 @@ class Poses(SavableResult):
         if self.presence is not None:
             title = "x, y in pixels, score 0..1, chance 0..1 that it is in the picture"
         table = Table("keypoint", title=title, title_justify="left")
+        noun = "person" if self._are_persons else "subject"
         for row in rows:
-            table.add_column(f"person {row + 1}", justify="right", no_wrap=True)
+            table.add_column(f"{noun} {row + 1}", justify="right", no_wrap=True)
         for index, name in enumerate(self.skeleton.names):
             table.add_row(printable(name), *(self._cell(row, index) for row in rows))
         table.add_section()
