@@ -3,12 +3,17 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import hrnet
 from hrnet.errors import InputError
+from hrnet.files import sha256_of
 from hrnet.weights import catalog
-from hrnet.weights.catalog import CATALOG, find_model
+from hrnet.weights.catalog import CATALOG, find_checkpoint, find_model
 from hrnet.weights.published.rows import BY_INTENTION, PublishedWeight, find_row, rows
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_a_near_name_is_offered() -> None:
@@ -41,6 +46,28 @@ def test_a_run_gives_its_best_then_its_last(tmp_path: Path) -> None:
 def test_every_entry_has_a_licence() -> None:
     cards = [file.with_name("MODEL_CARD.md").read_text("utf-8") for file in CATALOG.values()]
     assert all("The weights: Apache License 2.0" in card for card in cards)
+
+
+def test_the_packaged_files_are_those_of_the_card() -> None:
+    """The card's figures are of these files and no others, which came in by mistake once."""
+    names = {file.with_suffix(".safetensors") for file in CATALOG.values()}
+    card = next(iter(names)).with_name("MODEL_CARD.md").read_text("utf-8")
+    stated = dict(re.findall(r"`(\w+\.safetensors)`, sha256 `([0-9a-f]{64})`", card))
+    assert stated == {file.name: sha256_of(file) for file in names}
+
+
+@pytest.mark.parametrize("name", ["default", "person_finder"])
+def test_a_packaged_onnx_file_is_of_its_checkpoint(name: str) -> None:
+    picture = EXAMPLES / "several.jpg"
+    options = {} if name == "person_finder" else {"detector": None}
+    exported, trained = (
+        hrnet.load(file, **options).predict(picture)
+        for file in (find_model(name), find_checkpoint(name))
+    )
+    assert isinstance(exported.boxes, np.ndarray)
+    assert len(exported.boxes) == len(trained.boxes) > 0
+    np.testing.assert_allclose(exported.boxes, trained.boxes, atol=1)
+    np.testing.assert_allclose(exported.scores, trained.scores, atol=0.01)
 
 
 def test_a_published_name_is_converted_once_fetched(
