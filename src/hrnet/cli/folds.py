@@ -7,7 +7,6 @@ from typing import Annotated, TypedDict
 import typer
 
 from hrnet.errors import InputError, printable
-from hrnet.folds import over_all
 from hrnet.run_folder import FOLDS
 
 Folds = Annotated[
@@ -86,6 +85,7 @@ def _print(
     from rich.table import Table
 
     from hrnet.console import make_console
+    from hrnet.folds import over_all
 
     if found is None:
         say(f"go on with `hrnet train --resume {out}`")

@@ -13,7 +13,6 @@ from hrnet.cli.options import MmPerPixel, WholeImage
 from hrnet.errors import InputError, printable
 from hrnet.extras import packages_for
 from hrnet.files import exists
-from hrnet.folds import is_cross_validation
 
 if TYPE_CHECKING:
     from hrnet.config import Experiment
@@ -131,6 +130,7 @@ def train(
         raise InputError("expected --group with --folds alone; leave it out, or add --folds")
     # Choose the experiment.
     with packages_for("training"):
+        from hrnet.folds import is_cross_validation
         from hrnet.training.folder import expect_no_run
         from hrnet.training.launch import launched
         from hrnet.training.train import train as run
