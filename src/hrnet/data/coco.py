@@ -173,7 +173,7 @@ def make_dataset(
     note_problems(chosen.annotations, findings)
     described = describe_category(chosen.raw, chosen.annotations, findings)
     names = described.skeleton.names
-    _note_lengths(chosen.annotations, len(names), findings)
+    note_lengths(chosen.annotations, len(names), findings)
     # Persons are found, not taken to fill their picture.
     wanted = False if whole_images is None and of_persons(names) else whole_images
     whole = are_whole(chosen.annotations, wanted, findings)
@@ -207,7 +207,8 @@ def _length(one: CocoAnnotation) -> int:
     return int(one.wrong.get("length", 0 if one.triples is None else one.triples.size))
 
 
-def _note_lengths(annotations: Sequence[CocoAnnotation], count: int, findings: Findings) -> None:
+def note_lengths(annotations: Sequence[CocoAnnotation], count: int, findings: Findings) -> None:
+    """Note the annotations that have other than `count` keypoints, or none."""
     findings.error(
         "annotations with another number of keypoint values",
         [

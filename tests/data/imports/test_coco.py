@@ -83,6 +83,16 @@ def test_what_does_not_fit_is_one_line(bring, options, message):
     assert len(str(caught.value).splitlines()) == 1
 
 
+@pytest.mark.parametrize("change", [lambda values: values[:-3], lambda values: [*values, 1]])
+def test_subjects_of_another_number_of_keypoints(bring, change):
+    data = content()
+    data["annotations"][1]["keypoints"] = change(data["annotations"][1]["keypoints"])
+    with pytest.raises(
+        InputError, match=r"another number of keypoint values: 1 \(32 has \d+ of 51"
+    ):
+        bring(data)
+
+
 def test_missing_pictures(bring, tmp_path):
     data = content()
     data["images"][0]["file_name"] = "b.png"

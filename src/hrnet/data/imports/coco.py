@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from hrnet.data.category import choose_categories, describe_category
+from hrnet.data.coco import note_lengths
 from hrnet.data.coco_file import CocoAnnotation, CocoFile, note_problems, read_coco
 from hrnet.data.findings import Findings
 from hrnet.data.image_paths import image_paths
@@ -53,6 +54,7 @@ def read(source: Source) -> Imported:
             f"{source}: expected the {skeleton.num_keypoints} keypoints of "
             f"{source.options.skeleton}, got {count}; name another --skeleton"
         )
+    note_lengths(chosen.annotations, count, findings)
     source.leave_out("subjects of other categories", count=_others(file, chosen.annotations))
     if len(chosen.ids) > 1:
         source.notes.append(f"{len(chosen.ids)} categories with the same keypoints became one")

@@ -48,7 +48,7 @@ _HEADER = 512
 
 def fits(source: Path) -> bool:
     """Return True for a MATLAB file that is HDF5."""
-    if source.suffix != ".mat" or not is_file(source):
+    if source.suffix.lower() != ".mat" or not is_file(source):
         return False
     with source.open("rb") as file:
         return _HDF5 in file.read(_HEADER + len(_HDF5))

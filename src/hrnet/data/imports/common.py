@@ -181,7 +181,7 @@ class ImportedBoxes:
 
 def mentions(source: Path, *texts: str) -> bool:
     """Return True for a JSON file that has one of these texts in it."""
-    if source.suffix != ".json" or not is_file(source):
+    if source.suffix.lower() != ".json" or not is_file(source):
         return False
     content = read_text(source, "annotations")
     return any(text in content for text in texts)

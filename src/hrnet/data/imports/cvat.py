@@ -135,7 +135,7 @@ class _Reader:
 
 def fits(source: Path) -> bool:
     """Return True for an XML file, or a folder with annotations.xml."""
-    return source.suffix == ".xml" or is_file(source / XML_NAME)
+    return source.suffix.lower() == ".xml" or is_file(source / XML_NAME)
 
 
 def read(source: Source) -> Imported | ImportedBoxes:

@@ -73,7 +73,7 @@ def fits(source: Path) -> bool:
     """Return True for a project's folder, its config.yaml, or one of its CSV files."""
     if is_folder(source):
         return is_folder(source / "labeled-data")
-    if source.suffix == ".csv" and is_file(source):
+    if source.suffix.lower() == ".csv" and is_file(source):
         return read_text(source, "labels").startswith(f"{_HEADER[0]},")
     return source.name == "config.yaml" and is_folder(source.parent / "labeled-data")
 
@@ -81,7 +81,7 @@ def fits(source: Path) -> bool:
 def read(source: Source) -> Imported:
     """Read all labelled frames of a project, or those of one CSV file."""
     # The tables, which must have the same body parts.
-    path, is_table = source.path, source.path.suffix == ".csv"
+    path, is_table = source.path, source.path.suffix.lower() == ".csv"
     project = path if is_folder(path) else path.parent
     files = [path] if is_table else sorted(project.glob("labeled-data/*/CollectedData_*.csv"))
     if not files:

@@ -39,16 +39,17 @@ _TABLES = {4 + 2 * 68: "300w", 4 + 2 * 98: "wflw", 5 + 2 * 19: "aflw"}
 _LIST = 207
 _ATTRIBUTES = ("pose", "expression", "illumination", "make_up", "occlusion", "blur")
 PIXELS_PER_SCALE = 200
+_LARGEST_CROP = 1_000_000
+"""Pixels of a crop's side; no picture is larger."""
 
 
 def fits(source: Path) -> bool:
     """Return True for a table or list of faces, by the columns of its first line."""
-    if source.suffix not in (".csv", ".txt") or not is_file(source):
+    suffix = source.suffix.lower()
+    if suffix not in (".csv", ".txt") or not is_file(source):
         return False
-    first = read_text(source, "labels").partition("\n")[0]
-    if source.suffix == ".csv":
-        return first.count(",") + 1 in _TABLES
-    return len(first.split()) == _LIST
+    first = read_text(source, "labels").lstrip().partition("\n")[0]
+    return first.count(",") + 1 in _TABLES if suffix == ".csv" else len(_fields(first)) == _LIST
 
 
 def read(source: Source) -> Imported:
@@ -59,7 +60,7 @@ def read(source: Source) -> Imported:
     box and its attributes. Points are pixels as they stand there.
     Raises InputError with one line for other tables and lists, and for missing pictures.
     """
-    is_list = source.path.suffix == ".txt"
+    is_list = source.path.suffix.lower() == ".txt"
     found = _listed(source) if is_list else _tabled(source)
     skeleton = published_skeleton(found.dataset)
     # Each face that can be read becomes a subject of its picture.
@@ -135,7 +136,7 @@ def _tabled(source: Source) -> _Faces:
 
 def _listed(source: Source) -> _Faces:
     lines = enumerate(read_text(source.path, "labels").splitlines(), 1)
-    rows = [(number, line.split()) for number, line in lines if line.strip()]
+    rows = [(number, _fields(line)) for number, line in lines if line.strip()]
     if not any(len(row) == _LIST for _, row in rows):
         raise InputError(
             f"{source}: expected lines of {_LIST} values as in WFLW's lists "
@@ -143,6 +144,11 @@ def _listed(source: Source) -> _Faces:
         )
     rows = [row for row in rows if _has_width(source, row, _LIST)]
     return _Faces("wflw", rows, picture_at=-1, make=_listed_face)
+
+
+def _fields(line: str) -> list[str]:
+    """Return the values of a line of a list; the last one, a picture's name, may hold spaces."""
+    return line.split(maxsplit=_LIST - 1)
 
 
 def _has_width(source: Source, row: tuple[int, Sequence[str]], width: int) -> bool:
@@ -162,7 +168,7 @@ def _numbers(place: str, row: Sequence[str], picture_at: int) -> tuple[str, Floa
     if None in values:
         wrong = fields[values.index(None)]
         raise InputError(f"{place}: expected numbers beside the picture, got {shown(wrong)}")
-    return name, np.array(values, dtype=np.float64)
+    return name.strip(), np.array(values, dtype=np.float64)
 
 
 def labelled(points: Floats) -> Floats:
@@ -175,8 +181,11 @@ def _cropped_face(
 ) -> ImportedSubject:
     """Make a face of scale, centre and points."""
     side = PIXELS_PER_SCALE * float(values[0])
-    if side <= 0:
-        raise InputError(f"{place[0]}: expected a scale above 0, got {values[0]:g}")
+    if not 0 < side <= _LARGEST_CROP:
+        raise InputError(
+            f"{place[0]}: expected a scale above 0 and up to {_LARGEST_CROP / PIXELS_PER_SCALE:g}, "
+            f"got {values[0]:g}"
+        )
     left, top = (values[1:3] - side / 2).tolist()
     points = labelled(values[3:].reshape(-1, 2))
     return cropped_subject(points, (left, top, side, side), place, size, extra or {})
@@ -194,7 +203,9 @@ def _listed_face(values: Floats, place: _Place, size: Size) -> ImportedSubject:
     """Make a face of points, a box by its corners, and attributes."""
     points, (left, top, right, bottom), marks = np.split(values, (2 * 98, 2 * 98 + 4))
     if min(right - left, bottom - top) <= 0:
-        raise InputError(f"{place[0]}: expected a box with an area, got {shown(values[196:200])}")
+        raise InputError(
+            f"{place[0]}: expected a box with an area, got {shown(values[196:200].tolist())}"
+        )
     attributes = {name: bool(mark) for name, mark in zip(_ATTRIBUTES, marks, strict=True)}
     box = (float(left), float(top), float(right - left), float(bottom - top))
     return ImportedSubject(labelled(points.reshape(-1, 2)), box, {"attributes": attributes})

@@ -57,7 +57,7 @@ class _Found:
 
 def fits(source: Path) -> bool:
     """Return True for a JSON file, but for those of others; the rest is seen in reading."""
-    return source.suffix == ".json" and not mentions(source, mpii.MARK, wholebody.MARK)
+    return source.suffix.lower() == ".json" and not mentions(source, mpii.MARK, wholebody.MARK)
 
 
 def read(source: Source) -> Imported | ImportedBoxes:

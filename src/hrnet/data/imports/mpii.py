@@ -210,12 +210,12 @@ def _other_heads(file: Path, shape: tuple[int, ...], found: tuple[int, ...]) -> 
 def _content(file: Path, shape: tuple[int, ...]) -> object:
     """The head boxes of a file as an array or a nested list, None where it has none."""
     # JSON needs nothing, .npz numpy, .mat scipy.
-    if file.suffix == ".json":
+    if file.suffix.lower() == ".json":
         content = read_json(file, "head boxes")
         return content.get(HEAD_BOXES) if isinstance(content, dict) else None
-    if file.suffix not in (".mat", ".npz"):
+    if file.suffix.lower() not in (".mat", ".npz"):
         raise InputError(f"expected head boxes as .mat, .npz or .json, got {file}")
-    if file.suffix == ".mat" and find_spec("scipy") is None:
+    if file.suffix.lower() == ".mat" and find_spec("scipy") is None:
         raise InputError(
             f"reading {file} needs scipy, which is not installed; pip install 'hrnet[import]', or "
             f"give {HEAD_BOXES} as .npz or .json"
@@ -224,7 +224,7 @@ def _content(file: Path, shape: tuple[int, ...]) -> object:
         raise InputError(f"cannot read head boxes {file}: it is no regular file; check the file")
     # A small file can unpack to gigabytes, so shapes and sizes are checked before.
     try:
-        if file.suffix == ".mat":
+        if file.suffix.lower() == ".mat":
             return _of_matlab(file, shape)
         with np.load(file, allow_pickle=False) as arrays:
             if (

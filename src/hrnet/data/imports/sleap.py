@@ -47,7 +47,7 @@ class _Skeleton:
 
 def fits(source: Path) -> bool:
     """Return True for a .slp file."""
-    return source.suffix == ".slp"
+    return source.suffix.lower() == ".slp"
 
 
 def read(source: Source) -> Imported:

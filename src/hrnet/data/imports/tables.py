@@ -10,7 +10,8 @@ from hrnet.files import read_text
 
 def table_rows(file: Path) -> list[list[str]]:
     """Read the rows of a CSV file that hold anything; InputError where it is no table."""
-    reader = csv.reader(io.StringIO(read_text(file, "labels"), newline=""))
+    # Strict: a quote without its partner would swallow the rows behind it.
+    reader = csv.reader(io.StringIO(read_text(file, "labels"), newline=""), strict=True)
     try:
         return [row for row in reader if any(row)]
     except csv.Error as error:

@@ -55,7 +55,7 @@ class Found:
 def holds_labels(path: Path) -> bool:
     """Return True for the settings of a data set, or a folder with some or with label files."""
     if not is_folder(path):
-        is_yaml = path.suffix in _YAML and _is_settings(path)
+        is_yaml = path.suffix.lower() in _YAML and _is_settings(path)
         return is_yaml or (path.name == _DARKNET and is_file(path))
     if settings_in(path) is not None or _has_texts(path / "labels"):
         return True
