@@ -105,7 +105,7 @@ def import_source(
         names=tuple(name.strip() for name in names.split(",")) if names else None,
         category=category,
         part=part,
-        extracted=out.with_name(f"{out.stem}_images"),
+        extracted=out.parent / f"{out.stem}_images",
         heads=heads,
         skeleton=skeleton,
         likelihood=likelihood,

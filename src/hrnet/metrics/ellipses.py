@@ -16,6 +16,9 @@ from hrnet.errors import InputError
 
 Floats = NDArray[np.floating]
 
+LEAST_POINTS = 20
+"""Points that a fit needs."""
+
 _LEAST = 1e-6
 """Of a variance, in square pixels."""
 
@@ -58,9 +61,10 @@ def fit_ellipses(errors: Floats, covariances: Floats, units: Floats) -> tuple[fl
 
     errors: (M, 2) in pixels. covariances: (M, 2, 2), of the heatmaps. units: (M,), square pixels of
     a square pixel of the heatmap. Of all ratios of the two the likeliest by a Gaussian is taken,
-    and then half of the points lie within the ellipse of one half. None for fewer than 20 points.
+    and then half of the points lie within the ellipse of one half. None for fewer than
+    `LEAST_POINTS`.
     """
-    if len(errors) < 20:
+    if len(errors) < LEAST_POINTS:
         return None
     round_part = np.maximum(units, _LEAST)[:, None, None] * np.eye(2)
     best: tuple[float, float, float] | None = None

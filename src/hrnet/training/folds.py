@@ -9,6 +9,7 @@ are those of a cross-validation that was never interrupted.
 """
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from hrnet.evaluation import evaluate
 from hrnet.files import exists, is_file, read_text, resolve
 from hrnet.folds import Figures, Plan, part_of, read_folds, write_folds
 from hrnet.recipes.finetune import own_experiment
-from hrnet.run_folder import EXPERIMENT, FOLDS, LOG
+from hrnet.run_folder import EXPERIMENT, FOLDS, LOG, STATE
 from hrnet.tasks import read_experiment
 from hrnet.training.folder import expect_no_run
 from hrnet.training.train import train
@@ -53,12 +54,19 @@ def start_folds(
     if not 2 <= folds <= MOST_FOLDS:
         raise InputError(f"expected --folds from 2 to {MOST_FOLDS}, got {folds}")
     names = tuple(f"fold{number}" for number in range(1, folds + 1))
-    alone = split_folds(data, out / "data", names, group=group, category=category)
-    if alone:
-        say(f"note: {alone} images have no {group} and stand alone")
     plan = Plan(names, str(images.resolve()), category, whole_images, mm_per_pixel, tuple(settings))
-    write_folds(out, plan, {})
-    return train_folds(out, say)
+    is_new = not exists(out)
+    try:
+        alone = split_folds(data, out / "data", names, group=group, category=category)
+        if alone:
+            say(f"note: {alone} images have no {group} and stand alone")
+        write_folds(out, plan, {})
+        return train_folds(out, say)
+    except InputError:
+        # What was made for a training that never began goes, so that it can be asked for again.
+        if is_new and not any(is_file(out / name / STATE) for name in names):
+            shutil.rmtree(out, ignore_errors=True)
+        raise
 
 
 def train_folds(out: Path, say: Callable[[str], None]) -> dict[str, Figures] | None:

@@ -10,7 +10,7 @@ from hrnet.data.coco import read_keypoints
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import import_annotations
 from hrnet.errors import InputError
-from hrnet.skeleton import published_skeleton
+from hrnet.skeleton import COCO_PERSON, published_skeleton
 
 NAMES = [f"own_{k}" for k in range(17)]
 TRIPLES = np.column_stack([np.arange(17) + 10.5, np.arange(17) + 3.0, np.arange(17) % 3])
@@ -91,6 +91,19 @@ def test_subjects_of_another_number_of_keypoints(bring, change):
         InputError, match=r"another number of keypoint values: 1 \(32 has \d+ of 51"
     ):
         bring(data)
+
+
+def test_names_of_another_published_skeleton_are_refused(bring):
+    data = content()
+    for one in data["categories"]:
+        one["keypoints"] = list(COCO_PERSON.names)
+    with pytest.raises(InputError, match=r"expected keypoints of ap10k, .* are those of coco"):
+        bring(data)
+
+
+def test_what_is_renamed_is_listed(bring):
+    (note,) = [note for note in bring(content()).notes if "became L_Eye" in note]
+    assert "own_0 became L_Eye, own_1 became R_Eye" in note
 
 
 def test_missing_pictures(bring, tmp_path):

@@ -59,6 +59,10 @@ def test_points_pictures_and_crops(tmp_path, convert, part, keys):
     np.testing.assert_allclose(size, 1.25 * 29)
 
 
+def _pointing_nowhere(file):
+    file["IsTr"][0, 0] = h5py.Reference()
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -68,6 +72,7 @@ def test_points_pictures_and_crops(tmp_path, convert, part, keys):
         (lambda file: _replaced(file, np.zeros((86, 1))), "expected 87 values of each of 1 faces"),
         (lambda file: _replaced(file, np.full((87, 1), np.nan)), "face 1: expected finite numbers"),
         (lambda file: _painted(file, np.zeros((4, 6, 4), np.uint8)), "1 or 3 channels, got 4"),
+        (_pointing_nowhere, "face 1: expected a picture of 8 bits"),
         (lambda file: _painted(file, np.zeros((6, 4))), "face 1: expected a picture of 8 bits"),
     ],
 )

@@ -1,11 +1,14 @@
 """Tables of faces become COCO keypoints whose crops are those of the official code."""
 
+import json
+
 import numpy as np
 import pytest
 
 from hrnet.data.coco_evaluation import annotated_boxes
 from hrnet.data.imports.common import ImportOptions
 from hrnet.data.imports.run import find_formats, import_annotations
+from hrnet.data.imports.training import is_of_another_tool
 from hrnet.errors import InputError
 from hrnet.geometry import box_to_crop
 
@@ -49,6 +52,24 @@ def test_points_crop_and_box_size(tmp_path, picture, convert, dataset):
     assert found.box(1) == [0, 0, 109, 100]
     sizes = [one.get("normaliser") for one in found.content["annotations"]]
     assert sizes == ([77.5, 77.5] if dataset == "aflw" else [None, None])
+
+
+def test_file_names_stay_below_the_folder_that_was_given(tmp_path, picture):
+    """So train and test files of one data set go with the same --images."""
+    file = table(tmp_path, picture, "300w", ("deep/set/a.jpg", 0.5, (80, 60)))
+    picture(tmp_path / "images" / "deep" / "set" / "a.jpg")
+    options = ImportOptions(images=tmp_path / "images")
+    report = import_annotations(file, tmp_path / "o.json", options)
+    assert report.images == tmp_path / "images"
+    content = json.loads(report.out.read_text())
+    assert content["images"][0]["file_name"] == "deep/set/a.jpg"
+
+
+def test_train_takes_tables_of_faces(tmp_path, picture):
+    assert is_of_another_tool(table(tmp_path, picture, "300w", ("a.jpg", 0.5, (80, 60))))
+    classes = tmp_path / "classes.csv"
+    classes.write_text("file,class\na.jpg,cat\n")
+    assert not is_of_another_tool(classes)
 
 
 def test_faces_of_one_picture(tmp_path, picture, convert):

@@ -231,7 +231,7 @@ def test_without_h5py_one_line_says_what_to_install(labels, convert, monkeypatch
 
 def test_a_folder_is_no_file(tmp_path, convert):
     (tmp_path / "labels.slp").mkdir()
-    with pytest.raises(InputError, match=r"labels.slp cannot be read: no such file; check the pa"):
+    with pytest.raises(InputError, match=r"labels.slp cannot be read: it is a folder"):
         convert(tmp_path / "labels.slp")
 
 

@@ -177,6 +177,16 @@ def test_all_folds_have_the_settings_of_the_first(discs, tmp_path):
         assert other == {name: value for name, value in first.items() if name != "data"}
 
 
+def test_a_wrong_setting_leaves_nothing_behind(discs, tmp_path):
+    """Neither one that the settings refuse nor one that the training refuses; then it can begin."""
+    out = tmp_path / "run"
+    for wrong in ("model.codec=foo", 'model.metrics=["mm"]'):
+        with pytest.raises(InputError):
+            start(discs, out, settings=(*SETTINGS, wrong))
+        assert not out.exists()
+    assert start(discs, out, folds=2, settings=(*SETTINGS, "train.epochs=1"))
+
+
 def test_images_without_the_key_are_counted(discs, tmp_path):
     content = json.loads(discs.read_text())
     for image in content["images"][:3]:

@@ -18,7 +18,7 @@ from hrnet.data.image_paths import image_paths
 from hrnet.data.imports.common import Imported, ImportedPicture, ImportedSubject, Source
 from hrnet.errors import InputError
 from hrnet.files import is_file
-from hrnet.skeleton import published_skeleton
+from hrnet.skeleton import Skeleton, find_published, published_skeleton
 
 OPTIONS = frozenset({"category", "skeleton"})
 
@@ -54,6 +54,7 @@ def read(source: Source) -> Imported:
             f"{source}: expected the {skeleton.num_keypoints} keypoints of "
             f"{source.options.skeleton}, got {count}; name another --skeleton"
         )
+    _expect_names(source, describe_category(chosen.raw).skeleton.names, skeleton)
     note_lengths(chosen.annotations, count, findings)
     source.leave_out("subjects of other categories", count=_others(file, chosen.annotations))
     if len(chosen.ids) > 1:
@@ -67,6 +68,20 @@ def read(source: Source) -> Imported:
         sigmas=skeleton.sigmas,
         inputs=(source.path,),
     )
+
+
+def _expect_names(source: Source, names: tuple[str, ...], skeleton: Skeleton) -> None:
+    """Note how keypoints are renamed; InputError where theirs are another published skeleton's."""
+    known = find_published(names)
+    if known is not None and known[1].names != skeleton.names:
+        raise InputError(
+            f"{source}: expected keypoints of {source.options.skeleton}, but their names are those "
+            f"of {known[0]}; name that --skeleton, or import nothing"
+        )
+    pairs = zip(names, skeleton.names, strict=True)
+    renamed = [f"{own:.40} became {published}" for own, published in pairs if own != published]
+    if renamed:
+        source.notes.append(f"keypoints in their order, see that they fit: {', '.join(renamed)}")
 
 
 def coco_pictures(

@@ -90,7 +90,7 @@ def _read(source: Source, file: h5py.File) -> Imported:
         place = (f"{source}: face {number}", f"picture {number}")
         try:
             triples = _triples(place[0], row)
-            picture = _picture(place[0], data_of(file[reference]))
+            picture = _picture(place[0], _behind(file, reference))
             crop = _crop(triples[:, :2])
             subject = cropped_subject(triples, crop, place, (picture.height, picture.width), {})
         except InputError as error:
@@ -109,6 +109,14 @@ def _read(source: Source, file: h5py.File) -> Imported:
         sigmas=skeleton.sigmas,
         inputs=(source.path,),
     )
+
+
+def _behind(file: h5py.File, reference: object) -> h5py.Dataset | None:
+    """Return the data that a reference leads to, None where it leads nowhere."""
+    try:
+        return data_of(file[reference])
+    except (ValueError, TypeError, OSError):
+        return None
 
 
 def _triples(place: str, row: Floats) -> Floats:

@@ -77,6 +77,8 @@ def import_annotations(
         raise InputError(f"expected --margin from 0 to 1, got {margin}")
     if options.likelihood is not None and not 0 <= options.likelihood <= 1:
         raise InputError(f"expected --likelihood from 0 to 1, got {options.likelihood}")
+    if format_name is None and options.skeleton is not None:
+        format_name = "coco"
     check_new_file(out, [path, *([options.heads] if options.heads else [])], force=force)
     # Read the source.
     name = _format(path, format_name)
@@ -158,7 +160,12 @@ def _expect_no_input(out: Path, source: Source, imported: Imported | ImportedBox
 
 
 def _root(source: Source, imported: Imported | ImportedBoxes) -> Path:
-    """Return the deepest folder that holds all pictures."""
+    """Return the folder of the pictures as given, where it holds all; else the deepest one."""
+    given = source.options.images
+    if given is not None:
+        folder = resolve(given)
+        if all(resolve(one.path).is_relative_to(folder) for one in imported.pictures):
+            return folder
     try:
         return Path(os.path.commonpath([resolve(one.path).parent for one in imported.pictures]))
     except ValueError:  # on Windows, pictures on two drives

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from hrnet.data.class_folders import TRAIN_NAMES, VAL_NAMES
 from hrnet.data.class_lists import LIST_SUFFIXES
-from hrnet.data.imports import FORMATS, mpii
+from hrnet.data.imports import FORMATS, faces, mpii
 from hrnet.data.imports.common import ImportOptions, mentions
 from hrnet.data.imports.run import ImportReport, find_formats, import_annotations
 from hrnet.errors import InputError
@@ -40,7 +40,9 @@ def is_of_another_tool(path: Path) -> bool:
     Raises InputError for data that look like those of several tools.
     """
     suffix = path.suffix.lower()
-    if suffix in LIST_SUFFIXES or (suffix == ".json" and not _holds_tasks(path)):
+    if suffix in LIST_SUFFIXES:
+        return is_file(path) and faces.fits(path)
+    if suffix == ".json" and not _holds_tasks(path):
         return False
     formats = find_formats(path)
     if len(formats) > 1:

@@ -11,6 +11,7 @@ from hrnet.data.pixels import Pixels, choose_pixels
 from hrnet.data.split import split_dataset
 from hrnet.files import is_folder, read_json
 from hrnet.geometry import Size
+from hrnet.metrics.ellipses import LEAST_POINTS
 from hrnet.recipes.finetune import (
     CACHE_BYTES,
     IN_THE_PACKAGE,
@@ -107,7 +108,28 @@ def choose(own: OwnData) -> tuple[PoseExperiment, list[str]]:
     data = f"data: {counts[0]} to train on, {counts[1]} to measure on ({source})"
     about = ["subjects: each whole picture is one"] if as_pictures else []
     about_pixels = [] if pixels.is_rgb else [pixels.line()]
-    return experiment, [data, *about, *_about_keypoints(whole), *about_pixels, *lines]
+    notes = _notes(whole, validation, experiment)
+    return experiment, [data, *about, *_about_keypoints(whole), *about_pixels, *lines, *notes]
+
+
+def _notes(
+    whole: KeypointDataset, validation: KeypointDataset, experiment: PoseExperiment
+) -> list[str]:
+    """Describe what the data lack for figures in mm and for ellipses."""
+    without = sum(one.mm_per_pixel is None for one in whole.samples)
+    notes = []
+    if 0 < without < len(whole.samples) and "mm" not in experiment.model.metrics:
+        notes.append(
+            f"note: {without} of {len(whole.samples)} subjects have no mm_per_pixel, so there are "
+            "no figures in mm; add it to their images, or --mm-per-pixel"
+        )
+    labelled = sum(int((one.visibility > 0).sum()) for one in validation.samples)
+    if experiment.model.ellipses and labelled < LEAST_POINTS:
+        notes.append(
+            f"note: the data to measure on have {labelled} labelled keypoints, and ellipses need "
+            f"{LEAST_POINTS}; the model will have none"
+        )
+    return notes
 
 
 def _usual(

@@ -174,7 +174,7 @@ class Poses(SavableResult):
         if self.covariances is None:
             raise InputError(
                 "expected poses with covariances, but this model has none; train it with "
-                "model.ellipses=true"
+                "model.ellipses=true and 20 labelled keypoints or more to measure on"
             )
         return ellipses_of(self.covariances, share)
 

@@ -92,12 +92,23 @@ class PoseSpec(ModelSpec):
         for group in self.metrics:
             if group != COCO_METRICS:
                 check_group(group, self.skeleton.names)
+        kinds = [group.partition(":")[0] for group in self.metrics]
+        if len(set(kinds)) < len(kinds):
+            raise ValueError(
+                f"expected each kind of figures once, since they share their names, got "
+                f"{', '.join(self.metrics):.200}; evaluate with the others by themselves"
+            )
         if min(self.sigma, self.padding) < LEAST:
             raise ValueError(f"sigma and padding must be above 0, at least {LEAST:g}")
         if self.padding > MOST:
             raise ValueError(f"padding must be at most {MOST:g}")
         if self.codec == "face" and self.input_size[0] != self.input_size[1]:
             raise ValueError("the codec face needs an input as wide as high")
+        if self.codec == "face" and (self.pixel_range or self.network.in_channels not in (None, 3)):
+            raise ValueError(
+                "the codec face reads RGB of 8 bits; set model.options.in_channels=3, and no "
+                "pixel_range"
+            )
         if self.codec == "face" and self.network.presence:
             raise ValueError("the codec face has no presence")
         if self.sigma > MAX_SIGMA:
