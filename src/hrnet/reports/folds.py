@@ -1,6 +1,5 @@
 """The page about a cross-validation: the figures of its folds, and their mean and deviation."""
 
-import math
 import shlex
 from itertools import islice
 from pathlib import Path
@@ -9,11 +8,8 @@ from hrnet.files import is_file
 from hrnet.folds import Figures, Plan, over_all, read_folds
 from hrnet.markup import Section, long_table, section, table, text, tiles
 from hrnet.metrics.names import shown
+from hrnet.reports.model_sections import MAX_ROWS, MAX_TILES
 from hrnet.reports.page import framed
-
-MAX_TILES = 3
-MAX_ROWS = 20
-"""Figures beyond these, such as those of a thousand classes, are behind a click."""
 
 
 def make_folds_page(folder: Path, linked: str | None) -> str:
@@ -35,9 +31,9 @@ def _figures(done: dict[str, Figures]) -> Section:
     rows = [
         (
             f"<b>{text(name)}</b>",
-            _shown(name, mean),
-            _shown(name, spread),
-            *(_shown(name, one.get(name, -1.0)) for one in done.values()),
+            shown(name, mean),
+            shown(name, spread),
+            *(shown(name, one.get(name, -1.0)) for one in done.values()),
         )
         for name, (mean, spread) in over.items()
     ]
@@ -46,17 +42,13 @@ def _figures(done: dict[str, Figures]) -> Section:
         "figures",
         "Figures",
         tiles(
-            (name, f"{_shown(name, mean)} \u00b1 {_shown(name, spread)}")
+            (name, f"{shown(name, mean)} \u00b1 {shown(name, spread)}")
             for name, (mean, spread) in islice(over.items(), MAX_TILES)
         ),
         long_table(head, rows, most=MAX_ROWS, numbers=range(1, len(head))),
         "<p>Each fold is measured by the model that was trained on all others. sd is the standard "
         "deviation over the folds. A dash stands where nothing could count.</p>",
     )
-
-
-def _shown(name: str, value: float) -> str:
-    return "-" if math.isnan(value) or value < 0 else shown(name, value)
 
 
 def _folds(folder: Path, plan: Plan, done: dict[str, Figures], linked: str | None) -> Section:

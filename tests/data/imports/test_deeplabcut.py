@@ -5,6 +5,7 @@ import re
 import pytest
 
 from hrnet.errors import InputError
+from hrnet.skeleton import COCO_PERSON
 
 SINGLE = """scorer,Ann,Ann,Ann,Ann,Ann,Ann
 bodyparts,nose,nose,left_ear,left_ear,right_ear,right_ear
@@ -69,6 +70,21 @@ def test_without_boxes_whole_pictures_are_the_subjects(project, convert):
     two = convert(put(project, MULTI), margin=None)
     assert not two.dataset.whole_images
     assert all(one["bbox"] for one in two.content["annotations"])
+
+
+def test_persons_without_boxes_keep_the_extent_of_their_keypoints(project, convert):
+    """The reader takes it for them, and so does the import, which says so."""
+    names = COCO_PERSON.names
+    cells = [",".join(["scorer", *["Ann"] * 2 * len(names)])]
+    cells.append(",".join(["bodyparts", *(name for name in names for _ in range(2))]))
+    cells.append(",".join(["coords", *["x", "y"] * len(names)]))
+    points = (str(10 + k + axis) for k in range(len(names)) for axis in range(2))
+    cells.append(",".join(["labeled-data/walk/img01.png", *points]))
+    done = convert(put(project, "\n".join(cells)), margin=None)
+    assert not done.dataset.whole_images
+    assert "bbox" in done.content["annotations"][0]
+    assert not any("whole picture" in note for note in done.report.notes)
+    assert any("theirs is the extent" in note for note in done.report.notes)
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "labeled-data/walk/CollectedData_Ann.csv"])

@@ -48,13 +48,14 @@ def read(source: Source) -> Imported:
     file = read_coco(source.path, findings)
     note_problems(file.annotations, findings)
     chosen = choose_categories(file, findings, source.options.category)
-    count = len(describe_category(chosen.raw).skeleton.names)
+    names = describe_category(chosen.raw).skeleton.names
+    count = len(names)
     if count != skeleton.num_keypoints:
         raise InputError(
             f"{source}: expected the {skeleton.num_keypoints} keypoints of "
             f"{source.options.skeleton}, got {count}; name another --skeleton"
         )
-    _expect_names(source, describe_category(chosen.raw).skeleton.names, skeleton)
+    _expect_names(source, names, skeleton)
     note_lengths(chosen.annotations, count, findings)
     source.leave_out("subjects of other categories", count=_others(file, chosen.annotations))
     if len(chosen.ids) > 1:

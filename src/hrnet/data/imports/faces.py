@@ -65,15 +65,12 @@ def read(source: Source) -> Imported:
     skeleton = published_skeleton(found.dataset)
     # Each face that can be read becomes a subject of its picture.
     finder = PictureFinder(source.options.images or source.path.parent)
-    sizes: dict[str, tuple[Path, Size] | None] = {}
     subjects: dict[Path, list[ImportedSubject]] = {}
     for number, row in found.rows:
         place = f"{source}, row {number}"
         try:
             name, values = _numbers(place, row, found.picture_at)
-            if name not in sizes:
-                sizes[name] = finder.find_readable(source, name)
-            picture = sizes[name]
+            picture = finder.find_once(source, name)
             if picture is None:
                 source.leave_out("faces of these pictures")
                 continue

@@ -35,8 +35,8 @@ def opened(path: Path, odd: Callable[[Path, str], InputError]) -> Iterator[h5py.
     except ImportError:
         raise InputError(f"reading {path} needs the package h5py; {EXTRA_HINT}") from None
     if not is_file(path):
-        kinds = {exists(path): "it is a pipe or a device", is_folder(path): "it is a folder"}
-        kind = kinds.get(True, "no such file")
+        kind = "it is a pipe or a device" if exists(path) else "no such file"
+        kind = "it is a folder" if is_folder(path) else kind
         raise InputError(f"{path} cannot be read: {kind}; check the path")
     try:
         with h5py.File(path, "r") as file:

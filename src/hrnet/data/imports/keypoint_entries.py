@@ -9,6 +9,7 @@ from hrnet.data.imports.common import Box, Imported, ImportedPicture, ImportedSu
 from hrnet.data.imports.entries import Entries, sized
 from hrnet.data.subject_boxes import DEFAULT_MARGIN, clamp_box, extent_box
 from hrnet.geometry import Size
+from hrnet.skeleton import of_persons
 
 _Boxed = tuple[ImportedSubject, Box | None]
 
@@ -48,7 +49,12 @@ def keypoint_entries(source: Source, imported: Imported, margin: float | None) -
 
 
 def _are_whole(imported: Imported) -> bool:
-    """Return True where no subject has a box and no picture two, so each may be a whole picture."""
+    """Return True where no subject has a box and no picture two, so each may be a whole picture.
+
+    Keypoints of persons are none: the reader takes their extent, since a detector finds them.
+    """
+    if of_persons(imported.names):
+        return False
     subjects = [one.subjects for one in imported.pictures]
     return all(len(own) < 2 for own in subjects) and all(
         one.box_xywh is None and "crop_box" not in one.extra for own in subjects for one in own

@@ -73,14 +73,11 @@ def read(source: Source) -> Imported:
     heads = None if file is None else _read_heads(file, len(entries))
     # Each person that has all it needs becomes a subject, cropped within its picture.
     finder = PictureFinder(source.options.images or source.path.parent)
-    pictures: dict[str, tuple[Path, Size] | None] = {}
     subjects: dict[Path, list[ImportedSubject]] = {}
     for row, entry in enumerate(entries):
         try:
             person = _person(f"{source}: person {row + 1}", entry)
-            if person.image not in pictures:
-                pictures[person.image] = finder.find_readable(source, person.image)
-            picture = pictures[person.image]
+            picture = finder.find_once(source, person.image)
             if picture is None:
                 source.leave_out("persons of these pictures")
                 continue

@@ -81,6 +81,7 @@ class PictureFinder:
         self._shared: list[str] = []
         self._names: dict[Path, str] = {}
         self._by_name: dict[str, list[Path]] | None = None
+        self._read: dict[str, tuple[Path, Size] | None] = {}
 
     def find(self, *names: str) -> Path | None:
         """Return the first of these paths that exists, or the only file that agrees with one.
@@ -110,6 +111,12 @@ class PictureFinder:
         path = self.find(*names)
         size = None if path is None else picture_size(path, source)
         return None if path is None or size is None else (path, size)
+
+    def find_once(self, source: Source, name: str) -> tuple[Path, Size] | None:
+        """Return the same as `find_readable`; a name is looked up, and counted, only once."""
+        if name not in self._read:
+            self._read[name] = self.find_readable(source, name)
+        return self._read[name]
 
     def _agreeing(self, wanted: Sequence[str]) -> list[Path]:
         # The folder is searched once, and only where a path does not lead to a file.
